@@ -1,0 +1,147 @@
+/** Assigning jobs, granting locks, taking outcomes, and giving locks back. */
+import { jobTable } from '../../job/machine.ts'
+import { type Decision, happened, nothing, refused } from '../../decision.ts'
+import type { Assignment, GroupEvent, Reason } from '../events.ts'
+import { groupTable } from '../machine.ts'
+import { type GroupState, assigneeOf, countOf, headJob, headPhase, runsFromHead } from '../state.ts'
+
+export function assignJobs(state: GroupState, assignments: readonly Assignment[]): Decision<GroupEvent> {
+  if (!groupTable.can(state.phase, 'JobsAssigned')) return nothing(`group ${state.group} is ${state.phase}`)
+  for (const { first, last } of assignments) {
+    if (!Number.isInteger(first) || !Number.isInteger(last) || first < 1 || last < first || last > state.jobsAdded) {
+      return refused('malformed', `group ${state.group} has no jobs ${first} to ${last}`)
+    }
+  }
+  if (assignments.every((assignment) => state.assignments.some((old) => old.agent === assignment.agent && old.first <= assignment.first && assignment.last <= old.last))) {
+    return nothing('assigned so already')
+  }
+  return happened({ type: 'JobsAssigned', data: { assignments } })
+}
+
+export interface GrantRequest {
+  readonly agent: string
+  readonly instance: string
+  /** Most jobs to grant; the group's window is the other bound. */
+  readonly credit: number
+  readonly callDeadlineMs: number
+  /** Asked for by name: refused when it is not the job whose turn it is. */
+  readonly job?: number
+}
+
+/** I1, I2: only the jobs at the head, only while no grant is open, only to the agent whose queue holds them. */
+export function grantLock(state: GroupState, request: GrantRequest): Decision<GroupEvent> {
+  if (!groupTable.can(state.phase, 'LockGranted')) return refused('wrong-state', `group ${state.group} is ${state.phase}: no lock is granted`)
+  const head = headJob(state)
+  if (head === undefined || !jobTable.can(headPhase(state), 'Granted')) {
+    return refused('too-early', `group ${state.group}: job ${head ?? 'after the last'} is ${headPhase(state)}; ask again when it is settled`)
+  }
+  if (request.job !== undefined && request.job !== head) {
+    return refused('too-early', `group ${state.group}: job ${request.job} waits for job ${head}`)
+  }
+  if (assigneeOf(state, head) !== request.agent) {
+    return refused('not-assigned', `group ${state.group}: job ${head} is in the queue of ${assigneeOf(state, head) ?? 'nobody yet'}`)
+  }
+  const wanted = Math.min(state.window, Math.max(1, request.credit))
+  const jobs = wanted === 1 ? [[head, head] as const] : sameAssignee(state, request.agent, wanted)
+  return happened({
+    type: 'LockGranted',
+    data: { jobs, agent: request.agent, instance: request.instance, callDeadlineMs: request.callDeadlineMs },
+  })
+}
+
+/** The longest stretch from the head, at most `wanted` jobs, that lies in this agent's queue. */
+function sameAssignee(state: GroupState, agent: string, wanted: number) {
+  let count = 0
+  for (const [first, last] of runsFromHead(state, wanted)) {
+    for (let job = first; job <= last; job++) {
+      if (assigneeOf(state, job) !== agent) return runsFromHead(state, count)
+      count += 1
+    }
+  }
+  return runsFromHead(state, count)
+}
+
+export type Outcome =
+  | { readonly kind: 'succeeded'; readonly already?: true }
+  | { readonly kind: 'failed'; readonly reason: Reason }
+  | { readonly kind: 'unknown'; readonly reason: Reason }
+
+/**
+ * An outcome is judged by its token, whoever brings it (P17). For a grant that is not the open one it changes nothing, except
+ * where P24 lets it settle the job at the head.
+ */
+export function takeOutcome(state: GroupState, grant: number, job: number, outcome: Outcome): Decision<GroupEvent> {
+  const open = state.grant
+  if (open !== null ? open.revision !== grant : state.lastGrant?.revision !== grant || state.lastGrant.left < 1) {
+    return nothing(`grant ${grant} of group ${state.group} is not open`)
+  }
+  if (headJob(state) !== job) return nothing(`job ${job} of group ${state.group} is not the next of grant ${grant}`)
+  const cancelling = groupTable.can(state.phase, 'GroupCancelled')
+  switch (outcome.kind) {
+    case 'succeeded': {
+      const event: GroupEvent = {
+        type: 'JobSucceeded',
+        data: outcome.already === true ? { job, grant, already: true } : { job, grant },
+      }
+      if (!groupTable.can(state.phase, event.type) || !jobTable.can(headPhase(state), 'Succeeded')) return nothing(`job ${job} is ${headPhase(state)}`)
+      const last = state.position + 1 === state.queued
+      if (cancelling) return last ? happened(event, cancelledNow) : happened(event)
+      if (groupTable.can(state.phase, 'GroupUnblocked')) {
+        return last ? happened(event, unblocked, completed) : happened(event, unblocked)
+      }
+      return last ? happened(event, completed) : happened(event)
+    }
+    case 'failed': {
+      const event: GroupEvent = { type: 'JobFailed', data: { job, grant, reason: outcome.reason } }
+      if (!groupTable.can(state.phase, event.type) || !jobTable.can(headPhase(state), 'Failed')) return nothing(`job ${job} is ${headPhase(state)}`)
+      return ended(state, event, job, cancelling, 1)
+    }
+    case 'unknown': {
+      if (open === null) return nothing(`job ${job} of group ${state.group} is ${headPhase(state)} already`)
+      if (!groupTable.can(state.phase, 'JobUnknown')) return nothing(`group ${state.group} is ${state.phase}`)
+      return ended(state, { type: 'JobUnknown', data: { job, grant, reason: outcome.reason } }, job, cancelling, 0)
+    }
+  }
+}
+
+/** The group stops at a job that did not succeed; one that is being cancelled is over with it. */
+function ended(state: GroupState, event: GroupEvent, job: number, cancelling: boolean, settledAtHead: 0 | 1): Decision<GroupEvent> {
+  if (!cancelling) {
+    const blocked: GroupEvent = { type: 'GroupBlocked', data: { job } }
+    return groupTable.can(state.phase, 'GroupBlocked') ? happened(event, blocked) : happened(event)
+  }
+  const rest = runsFromHead(state, state.queued, settledAtHead)
+  const events: GroupEvent[] = [event]
+  if (countOf(rest) > 0) events.push({ type: 'JobsCancelled', data: { jobs: rest } })
+  return happened(...events, cancelledNow)
+}
+
+/** The executor gives the lock back: no call of it runs, and none will (P19), so its jobs may be granted anew at once. */
+export function handBack(state: GroupState, grant: number): Decision<GroupEvent> {
+  if (state.grant?.revision !== grant) return nothing(`grant ${grant} of group ${state.group} is not open`)
+  return returned(state, { type: 'LockReturned', data: { grant, why: 'handed-back' } })
+}
+
+/** The executor's presence is lost for good, and the time of a call has passed since where the site does not fence (I9, P18). */
+export function expireGrant(state: GroupState, grant: number): Decision<GroupEvent> {
+  if (state.grant?.revision !== grant) return nothing(`grant ${grant} of group ${state.group} is not open`)
+  const job = headJob(state)!
+  // What may harm when done twice is never repeated by itself (I9).
+  if (state.specs[job - 1]?.repeatable === false) {
+    return takeOutcome(state, grant, job, {
+      kind: 'unknown',
+      reason: { code: 'executor-lost', text: `agent ${state.grant.agent} was lost while it may have been at work on job ${job}` },
+    })
+  }
+  return returned(state, { type: 'LockReturned', data: { grant, why: 'lost' } })
+}
+
+function returned(state: GroupState, event: GroupEvent): Decision<GroupEvent> {
+  if (!groupTable.can(state.phase, 'GroupCancelled')) return happened(event)
+  const rest = runsFromHead(state, state.queued)
+  return happened(event, { type: 'JobsCancelled', data: { jobs: rest } }, cancelledNow)
+}
+
+const completed: GroupEvent = { type: 'GroupCompleted', data: {} }
+const cancelledNow: GroupEvent = { type: 'GroupCancelled', data: {} }
+const unblocked: GroupEvent = { type: 'GroupUnblocked', data: {} }

@@ -1,0 +1,99 @@
+/** Opening an execution group in parts (P14). */
+import { type Decision, happened, nothing, refused } from '../../decision.ts'
+import type { GroupEvent, JobSpec } from '../events.ts'
+import { groupTable } from '../machine.ts'
+import type { GroupState } from '../state.ts'
+
+/** The version of `decide` that new groups are opened with; older groups keep theirs. */
+export const decisionVersion = 1
+/** Most bytes of one `JobsAdded` (P14). */
+export const partLimitBytes = 64 * 1024
+export const jobLimit = 1_000_000
+
+export interface OpenGroup {
+  readonly name: string
+  readonly jobs: number
+  readonly parts: number
+  readonly plan: string
+  readonly window: number
+  readonly region: string
+  readonly distributionFactor: number
+}
+
+export function openGroup(state: GroupState, command: OpenGroup): Decision<GroupEvent> {
+  if (!groupTable.can(state.phase, 'GroupOpened')) {
+    return state.plan === command.plan
+      ? nothing('opened already')
+      : refused('other-plan', `group ${state.group} was opened with another plan; ask again with a new command id`)
+  }
+  if (!wholeNumber(command.jobs, 1, jobLimit)) return refused('malformed', `a group holds 1 to ${jobLimit} jobs, not ${command.jobs}`)
+  if (!wholeNumber(command.parts, 1, command.jobs)) return refused('malformed', `${command.parts} parts for ${command.jobs} jobs make no sense`)
+  if (!wholeNumber(command.window, 1, 1_000)) return refused('malformed', `window ${command.window}: give a whole number from 1 to 1000`)
+  if (!wholeNumber(command.distributionFactor, 1, 100)) {
+    return refused('malformed', `distribution factor ${command.distributionFactor}: give a whole percentage from 1 to 100`)
+  }
+  return happened({
+    type: 'GroupOpened',
+    data: {
+      name: command.name,
+      decision: decisionVersion,
+      jobs: command.jobs,
+      parts: command.parts,
+      plan: command.plan,
+      order: 'strict',
+      window: command.window,
+      region: command.region,
+      distributionFactor: command.distributionFactor,
+    },
+  })
+}
+
+export interface AddJobs {
+  readonly plan: string
+  readonly part: number
+  readonly jobs: readonly JobSpec[]
+}
+
+export function addJobs(state: GroupState, command: AddJobs): Decision<GroupEvent> {
+  if (state.plan !== command.plan) {
+    return refused('other-plan', `group ${state.group} was opened with another plan; ask again with a new command id`)
+  }
+  if (command.part <= state.partsAdded) return nothing(`part ${command.part} was added already`)
+  if (!groupTable.can(state.phase, 'JobsAdded')) return refused('wrong-state', `group ${state.group} is ${state.phase}: no jobs can be added`)
+  if (command.part !== state.partsAdded + 1 || command.part > state.partsAnnounced) {
+    return refused('part-out-of-order', `group ${state.group} waits for part ${state.partsAdded + 1} of ${state.partsAnnounced}, not ${command.part}`)
+  }
+  if (command.jobs.length < 1 || state.jobsAdded + command.jobs.length > state.jobsAnnounced) {
+    return refused('malformed', `part ${command.part} of group ${state.group} brings ${command.jobs.length} jobs; ${state.jobsAnnounced - state.jobsAdded} are missing`)
+  }
+  const window = state.window
+  if (window > 1 && command.jobs.some((job) => !job.repeatable)) {
+    return refused('malformed', `group ${state.group} has a window of ${window}, which only repeatable jobs may have`)
+  }
+  return happened({ type: 'JobsAdded', data: { part: command.part, jobs: command.jobs } })
+}
+
+export function sealGroup(state: GroupState, plan: string): Decision<GroupEvent> {
+  if (state.plan !== plan) {
+    return refused('other-plan', `group ${state.group} was opened with another plan; ask again with a new command id`)
+  }
+  if (!groupTable.can(state.phase, 'GroupSealed')) {
+    return state.phase === 'abandoned'
+      ? refused('wrong-state', `group ${state.group} was abandoned before all its parts had come; ask again with a new command id`)
+      : nothing('sealed already')
+  }
+  if (state.partsAdded !== state.partsAnnounced || state.jobsAdded !== state.jobsAnnounced) {
+    return refused('part-out-of-order', `group ${state.group} waits for part ${state.partsAdded + 1} of ${state.partsAnnounced}`)
+  }
+  return happened({ type: 'GroupSealed', data: {} })
+}
+
+/** By the holder, when no new part came for `openDeadlineMs`. */
+export function abandonGroup(state: GroupState): Decision<GroupEvent> {
+  if (!groupTable.can(state.phase, 'GroupAbandoned')) return nothing(`group ${state.group} is ${state.phase}`)
+  return happened({ type: 'GroupAbandoned', data: { reason: 'deadline' } })
+}
+
+function wholeNumber(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most
+}

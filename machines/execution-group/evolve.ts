@@ -1,0 +1,244 @@
+/**
+ * Folds an execution group's events. Total: a recorded fact is never refused; what the state cannot accept makes the group
+ * `faulted` (type, revision), from where only a cancel leads on.
+ *
+ * `foldInto` changes the state in place and is what replay and lane holders run on states that they own; `evolve` is the
+ * same recipe on an immutable state. There is one recipe.
+ */
+import { produce } from 'immer'
+import { jobTable } from '../job/machine.ts'
+import type { Assignment, GroupEvent, Run } from './events.ts'
+import { groupTable } from './machine.ts'
+import { type Fault, type GroupState, countOf, headJob, headPhase, runsFromHead, sameRuns } from './state.ts'
+
+/** State after `events`, the first of which has revision `state.revision + 1`. One draft for all of them. */
+export function evolve(state: GroupState, events: readonly GroupEvent[]): GroupState {
+  return produce(state, (draft) => {
+    for (const event of events) foldInto(draft as GroupState, event)
+  })
+}
+
+/** In place. Never throws for what stands in a log. */
+export function foldInto(state: GroupState, event: GroupEvent): void {
+  state.revision += 1
+  const next = groupTable.next(state.phase, event.type)
+  if (next === undefined) return fault(state, 'broken-life-cycle', event)
+  const broken = applyTo(state, event)
+  if (broken !== undefined) return fault(state, broken, event)
+  state.phase = next
+  if (groupTable.isFinal(next)) end(state)
+}
+
+function fault(state: GroupState, type: Fault['type'], event: { readonly type: string }): void {
+  // The first fault is the one that explains the others.
+  if (state.phase !== 'faulted') state.fault = { type, revision: state.revision, event: event.type }
+  state.phase = 'faulted'
+}
+
+/** Details of ended groups are in the log; a lane keeps thousands of ended groups in memory. */
+function end(state: GroupState): void {
+  state.specs = []
+  state.assignments = []
+  state.lastGrant = null
+}
+
+function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefined {
+  switch (event.type) {
+    case 'GroupOpened': {
+      const data = event.data
+      state.name = data.name
+      state.decision = data.decision
+      state.plan = data.plan
+      state.order = data.order
+      state.window = data.window
+      state.region = data.region
+      state.distributionFactor = data.distributionFactor
+      state.jobsAnnounced = data.jobs
+      state.partsAnnounced = data.parts
+      return undefined
+    }
+    case 'JobsAdded': {
+      if (event.data.part !== state.partsAdded + 1) return 'broken-count'
+      state.partsAdded += 1
+      for (const spec of event.data.jobs) state.specs.push(spec)
+      state.jobsAdded += event.data.jobs.length
+      return undefined
+    }
+    case 'GroupSealed': {
+      if (state.partsAdded !== state.partsAnnounced || state.jobsAdded !== state.jobsAnnounced) return 'broken-count'
+      state.queue = [[1, state.jobsAdded]]
+      state.queued = state.jobsAdded
+      return undefined
+    }
+    case 'JobsAssigned':
+      state.assignments = overlaid(state.assignments, event.data.assignments)
+      return undefined
+    case 'LockGranted':
+      return grantLock(state, event.data)
+    case 'LockReturned':
+      if (state.grant?.revision !== event.data.grant) return 'broken-order'
+      closeGrant(state)
+      return undefined
+    case 'JobSucceeded':
+      return settleHead(state, event.data.job, event.data.grant, 'Succeeded')
+    case 'JobFailed': {
+      const broken = settleHead(state, event.data.job, event.data.grant, 'Failed')
+      if (broken === undefined) state.failed.push({ job: event.data.job, reason: event.data.reason })
+      return broken
+    }
+    case 'JobUnknown':
+      if (state.grant?.revision !== event.data.grant || headJob(state) !== event.data.job) return 'broken-order'
+      closeGrant(state)
+      state.unknown = { job: event.data.job, reason: event.data.reason }
+      return undefined
+    case 'JobResolved': {
+      const unknown = state.unknown
+      if (unknown?.job !== event.data.job) return 'broken-order'
+      state.unknown = null
+      if (event.data.as === 'succeeded') advance(state)
+      else state.failed.push({ job: unknown.job, reason: unknown.reason })
+      return undefined
+    }
+    case 'JobRetried':
+      return retryHead(state, event.data.job, event.data.retryOf)
+    case 'JobsCancelled':
+      return cancelRest(state, event.data.jobs)
+    case 'GroupCompleted':
+      return state.position === state.queued && state.grant === null ? undefined : 'broken-count'
+    case 'GroupBlocked':
+      return headJob(state) === event.data.job && state.grant === null ? undefined : 'broken-order'
+    case 'GroupUnblocked':
+      return headPhase(state) === 'pending' || headJob(state) === undefined ? undefined : 'broken-order'
+    case 'GroupCancelled':
+      // A cancelled group that was faulted keeps what it held, as the record of what is wrong with it.
+      return state.phase === 'faulted' || state.grant === null ? undefined : 'broken-order'
+    case 'GroupAbandoned':
+    case 'GroupCancelRequested':
+      return undefined
+    default: {
+      const unknown: never = event
+      void unknown
+      return 'unknown-event'
+    }
+  }
+}
+
+function grantLock(state: GroupState, data: Extract<GroupEvent, { type: 'LockGranted' }>['data']): Fault['type'] | undefined {
+  // I1 and I2: one open grant, and only of the jobs at the head, whose predecessors are all settled.
+  if (state.grant !== null || !jobTable.can(headPhase(state), 'Granted')) return 'broken-order'
+  const count = countOf(data.jobs)
+  if (count < 1 || !sameRuns(runsFromHead(state, count), data.jobs)) return 'broken-order'
+  state.grant = {
+    revision: state.revision,
+    agent: data.agent,
+    instance: data.instance,
+    callDeadlineMs: data.callDeadlineMs,
+    left: count,
+  }
+  state.lastGrant = null
+  return undefined
+}
+
+function closeGrant(state: GroupState): void {
+  const grant = state.grant!
+  state.lastGrant = { revision: grant.revision, left: grant.left }
+  state.grant = null
+}
+
+function settleHead(state: GroupState, job: number, grant: number, signal: 'Succeeded' | 'Failed'): Fault['type'] | undefined {
+  if (headJob(state) !== job || !jobTable.can(headPhase(state), signal)) return 'broken-order'
+  if (state.grant !== null) {
+    if (state.grant.revision !== grant) return 'broken-order'
+    if (signal === 'Failed') closeGrant(state)
+    else if (--state.grant.left === 0) state.grant = null
+  } else {
+    // P24: the truth about the job arrives after its grant was closed.
+    const late = state.lastGrant
+    if (late === null || late.revision !== grant || late.left < 1) return 'broken-order'
+    late.left -= 1
+    state.unknown = null
+  }
+  if (signal === 'Succeeded') advance(state)
+  else state.lastGrant = null
+  return undefined
+}
+
+function advance(state: GroupState): void {
+  state.position += 1
+  const run = state.queue[state.headRun]!
+  if (run[0] + state.headOffset < run[1]) {
+    state.headOffset += 1
+  } else {
+    state.headRun += 1
+    state.headOffset = 0
+  }
+}
+
+function retryHead(state: GroupState, job: number, retryOf: number): Fault['type'] | undefined {
+  if (headJob(state) !== retryOf || headPhase(state) !== 'failed' || job !== state.jobsAdded + 1) return 'broken-order'
+  state.specs.push(state.specs[retryOf - 1]!)
+  state.jobsAdded += 1
+  state.retries.push({ job, retryOf })
+  const run = state.queue[state.headRun]!
+  const runs: Run[] = []
+  if (run[0] < retryOf) runs.push([run[0], retryOf - 1])
+  runs.push([job, job])
+  if (retryOf < run[1]) runs.push([retryOf + 1, run[1]])
+  state.queue.splice(state.headRun, 1, ...runs)
+  if (run[0] < retryOf) state.headRun += 1
+  state.headOffset = 0
+  return undefined
+}
+
+/** P25: everything behind the jobs in flight leaves the queue. */
+function cancelRest(state: GroupState, jobs: readonly Run[]): Fault['type'] | undefined {
+  const inFlight = state.grant?.left ?? 0
+  const phase = headPhase(state)
+  // A failed job is settled already, by its failure: it is not cancelled, but it leaves the queue with what stands behind it.
+  const skip = phase === 'failed' ? 1 : inFlight
+  const rest = runsFromHead(state, state.queued, skip)
+  if (!sameRuns(rest, jobs)) return 'broken-order'
+  const kept = state.position + inFlight
+  const queue: Run[] = []
+  let room = kept
+  for (const run of state.queue) {
+    if (room === 0) break
+    const length = Math.min(room, run[1] - run[0] + 1)
+    queue.push([run[0], run[0] + length - 1])
+    room -= length
+  }
+  // The head may have stood at the end of a run that is now shorter.
+  const first = runsFromHead(state, 1)
+  state.queue = queue
+  if (inFlight === 0) {
+    state.headRun = queue.length
+    state.headOffset = 0
+  } else {
+    const at = first[0]![0]
+    state.headRun = queue.findIndex((run) => run[0] <= at && at <= run[1])
+    state.headOffset = at - queue[state.headRun]![0]
+  }
+  state.queued = kept
+  state.cancelled.push(...rest)
+  state.unknown = null
+  return undefined
+}
+
+/** Later assignments win; the list stays sorted and without overlaps. */
+function overlaid(old: readonly Assignment[], added: readonly Assignment[]): Assignment[] {
+  let all: Assignment[] = [...old]
+  for (const fresh of added) {
+    const next: Assignment[] = []
+    for (const assignment of all) {
+      if (assignment.last < fresh.first || fresh.last < assignment.first) {
+        next.push(assignment)
+        continue
+      }
+      if (assignment.first < fresh.first) next.push({ ...assignment, last: fresh.first - 1 })
+      if (fresh.last < assignment.last) next.push({ ...assignment, first: fresh.last + 1 })
+    }
+    next.push(fresh)
+    all = next
+  }
+  return all.sort((left, right) => left.first - right.first)
+}

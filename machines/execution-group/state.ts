@@ -1,0 +1,158 @@
+/**
+ * State of an execution group: the log, folded. Jobs run in queue order, one grant at a time, so what is settled is a prefix
+ * of the queue and what is granted stands right behind it; each event costs the same however long the queue is.
+ */
+import type { JobPhase } from '../job/machine.ts'
+import type { Assignment, JobSpec, Reason, Run } from './events.ts'
+import type { GroupPhase } from './machine.ts'
+
+export interface Grant {
+  /** Revision of its `LockGranted`: the last part of the fencing token. */
+  revision: number
+  agent: string
+  instance: string
+  callDeadlineMs: number
+  /** How many of its jobs are not settled: the first `left` jobs from the head of the queue. */
+  left: number
+}
+
+export interface Fault {
+  readonly type: 'broken-order' | 'broken-life-cycle' | 'broken-count' | 'unknown-event'
+  readonly revision: number
+  readonly event: string
+}
+
+export interface GroupState {
+  readonly group: string
+  phase: GroupPhase
+  /** Of the last event folded; 0 before the first. */
+  revision: number
+  fault: Fault | null
+  name: string
+  decision: number
+  plan: string
+  order: 'strict'
+  window: number
+  region: string
+  distributionFactor: number
+  jobsAnnounced: number
+  partsAnnounced: number
+  partsAdded: number
+  jobsAdded: number
+  /** Details by number − 1; emptied when the group has ended (the log keeps them). */
+  specs: JobSpec[]
+  /** Execution order as runs of numbers, without cancelled and replaced jobs. */
+  queue: Run[]
+  /** The first job that is not settled: a run of the queue and an offset in it. */
+  headRun: number
+  headOffset: number
+  /** How many jobs of the queue are settled. */
+  position: number
+  /** How many jobs the queue holds. */
+  queued: number
+  grant: Grant | null
+  /** The last grant that was closed with jobs left: a late outcome may still name it (P24). */
+  lastGrant: { revision: number; left: number } | null
+  assignments: Assignment[]
+  /** The job at the head whose outcome is not known. */
+  unknown: { job: number; reason: Reason } | null
+  /** Job numbers that failed, with the reason; replaced ones too. */
+  failed: { job: number; reason: Reason }[]
+  cancelled: Run[]
+  retries: { job: number; retryOf: number }[]
+}
+
+export function absentGroup(group: string): GroupState {
+  return {
+    group,
+    phase: 'absent',
+    revision: 0,
+    fault: null,
+    name: '',
+    decision: 0,
+    plan: '',
+    order: 'strict',
+    window: 1,
+    region: '',
+    distributionFactor: 100,
+    jobsAnnounced: 0,
+    partsAnnounced: 0,
+    partsAdded: 0,
+    jobsAdded: 0,
+    specs: [],
+    queue: [],
+    headRun: 0,
+    headOffset: 0,
+    position: 0,
+    queued: 0,
+    grant: null,
+    lastGrant: null,
+    assignments: [],
+    unknown: null,
+    failed: [],
+    cancelled: [],
+    retries: [],
+  }
+}
+
+/** The first job of the queue that is not settled; undefined when all are. */
+export function headJob(state: GroupState): number | undefined {
+  const run = state.queue[state.headRun]
+  return run === undefined ? undefined : run[0] + state.headOffset
+}
+
+/** Life-cycle state of the job at the head of the queue (`machines/job/machine.ts`). */
+export function headPhase(state: GroupState): JobPhase {
+  if (state.unknown !== null) return 'unknown'
+  if (state.grant !== null) return 'granted'
+  // A failed job stays at the head until a retry replaces it or a cancel ends the group.
+  const lastFailed = state.failed[state.failed.length - 1]
+  return lastFailed !== undefined && lastFailed.job === headJob(state) ? 'failed' : 'pending'
+}
+
+/** The next `count` jobs of the queue from the head, as runs. */
+export function runsFromHead(state: GroupState, count: number, skip = 0): Run[] {
+  const runs: Run[] = []
+  let offset = state.headOffset
+  for (let index = state.headRun; index < state.queue.length && count > 0; index++) {
+    const run = state.queue[index]!
+    const length = run[1] - run[0] + 1 - offset
+    if (skip >= length) {
+      skip -= length
+    } else {
+      const first = run[0] + offset + skip
+      const last = Math.min(run[1], first + count - 1)
+      runs.push([first, last])
+      count -= last - first + 1
+      skip = 0
+    }
+    offset = 0
+  }
+  return runs
+}
+
+export function countOf(runs: readonly Run[]): number {
+  let count = 0
+  for (const run of runs) count += run[1] - run[0] + 1
+  return count
+}
+
+export function sameRuns(left: readonly Run[], right: readonly Run[]): boolean {
+  return left.length === right.length && left.every((run, index) => run[0] === right[index]![0] && run[1] === right[index]![1])
+}
+
+/** The job at the start of a chain of retries: P22's scope, and what an assignment was given for. */
+export function firstOfRetries(state: GroupState, job: number): number {
+  let first = job
+  for (let index = state.retries.length - 1; index >= 0; index--) {
+    const retry = state.retries[index]!
+    if (retry.job === first) first = retry.retryOf
+  }
+  return first
+}
+
+/** The agent whose queue the job is in; undefined while it is not assigned. */
+export function assigneeOf(state: GroupState, job: number): string | undefined {
+  const first = firstOfRetries(state, job)
+  return state.assignments.find((assignment) => assignment.first <= first && first <= assignment.last)?.agent
+}

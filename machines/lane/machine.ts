@@ -1,0 +1,28 @@
+/**
+ * A lane: a part of the log with one writer at a time (DESIGN §2). Which instance that is, is what the last `LaneTaken`
+ * says; JetStream's conditional append made it true (P1, P2).
+ */
+import { createMachine } from 'xstate'
+import { tableOf } from '../transition-table.ts'
+
+export type LanePhase = 'free' | 'held'
+
+export type LaneEvent =
+  | { readonly type: 'LaneTaken'; readonly data: { readonly agent: string; readonly instance: string } }
+  | { readonly type: 'LaneReleased'; readonly data: { readonly agent: string; readonly instance: string } }
+  /** A command given up by its asker is settled: it was not carried out, and will not be (P15). */
+  | { readonly type: 'CommandWithdrawn'; readonly data: { readonly command: string } }
+
+export type LaneEventType = LaneEvent['type']
+
+export const laneMachine = createMachine({
+  id: 'lane',
+  initial: 'free',
+  states: {
+    free: { on: { LaneTaken: 'held' } },
+    // Taken from a holder that is lost, or that does not release in time.
+    held: { on: { LaneTaken: 'held', LaneReleased: 'free', CommandWithdrawn: 'held' } },
+  },
+})
+
+export const laneTable = tableOf<LanePhase, LaneEventType>(laneMachine)

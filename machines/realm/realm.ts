@@ -1,0 +1,91 @@
+/** The realm: format version, constants that hold for all, lanes, and who leads (DESIGN "A realm begins", protocol.md). */
+
+export interface RealmConstants {
+  /** An instance whose presence was not renewed for so long is lost (P18). */
+  readonly presenceMs: number
+  /** Longest site call (I9). */
+  readonly siteCallDeadlineMs: number
+  readonly clockSkewMs: number
+  /** How long lanes know commands again (P15). */
+  readonly commandMemoryMs: number
+}
+
+export const defaultConstants: RealmConstants = {
+  presenceMs: 6_000,
+  siteCallDeadlineMs: 10_000,
+  clockSkewMs: 60_000,
+  commandMemoryMs: 7 * 24 * 60 * 60 * 1000,
+}
+
+export type RealmEvent =
+  | {
+      readonly type: 'RealmFounded'
+      readonly data: {
+        readonly format: number
+        /** Random, so that a copied data folder does not join another realm (P20). */
+        readonly realm: string
+        readonly constants: RealmConstants
+        readonly digest: 'sha256'
+      }
+    }
+  | { readonly type: 'LanesDefined'; readonly data: { readonly region: string; readonly lanes: readonly string[] } }
+  | { readonly type: 'LeaderElected'; readonly data: { readonly agent: string; readonly instance: string } }
+  | { readonly type: 'WeakDurabilityAccepted'; readonly data: { readonly level: 'weak' | 'unknown'; readonly why: string } }
+
+/** Format that this build writes (DESIGN §3: raised by an event when every live agent knows the next). */
+export const formatVersion = 1
+
+export interface RealmState {
+  revision: number
+  founded: boolean
+  format: number
+  realm: string
+  constants: RealmConstants
+  lanes: { readonly region: string; readonly lane: string }[]
+  /** `epoch` is the realm's revision of `LeaderElected`. */
+  leader: { readonly agent: string; readonly instance: string; readonly epoch: number } | null
+  weakDurability: boolean
+  /** Type of an event that this build does not know; it must not write then. */
+  unknownType: string | null
+}
+
+export function emptyRealm(): RealmState {
+  return {
+    revision: 0,
+    founded: false,
+    format: 0,
+    realm: '',
+    constants: defaultConstants,
+    lanes: [],
+    leader: null,
+    weakDurability: false,
+    unknownType: null,
+  }
+}
+
+export function foldRealm(state: RealmState, event: RealmEvent): void {
+  state.revision += 1
+  switch (event.type) {
+    case 'RealmFounded':
+      state.founded = true
+      state.format = event.data.format
+      state.realm = event.data.realm
+      state.constants = event.data.constants
+      return
+    case 'LanesDefined':
+      for (const lane of event.data.lanes) {
+        if (!state.lanes.some((known) => known.lane === lane)) state.lanes.push({ region: event.data.region, lane })
+      }
+      return
+    case 'LeaderElected':
+      state.leader = { agent: event.data.agent, instance: event.data.instance, epoch: state.revision }
+      return
+    case 'WeakDurabilityAccepted':
+      state.weakDurability = true
+      return
+    default: {
+      const unknown: never = event
+      state.unknownType = (unknown as { type: string }).type
+    }
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Writes to aggregates that have a subject of their own (realm, agent, site, instruction …): read, fold, decide, append on
+ * the last position of that very subject; on a conflict the same again (I5, I7). Groups and lanes are written by lane holders only.
+ */
+import type { Decision, Refusal } from '../../machines/decision.ts'
+import type { RecordedEvent } from '../../machines/events.ts'
+import { appendTurn } from '../../streams/append.ts'
+import { decodeTurn, digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
+import { type Cause, type Commit, firstDigest, schemaVersion } from '../../streams/envelope.ts'
+import type { Clock, Random } from '../../streams/ports/clock.ts'
+import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
+
+export interface AggregateContext {
+  readonly log: EventLog
+  readonly clock: Clock
+  readonly random: Random
+  readonly signal?: AbortSignal
+}
+
+export interface AggregateWrite<State, E extends RecordedEvent> {
+  readonly subject: string
+  readonly aggregate: string
+  readonly id: string
+  readonly empty: State
+  readonly fold: (state: State, event: E) => void
+  readonly decide: (state: State) => Decision<E>
+  readonly actor: string
+  readonly command?: string
+  readonly epoch?: number
+  readonly cause?: Cause
+  readonly correlation?: string
+}
+
+export type AggregateWritten<State> =
+  /** Durable; `position` and `revision` of the last event of the aggregate. */
+  | { readonly kind: 'written'; readonly state: State; readonly position: number; readonly revision: number }
+  /** It was so already, or this very command had been carried out before. */
+  | { readonly kind: 'nothing'; readonly state: State; readonly why: string; readonly revision: number }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** The context's signal came first; the write may have landed. */
+  | { readonly kind: 'stopped' }
+
+/** The realm's stream is of another incarnation than this program's: it has to stop (P12). */
+export class WrongIncarnation extends Error {
+  override readonly name = 'WrongIncarnation'
+  readonly retryable = false
+}
+
+/** Throws `WrongIncarnation`, `MalformedTurn`, `Unavailable`. */
+export async function writeAggregate<State, E extends RecordedEvent>(
+  context: AggregateContext,
+  write: AggregateWrite<State, E>,
+): Promise<AggregateWritten<State>> {
+  const { log, clock, random, signal } = context
+  for (;;) {
+    const { state, revision, last, known } = await readAggregate(log, write)
+    if (known) return { kind: 'nothing', state, why: 'this command was carried out before', revision }
+    const decision = write.decide(state)
+    if (decision.kind === 'refused') return decision
+    if (decision.kind === 'nothing') return { kind: 'nothing', state, why: decision.why, revision }
+    const before = last === undefined ? undefined : decodeTurn(last.bytes)
+    const turn = newUlid(clock.nowMs(), random)
+    const commit: Commit<E> = {
+      aggregate: write.aggregate,
+      id: write.id,
+      revision: revision + 1,
+      ...(write.command === undefined ? {} : { command: write.command }),
+      actor: write.actor,
+      ...(write.epoch === undefined ? {} : { epoch: write.epoch }),
+      ...(write.cause === undefined ? {} : { cause: write.cause }),
+      ...(write.correlation === undefined ? {} : { correlation: write.correlation }),
+      events: decision.events,
+    }
+    const bytes = encodeTurn({
+      turn,
+      schema: schemaVersion,
+      incarnation: log.incarnation,
+      number: (before?.number ?? 0) + 1,
+      timeMs: Math.max(clock.nowMs(), before?.timeMs ?? 0),
+      previous: last === undefined ? firstDigest : digestOf(last.bytes),
+      commits: [commit],
+    })
+    const expectedLast = last?.position ?? 0
+    const outcome = await appendTurn(log, clock, { subject: write.subject, bytes, turn, expectedLast, ...(signal === undefined ? {} : { signal }) })
+    switch (outcome.kind) {
+      case 'landed': {
+        for (const event of decision.events) write.fold(state, event)
+        return { kind: 'written', state, position: outcome.position, revision: revision + decision.events.length }
+      }
+      case 'conflict':
+        continue
+      case 'stopped':
+        return { kind: 'stopped' }
+      case 'wrong-incarnation':
+        throw new WrongIncarnation(`the realm has a newer incarnation than ${log.incarnation}: start this program again`)
+    }
+  }
+}
+
+async function readAggregate<State, E extends RecordedEvent>(log: EventLog, write: AggregateWrite<State, E>) {
+  const state = structuredClone(write.empty)
+  let revision = 0
+  let last: StoredMessage | undefined
+  let known = false
+  const end = await log.last(write.subject)
+  if (end !== undefined) {
+    for await (const batch of log.read({ subjects: [write.subject], from: 1, until: end.position })) {
+      for (const message of batch) {
+        for (const commit of decodeTurn(message.bytes).commits) {
+          if (write.command !== undefined && commit.command === write.command) known = true
+          for (const event of commit.events) {
+            write.fold(state, event as E)
+            revision += 1
+          }
+        }
+        last = message
+      }
+    }
+  }
+  return { state, revision, last, known }
+}

@@ -1,0 +1,68 @@
+/** Keys and values of the buckets (DESIGN §3). All rebuildable (I11). */
+import type { AgentRole } from '../machines/agent/agent.ts'
+
+export const leaseKey = 'leader'
+
+/** Bucket `lease`, key `leader`; lives for the lease duration after its last renewal. */
+export interface LeaseValue {
+  readonly agent: string
+  readonly instance: string
+}
+
+/** Bucket `agents`, key `instance.<instance>`; created once, renewed on its own last revision, never created again (P17). */
+export interface PresenceValue {
+  readonly agent: string
+  readonly instance: string
+  readonly role: AgentRole
+  readonly region: string
+  readonly skills: readonly string[]
+  readonly build: string
+  /** True while the agent is stopping: it takes nothing new. */
+  readonly stopping: boolean
+}
+
+export function presenceKey(instance: string): string {
+  return `instance.${instance}`
+}
+
+/** Bucket `agents`, key `agent.<agent>`: the present instance, ordered by the key's revision (P20). */
+export interface PresentInstanceValue {
+  readonly instance: string
+}
+
+export function presentInstanceKey(agent: string): string {
+  return `agent.${agent}`
+}
+
+/** Bucket `mappings`, key `lane.<lane>`: the agent that is to hold it, and the epoch of the leader that said so. */
+export interface LaneMappingValue {
+  readonly lane: string
+  readonly agent: string
+  readonly epoch: number
+}
+
+export function laneMappingKey(lane: string): string {
+  return `lane.${lane}`
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** For messages and bucket values (turns have `streams/codec.ts`). */
+export function toBytes(value: unknown): Uint8Array {
+  return encoder.encode(JSON.stringify(value))
+}
+
+export class MalformedMessage extends Error {
+  override readonly name = 'MalformedMessage'
+  readonly retryable = false
+}
+
+/** Throws `MalformedMessage`. The caller says what shape it expects; outside input is checked by schemas before. */
+export function fromBytes<T>(bytes: Uint8Array): T {
+  try {
+    return JSON.parse(decoder.decode(bytes)) as T
+  } catch (cause) {
+    throw new MalformedMessage('a message that is not JSON', { cause })
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Messages between executors, lane holders, leader and services (DESIGN §3 `<realm>.lane.>` and `<realm>.agent.>`; rules P3-P6,
+ * P10, P17-P24). Not kept anywhere; every one of them may be lost, late or doubled.
+ */
+import type { Assignment, JobSpec } from '../machines/execution-group/events.ts'
+import type { AddJobs, OpenGroup } from '../machines/execution-group/decide/opening.ts'
+import type { Outcome } from '../machines/execution-group/decide/locks.ts'
+import type { Cause } from './envelope.ts'
+
+/** What a request builds on (P5): a holder that is behind it is not the holder. */
+export interface BuiltOn {
+  readonly incarnation: number
+  /** Lane number. */
+  readonly number: number
+}
+
+export interface GrantRef {
+  readonly group: string
+  /** Revision of its `LockGranted`. */
+  readonly grant: number
+}
+
+export interface OutcomeReport extends GrantRef {
+  readonly job: number
+  readonly outcome: Outcome
+}
+
+/**
+ * `<realm>.lane.<lane>.work`: everything an executor has to say to the holder of a lane, as state (P6). Of one executor and
+ * one lane at most one is outstanding (P10).
+ */
+export interface WorkRequest {
+  readonly builtOn: BuiltOn
+  readonly agent: string
+  readonly instance: string
+  /** Most grants of this lane that it will hold at once; 0 grants nothing (a stopping agent). */
+  readonly capacity: number
+  /** Every grant that it holds, begun or not. */
+  readonly held: readonly GrantRef[]
+  /** Every outcome not yet acknowledged, in the grant's order. */
+  readonly outcomes: readonly OutcomeReport[]
+  /** Grants that it gives back: no call of them runs, and none will (P19). */
+  readonly stopped: readonly GrantRef[]
+  /** One job asked for by name. */
+  readonly asks?: { readonly group: string; readonly job: number }
+}
+
+export interface GrantMessage extends GrantRef {
+  readonly agent: string
+  readonly instance: string
+  readonly incarnation: number
+  readonly callDeadlineMs: number
+  /** In the order of execution. `scope` is the first job of the chain of retries (P22). */
+  readonly jobs: readonly { readonly job: number; readonly spec: JobSpec }[]
+}
+
+export type WorkAnswer =
+  /** Believes that it does not hold the lane; the asker goes on waiting for one that does (P5). */
+  | { readonly kind: 'not-the-holder' }
+  | {
+      /** All outcomes and stops of the request are settled and durable (P3, P4): the executor forgets them. */
+      readonly kind: 'taken'
+      readonly number: number
+      readonly grants: readonly GrantMessage[]
+      /** Held by the asker, but not open: to be stopped. */
+      readonly stops: readonly GrantRef[]
+      /** Answer to `asks` when it was refused. */
+      readonly refused?: { readonly code: string; readonly text: string }
+    }
+
+/** `<realm>.agent.<id>.grants`: the same, unasked, as soon as something is granted or to be stopped. */
+export interface GrantsMessage {
+  readonly lane: string
+  readonly incarnation: number
+  readonly number: number
+  readonly grants: readonly GrantMessage[]
+  readonly stops: readonly GrantRef[]
+}
+
+/** `<realm>.agent.<id>.assigned`: jobs that are now in the queue of this agent. */
+export interface AssignedMessage {
+  readonly lane: string
+  readonly assignments: readonly ({ readonly group: string } & Omit<Assignment, 'agent'>)[]
+}
+
+/** `<realm>.lane.<lane>.announced`: a new holder says so (P6). */
+export interface LaneAnnounced {
+  readonly lane: string
+  readonly agent: string
+  readonly instance: string
+  readonly incarnation: number
+  readonly number: number
+}
+
+export type LaneCommandBody =
+  | ({ readonly kind: 'open' } & OpenGroup)
+  | ({ readonly kind: 'add' } & AddJobs)
+  | { readonly kind: 'seal'; readonly plan: string }
+  | { readonly kind: 'assign'; readonly assignments: readonly Assignment[]; readonly ifRevision: number }
+  | { readonly kind: 'expire'; readonly grant: number }
+  | { readonly kind: 'retry' }
+  | { readonly kind: 'cancel' }
+  | { readonly kind: 'resolve'; readonly job: number; readonly as: 'succeeded' | 'failed' }
+  /** Settles `command`: known → its result; else it is recorded as withdrawn and never carried out (P15). */
+  | { readonly kind: 'withdraw'; readonly withdrawn: string }
+
+/** `<realm>.lane.<lane>.command` */
+export interface LaneCommand {
+  readonly builtOn: BuiltOn
+  /** ULID, where the asker is to be answered with the first result when it repeats (P15); leaders' corrections have none. */
+  readonly command?: string
+  readonly group: string
+  readonly actor: string
+  readonly epoch?: number
+  readonly cause?: Cause
+  readonly correlation?: string
+  readonly body: LaneCommandBody
+}
+
+export type LaneCommandAnswer =
+  | { readonly kind: 'not-the-holder' }
+  /** Durable. `revision` of the aggregate after it (or of the first event it once led to, when known already). */
+  | { readonly kind: 'done'; readonly group: string; readonly revision: number; readonly number: number; readonly position: number; readonly known?: true }
+  | { readonly kind: 'refused'; readonly code: string; readonly text: string }
+
+/** `<realm>.agent.<id>.ping-<lane>` is answered by the lane's actor (P7). */
+export interface LanePong {
+  readonly lane: string
+  readonly agent: string
+  readonly instance: string
+  /** Of the last acknowledged turn. */
+  readonly position: number
+  readonly number: number
+  /** Requests that wait for a turn. */
+  readonly waiting: number
+}
+
+/** `<realm>.agent.<id>.release-<lane>`: the mapping names another (P1). */
+export interface ReleaseRequest {
+  readonly lane: string
+  readonly asker: string
+  /** Revision of the mapping's key that names the asker. */
+  readonly mappingRevision: number
+}
+
+export type ReleaseAnswer = { readonly kind: 'released' } | { readonly kind: 'kept'; readonly why: string } | { readonly kind: 'not-the-holder' }
+
+/** `<realm>.agent.<id>.ping` */
+export interface AgentPong {
+  readonly agent: string
+  readonly instance: string
+  readonly leading: boolean
+}

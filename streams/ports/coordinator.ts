@@ -1,0 +1,37 @@
+/**
+ * Everything of the agent coordinator [108] that a program of Reeve uses, behind one connection.
+ */
+import type { Bucket } from './bucket.ts'
+import type { Bus } from './bus.ts'
+import type { EventLog } from './event-log.ts'
+
+/** Long texts by their SHA-256 in lower-case hex (P16). Immutable; not rebuildable. */
+export interface TextStore {
+  /** Acknowledged before it returns; a text that is already there is not written again. Throws `Unavailable`. */
+  put(bytes: Uint8Array): Promise<string>
+  /** Undefined where no such text is; throws `Damaged` where what is stored does not have the digest. */
+  get(digest: string): Promise<Uint8Array | undefined>
+}
+
+/** What is known of the durability of the log (I8): never `ok` on a guess. */
+export type Durability =
+  | { readonly level: 'synced' }
+  | { readonly level: 'weak'; readonly why: string }
+  | { readonly level: 'unknown'; readonly why: string }
+
+export interface Coordinator {
+  readonly log: EventLog
+  readonly bus: Bus
+  readonly texts: TextStore
+  /** `<realm>_lease` */
+  readonly lease: Bucket
+  /** `<realm>_agents`: presence of instances, and one key per agent naming its present instance (P20). */
+  readonly agents: Bucket
+  /** `<realm>_config` */
+  readonly config: Bucket
+  /** `<realm>_mappings` */
+  readonly mappings: Bucket
+  readonly durability: Durability
+  /** Idempotent. Nothing of this coordinator is heard from afterwards. */
+  close(): Promise<void>
+}

@@ -1,0 +1,71 @@
+/**
+ * The event log as a port (DESIGN §3 stream EVENTS, invariants I5 and I8). Two adapters obey one conformance suite:
+ * `streams/jetstream/` and `streams/memory/`.
+ *
+ * The port reports what is known of one attempt and no more; deciding what an indeterminate attempt became is the
+ * business of `streams/append.ts`, above both adapters.
+ */
+
+export interface StoredMessage {
+  readonly subject: string
+  /** Stream sequence in the whole log (DESIGN §2 "position"). */
+  readonly position: number
+  /** Exactly the bytes that were appended. */
+  readonly bytes: Uint8Array
+  /** The server's stamp, integer milliseconds since the Unix epoch. Only compared with clocks (P15), never ordered by. */
+  readonly storedMs: number
+}
+
+export interface AppendRequest {
+  readonly subject: string
+  readonly bytes: Uint8Array
+  /** Position of the last message on this very subject (never a wildcard); 0 when there must be none (I5). */
+  readonly expectedLast: number
+}
+
+export type AppendOutcome =
+  /** Acknowledged, therefore durable (I8). */
+  | { readonly kind: 'landed'; readonly position: number }
+  /** Another message stands where this one was to follow. Nothing was written by this attempt. */
+  | { readonly kind: 'conflict' }
+  /** The server has a write in flight on this subject (error 10164): wait, then repeat. Nothing was written by this attempt. */
+  | { readonly kind: 'busy' }
+  /** No answer: it may have landed, may land later, or never. */
+  | { readonly kind: 'indeterminate'; readonly reason: string }
+  /** The store cannot take it now (full, no leader, offline before sending). Nothing was written by this attempt. */
+  | { readonly kind: 'unavailable'; readonly reason: string }
+  /** The stream is not of the expected incarnation (error 10060): the program must stop (P12). */
+  | { readonly kind: 'wrong-incarnation' }
+
+export interface ReadOptions {
+  /** Exact subjects or patterns with NATS wildcards; empty means every subject. */
+  readonly subjects: readonly string[]
+  /** First position to deliver, 1 for all. */
+  readonly from: number
+  /** Ends by itself after this position was passed; without it the read follows the log until stopped. */
+  readonly until?: number
+  readonly signal?: AbortSignal
+}
+
+export interface EventLog {
+  /** Realm incarnation that the stream's name ends in (P12). */
+  readonly incarnation: number
+  append(request: AppendRequest): Promise<AppendOutcome>
+  /** Last message on exactly this subject, read from the stream's leader (never a direct get). Throws `Unavailable`. */
+  last(subject: string): Promise<StoredMessage | undefined>
+  /** The message at a position, or undefined where none is (purged, or beyond the end). Throws `Unavailable`. */
+  at(position: number): Promise<StoredMessage | undefined>
+  /** Last position of the whole log; 0 when empty. Read from the stream's leader. Throws `Unavailable`. */
+  end(): Promise<number>
+  /**
+   * Messages in log order, in batches of whatever had arrived (never empty). Gaps and reconnections are healed inside:
+   * each message comes exactly once, in order. A bounded read ends even when no message stands at `until`.
+   */
+  read(options: ReadOptions): AsyncIterable<readonly StoredMessage[]>
+}
+
+/** The coordinator could not be asked in time. A retry can help. */
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable'
+  readonly retryable = true
+}
