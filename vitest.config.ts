@@ -1,0 +1,34 @@
+import { defineConfig } from 'vitest/config'
+
+const longTests = ['test/**/*.long.test.ts', 'test/long/**/*.test.ts']
+const packageTests = ['test/package/**/*.test.ts']
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    allowOnly: false,
+    projects: [
+      {
+        // `npm test`: everything that a change should be tried with.
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...longTests, ...packageTests],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        // `npm run test:long`, in CI: campaigns and faults that take minutes.
+        extends: true,
+        test: { name: 'long', include: longTests, testTimeout: 600_000, hookTimeout: 60_000 },
+      },
+      {
+        // `npm run test:long`, in CI: the package as others install it.
+        extends: true,
+        test: { name: 'package', include: packageTests, testTimeout: 300_000, hookTimeout: 300_000 },
+      },
+    ],
+  },
+})
