@@ -38,8 +38,11 @@ export class RealmFold {
   /** Number and digest-relevant position of the last turn by subject: what the next append on it builds on. */
   readonly tails = new Map<string, { number: number; position: number }>()
   position = 0
+  readonly realmName: string
 
-  constructor(readonly realmName: string) {}
+  constructor(realmName: string) {
+    this.realmName = realmName
+  }
 
   group(id: string): GroupState | undefined {
     const lane = laneOfGroup(id)
