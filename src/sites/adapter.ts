@@ -76,10 +76,22 @@ export interface SiteAdapter {
   readonly skill: 'required' | 'preferred' | 'none'
   /** Operations that it can carry out; all others are `Unsupported` when a change is planned. */
   readonly operations: ReadonlySet<OperationName>
-  /** Operations of `operations` that may be repeated without harm, or carry the idempotency key. */
+  /** Those of `operations` that may be repeated without harm, or carry the idempotency key. */
   readonly repeatable: ReadonlySet<OperationName>
+  /** What holds at one address, where it differs from what this kind can at best. Pure; no I/O. Use `capabilitiesAt`. */
+  capabilitiesAt?(address: string): SiteCapabilities
   /** One clear line when the address is malformed for this kind. */
   checkAddress(address: string): string | undefined
   /** Opens lazily; never throws for an unreachable site. */
   connect(record: SiteRecord): SiteConnection
+}
+
+export interface SiteCapabilities {
+  readonly fencing: FencingClass
+  readonly operations: ReadonlySet<OperationName>
+}
+
+/** Fencing class and operations of the site at `address`: what a change is planned with. */
+export function capabilitiesAt(adapter: SiteAdapter, address: string): SiteCapabilities {
+  return adapter.capabilitiesAt?.(address) ?? adapter
 }

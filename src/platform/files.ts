@@ -1,0 +1,146 @@
+/**
+ * Files that must survive `kill -9`: an append-only file with group commit, and a lock on a folder.
+ *
+ * Invariants of `AppendFile`: (1) bytes reach the file in the order of `append`; (2) `synced()` resolves only when everything
+ * appended before the call is on disk (fdatasync); (3) after a failed write or sync nothing more is written and every `synced()`
+ * rejects, since what the disk then holds is unknown; (4) a last line without its newline was never reported as synced, and is cut
+ * off when the file is opened.
+ */
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ownProcessId, processIdentity } from './process.ts'
+
+export class FolderInUse extends Error {
+  override readonly name = 'FolderInUse'
+  readonly retryable = true
+  readonly folder: string
+  readonly pid: number
+  constructor(folder: string, pid: number) {
+    super(`data folder ${folder} is in use by process ${pid}: stop that process, or choose another folder`)
+    this.folder = folder
+    this.pid = pid
+  }
+}
+
+export class FolderUnusable extends Error {
+  override readonly name = 'FolderUnusable'
+  readonly retryable = false
+  readonly folder: string
+  constructor(folder: string, cause: unknown) {
+    const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? String(cause)
+    super(`data folder ${folder} cannot be used (${code}): choose a folder that this user may write`, { cause })
+    this.folder = folder
+  }
+}
+
+export interface FolderLock {
+  release(): Promise<void>
+}
+
+/**
+ * Creates the folder where needed and locks it for this process. Throws `FolderInUse`, `FolderUnusable`. The lock of a dead
+ * process is taken over; where the system cannot tell one process from another (outside Linux) it guards nothing.
+ */
+export async function lockFolder(folder: string): Promise<FolderLock> {
+  const path = join(folder, 'lock')
+  try {
+    await mkdir(folder, { recursive: true })
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await writeFile(path, `${ownProcessId()} ${processIdentity(ownProcessId()) ?? ''}\n`, { flag: 'wx' })
+        return { release: () => rm(path, { force: true }) }
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 3) throw error
+      }
+      const [pid, identity] = (await readFile(path, 'utf8').catch(() => '')).trim().split(' ')
+      if (identity !== undefined && processIdentity(Number(pid)) === identity) throw new FolderInUse(folder, Number(pid))
+      await rm(path, { force: true })
+    }
+  } catch (error) {
+    if (error instanceof FolderInUse) throw error
+    throw new FolderUnusable(folder, error)
+  }
+}
+
+export interface AppendFile {
+  /** `line` holds no newline; it is on its way to the disk when this returns. */
+  append(line: string): void
+  /** Resolves when everything appended so far is durable; rejects when that failed. */
+  synced(): Promise<void>
+  /** Writes and syncs what is left, then closes. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Opens or creates `path`; hands each whole line already there to `onLine`, first to last, before it resolves. */
+export async function openAppendFile(path: string, onLine: (line: string) => void): Promise<AppendFile> {
+  let file: FileHandle
+  try {
+    file = await open(path, 'a+')
+    const folder = await open(dirname(path), 'r')
+    await folder.sync().finally(() => folder.close())
+  } catch (error) {
+    throw new FolderUnusable(dirname(path), error)
+  }
+  try {
+    const bytes = await file.readFile()
+    let start = 0
+    for (let end = bytes.indexOf(10, start); end !== -1; end = bytes.indexOf(10, start)) {
+      onLine(bytes.toString('utf8', start, end))
+      start = end + 1
+    }
+    if (start < bytes.length) await file.truncate(start)
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+  return new GroupCommitFile(file)
+}
+
+class GroupCommitFile implements AppendFile {
+  readonly #file: FileHandle
+  #gathered: string[] = []
+  #running: Promise<void> | undefined
+  #failure: unknown
+  #closing: Promise<void> | undefined
+
+  constructor(file: FileHandle) {
+    this.#file = file
+  }
+
+  append(line: string): void {
+    this.#gathered.push(line, '\n')
+    if (this.#running) return
+    this.#running = this.#drain()
+    // Whoever needs the outcome asks `synced()`.
+    this.#running.catch(() => {})
+  }
+
+  async synced(): Promise<void> {
+    if (this.#failure) throw this.#failure
+    await this.#running
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (this.#running ?? Promise.resolve()).finally(() => this.#file.close())
+    return this.#closing
+  }
+
+  async #drain(): Promise<void> {
+    // What is appended in the same tick goes into the same write.
+    await Promise.resolve()
+    try {
+      while (this.#gathered.length > 0) {
+        const text = this.#gathered.join('')
+        this.#gathered = []
+        await this.#file.appendFile(text)
+        await this.#file.datasync()
+      }
+    } catch (error) {
+      this.#failure = error
+      throw error
+    } finally {
+      if (!this.#failure) this.#running = undefined
+    }
+  }
+}
