@@ -5,6 +5,17 @@ import type { Bucket } from './bucket.ts'
 import type { Bus } from './bus.ts'
 import type { EventLog } from './event-log.ts'
 
+/** What is stored under a digest does not have it. */
+export class Damaged extends Error {
+  override readonly name = 'Damaged'
+  readonly retryable = false
+  readonly digest: string
+  constructor(digest: string) {
+    super(`the stored text ${digest} does not have that digest: restore it from a backup`)
+    this.digest = digest
+  }
+}
+
 /** Long texts by their SHA-256 in lower-case hex (P16). Immutable; not rebuildable. */
 export interface TextStore {
   /** Acknowledged before it returns; a text that is already there is not written again. Throws `Unavailable`. */

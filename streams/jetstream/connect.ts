@@ -1,0 +1,174 @@
+/** Connecting a program to its realm on NATS: everything of `Coordinator`, behind one connection. */
+import type { ConnectionOptions } from 'nats'
+import { connect } from 'nats'
+import type { Bucket } from '../ports/bucket.ts'
+import type { LinkState } from '../ports/bus.ts'
+import type { Clock, Random } from '../ports/clock.ts'
+import type { Coordinator, Durability } from '../ports/coordinator.ts'
+import { Unavailable } from '../ports/event-log.ts'
+import type { BucketKind } from '../subjects.ts'
+import { subjectsOf } from '../subjects.ts'
+import { JetStreamBucket } from './bucket.ts'
+import { NatsBus } from './bus.ts'
+import { durabilityOfServers } from './durability.ts'
+import { JetStreamEventLog } from './event-log.ts'
+import { Link } from './link.ts'
+import { bucketDefinition, ensureStream, eventsDefinition, findIncarnation, NoSuchRealm } from './streams-definition.ts'
+import { openTextStore } from './text-store.ts'
+
+export interface Login {
+  readonly token?: string
+  readonly user?: string
+  readonly pass?: string
+}
+
+export interface ConnectOptions extends Login {
+  readonly servers: readonly string[]
+  readonly realm: string
+  /** Shown by the server beside the connection. */
+  readonly name: string
+  readonly clock: Clock
+  readonly random: Random
+  /** Makes streams and buckets that are missing; else a missing realm is an error. */
+  readonly create?: boolean
+  /** Known by who runs the server (I8). */
+  readonly durability?: Durability
+  /** A login of the system account, with which the servers can be asked whether they sync. */
+  readonly systemLogin?: Login
+  /** How long the first connection is tried, milliseconds; 5,000 when absent. */
+  readonly connectTimeoutMs?: number
+  readonly onLink?: (state: LinkState) => void
+}
+
+export interface NatsCoordinator extends Coordinator {
+  readonly log: JetStreamEventLog
+  /** For `doctor` and what else looks at the server itself. */
+  readonly connection: Link
+  readonly serverVersion: string
+}
+
+/** Oldest server with everything that Reeve needs (DESIGN §5 "Embedded default"). */
+export const leastServerVersion = '2.14.0'
+
+export class ServerTooOld extends Error {
+  override readonly name = 'ServerTooOld'
+  readonly retryable = false
+}
+
+/** Throws `Unavailable`, `ServerTooOld`, `NoSuchRealm`, `WrongDefinition`. */
+export async function connectCoordinator(options: ConnectOptions): Promise<NatsCoordinator> {
+  const link = await openLink(options)
+  try {
+    return await openRealm(link, options)
+  } catch (error) {
+    await link.close()
+    throw error
+  }
+}
+
+async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoordinator> {
+  const { realm, create = false } = options
+  const subjects = subjectsOf(realm)
+  const info = link.connection.info
+  if (!isAtLeast(info?.version ?? '0.0.0', leastServerVersion)) {
+    throw new ServerTooOld(`the nats-server is ${info?.version ?? 'of unknown version'}; Reeve needs ${leastServerVersion} or newer`)
+  }
+  // R3 wherever there is a cluster (DESIGN §3).
+  const replicas = info?.cluster === undefined ? 1 : 3
+  const incarnation = (await findIncarnation(link, subjects)) ?? (create ? 1 : undefined)
+  if (incarnation === undefined) throw new NoSuchRealm(`there is no realm ${realm} on this server: start it first, or check the name and the URL`)
+  const events = eventsDefinition(subjects, incarnation)
+  await ensureStream(link, events, create, replicas)
+  const bucket = async (kind: BucketKind): Promise<Bucket> => {
+    await ensureStream(link, bucketDefinition(subjects, kind), create, replicas)
+    return new JetStreamBucket(link, subjects.bucketName(kind), kind === 'lease' || kind === 'agents')
+  }
+  const lease = await bucket('lease')
+  const agents = await bucket('agents')
+  const config = await bucket('config')
+  const mappings = await bucket('mappings')
+  const texts = await openTextStore(link, `${realm}_texts`, create, replicas)
+  const bus = new NatsBus(link)
+  if (options.onLink !== undefined) bus.onLink(options.onLink)
+  return {
+    log: new JetStreamEventLog(link, events.name, incarnation),
+    bus,
+    texts,
+    lease,
+    agents,
+    config,
+    mappings,
+    durability: options.durability ?? (await durabilityByAsking(options)),
+    connection: link,
+    serverVersion: info?.version ?? '',
+    close: () => link.close(),
+  }
+}
+
+/** A connection with the client's settings that the ports rely on. Throws `Unavailable`. */
+export async function openLink(options: Pick<ConnectOptions, 'servers' | 'name' | 'clock' | 'connectTimeoutMs'> & Login): Promise<Link> {
+  const { servers, name, clock, connectTimeoutMs = 5_000 } = options
+  const settings: ConnectionOptions = {
+    servers: [...servers],
+    name,
+    ...loginOf(options),
+    timeout: connectTimeoutMs,
+    // The client gives up after 10 reconnections unless told otherwise.
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+    reconnectJitter: 50,
+    reconnectJitterTLS: 50,
+    // A half-open connection is found within three of these.
+    pingInterval: 3_000,
+    maxPingOut: 2,
+    noAsyncTraces: true,
+  }
+  try {
+    return new Link(await connect(settings), clock)
+  } catch (cause) {
+    throw new Unavailable(`no nats-server answers at ${servers.join(', ')}: check the URL and that it runs`, { cause })
+  }
+}
+
+function loginOf({ token, user, pass }: Login): Login {
+  return { ...(token !== undefined && { token }), ...(user !== undefined && { user }), ...(pass !== undefined && { pass }) }
+}
+
+/** How long answers of further servers of a cluster are waited for. */
+const gatherMs = 1_000
+
+async function durabilityByAsking(options: ConnectOptions): Promise<Durability> {
+  const { servers, name, clock, systemLogin } = options
+  if (systemLogin === undefined) {
+    return { level: 'unknown', why: 'only the system account or the monitoring page of the server tells whether it syncs every write' }
+  }
+  let link: Link
+  try {
+    link = await openLink({ servers, name: `${name} (system)`, clock, ...systemLogin })
+  } catch {
+    return { level: 'unknown', why: 'the system account did not let this program in' }
+  }
+  try {
+    const answers: unknown[] = []
+    await link.exchange('$SYS.REQ.SERVER.PING.VARZ', '', {
+      timeoutMs: gatherMs,
+      accept: (data) => {
+        answers.push((JSON.parse(new TextDecoder().decode(data)) as { readonly data?: unknown }).data)
+        return false
+      },
+    })
+    return durabilityOfServers(answers)
+  } finally {
+    await link.close()
+  }
+}
+
+function isAtLeast(version: string, least: string): boolean {
+  const have = version.split(/[.-]/).slice(0, 3).map(Number)
+  const want = least.split('.').map(Number)
+  for (let i = 0; i < 3; i++) {
+    const difference = (have[i] ?? 0) - (want[i] ?? 0)
+    if (difference !== 0) return difference > 0
+  }
+  return true
+}

@@ -1,0 +1,179 @@
+/** The event log on the stream EVENTS. */
+import { Unavailable } from '../ports/event-log.ts'
+import type { AppendOutcome, AppendRequest, EventLog, ReadOptions, StoredMessage } from '../ports/event-log.ts'
+import { appendOutcomeOfCode } from './error-codes.ts'
+import type { Link } from './link.ts'
+import { headersOf, parseApiAnswer } from './link.ts'
+import { OrderedPull } from './ordered-pull.ts'
+import type { LeaderMessage } from './stored.ts'
+import { messageFromLeader } from './stored.ts'
+
+/** The stream that is to be read is not there: deleted, or replaced by another incarnation (P12). */
+export class LogMissing extends Error {
+  override readonly name = 'LogMissing'
+  readonly retryable = false
+  constructor(stream: string) {
+    super(`stream ${stream} is not there: the log was removed, or restored under another incarnation; start again`)
+  }
+}
+
+/** How long the acknowledgement of an append is waited for before it counts as indeterminate. */
+export const appendTimeoutMs = 5_000
+/** Messages that may wait for whoever iterates before no more are asked for. */
+const queueLimit = 32_768
+
+export class JetStreamEventLog implements EventLog {
+  readonly incarnation: number
+  readonly stream: string
+  readonly #link: Link
+
+  constructor(link: Link, stream: string, incarnation: number) {
+    this.#link = link
+    this.stream = stream
+    this.incarnation = incarnation
+  }
+
+  async append(request: AppendRequest): Promise<AppendOutcome> {
+    const exchanged = await this.#link.exchange(request.subject, request.bytes, {
+      timeoutMs: appendTimeoutMs,
+      headers: headersOf({
+        'Nats-Expected-Stream': this.stream,
+        'Nats-Expected-Last-Subject-Sequence': String(request.expectedLast),
+      }),
+    })
+    switch (exchanged.kind) {
+      case 'offline':
+        return { kind: 'unavailable', reason: 'not connected' }
+      case 'no-responders':
+        return { kind: 'unavailable', reason: 'no stream takes this subject now' }
+      case 'timeout':
+      case 'disconnected':
+        return { kind: 'indeterminate', reason: exchanged.kind }
+      case 'answer': {
+        const answer = parseApiAnswer<{ readonly seq: number }>(exchanged.message.data)
+        if (answer.ok) return { kind: 'landed', position: answer.value.seq }
+        const kind = appendOutcomeOfCode.get(answer.error.err_code) ?? 'indeterminate'
+        const reason = `${answer.error.description} (${answer.error.err_code})`
+        return kind === 'unavailable' || kind === 'indeterminate' ? { kind, reason } : { kind }
+      }
+    }
+  }
+
+  async last(subject: string): Promise<StoredMessage | undefined> {
+    return toStored(await messageFromLeader(this.#link, this.stream, { last_by_subj: subject }))
+  }
+
+  async at(position: number): Promise<StoredMessage | undefined> {
+    return toStored(await messageFromLeader(this.#link, this.stream, { seq: position }))
+  }
+
+  async end(): Promise<number> {
+    const answer = await this.#link.api<{ readonly state: { readonly last_seq: number } }>(`STREAM.INFO.${this.stream}`)
+    if (answer.ok) return answer.value.state.last_seq
+    throw new Unavailable(`stream ${this.stream} does not say where it ends: ${answer.error.description} (${answer.error.err_code})`)
+  }
+
+  async *read(options: ReadOptions): AsyncGenerator<readonly StoredMessage[]> {
+    const { subjects, until = Infinity, signal } = options
+    let next = Math.max(1, options.from)
+    if (next > until || signal?.aborted) return
+    let queue: StoredMessage[] = []
+    let done = false
+    let failure: unknown
+    let wake = () => {}
+    let checking = false
+    const link = this.#link
+
+    const finish = (error?: unknown) => {
+      done = true
+      failure ??= error
+      wake()
+    }
+    /** A bounded read whose last match lies before `until` ends when the log is past it and its leader knows of no more. */
+    const checkEnd = async () => {
+      if (until === Infinity || checking || done) return
+      checking = true
+      try {
+        const from = next
+        if ((await this.end()) >= until && !(await this.#anyMatch(subjects, from, until)) && from === next) finish()
+      } catch (error) {
+        // Asked again at the next heartbeat.
+        if (!(error instanceof Unavailable)) finish(error)
+      } finally {
+        checking = false
+      }
+    }
+
+    const pull = new OrderedPull({
+      link,
+      stream: this.stream,
+      where: () => ({
+        deliver_policy: 'by_start_sequence',
+        opt_start_seq: next,
+        ...(subjects.length === 1 && { filter_subject: subjects[0] }),
+        ...(subjects.length > 1 && { filter_subjects: subjects }),
+      }),
+      onMessage: (message, { sequence, storedMs, pending }) => {
+        if (done) return
+        if (sequence <= until) {
+          next = sequence + 1
+          queue.push({ subject: message.subject, position: sequence, bytes: message.data, storedMs })
+        }
+        if (sequence >= until) finish()
+        else {
+          if (pending === 0) void checkEnd()
+          if (queue.length === 1) wake()
+        }
+      },
+      onStart: (pending) => {
+        if (pending === 0) void checkEnd()
+      },
+      onIdle: () => void checkEnd(),
+      onMissing: () => {
+        finish(new LogMissing(this.stream))
+        return true
+      },
+      onRefused: (error) => finish(error),
+      full: () => queue.length >= queueLimit,
+    })
+    const abort = () => {
+      queue = []
+      finish()
+    }
+    signal?.addEventListener('abort', abort)
+    const stopFollowing = link.onState(() => {
+      if (link.closed) abort()
+    })
+    try {
+      while (true) {
+        if (queue.length > 0) {
+          const batch = queue
+          queue = []
+          pull.refill()
+          yield batch
+          continue
+        }
+        if (done) break
+        await new Promise<void>((resolve) => (wake = resolve))
+      }
+      if (failure !== undefined) throw failure
+    } finally {
+      pull.stop()
+      stopFollowing()
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  async #anyMatch(subjects: readonly string[], from: number, until: number): Promise<boolean> {
+    for (const subject of subjects.length === 0 ? ['>'] : subjects) {
+      const found = await messageFromLeader(this.#link, this.stream, { seq: from, next_by_subj: subject })
+      if (found !== undefined && found.sequence <= until) return true
+    }
+    return false
+  }
+}
+
+function toStored(message: LeaderMessage | undefined): StoredMessage | undefined {
+  return message && { subject: message.subject, position: message.sequence, bytes: message.data, storedMs: message.storedMs }
+}
+

@@ -1,0 +1,158 @@
+/**
+ * One connection to NATS and the requests over it.
+ *
+ * Owns the client, the inbox of all requests and what is outstanding. Invariants:
+ * 1. Nothing is sent while disconnected, so that nothing is sent later than its asker believes (DESIGN §5, facts of the client).
+ * 2. When the connection goes, everything outstanding ends at once as `disconnected`: its fate is open, but no answer can come.
+ * 3. Each exchange ends exactly once; all its time is the injected clock's.
+ */
+import type { Msg, MsgHdrs, NatsConnection } from 'nats'
+import { createInbox, headers } from 'nats'
+import type { Clock } from '../ports/clock.ts'
+import type { LinkState } from '../ports/bus.ts'
+import { Unavailable } from '../ports/event-log.ts'
+
+export type Exchanged =
+  | { readonly kind: 'answer'; readonly message: Msg }
+  | { readonly kind: 'no-responders' }
+  | { readonly kind: 'timeout' }
+  /** Nothing was sent. */
+  | { readonly kind: 'offline' }
+  | { readonly kind: 'disconnected' }
+
+export interface ExchangeOptions {
+  readonly timeoutMs: number
+  readonly headers?: MsgHdrs
+  /** Answers for which this returns false are passed over. */
+  readonly accept?: (data: Uint8Array) => boolean
+}
+
+export interface ApiError {
+  readonly code: number
+  readonly err_code: number
+  readonly description: string
+}
+
+export type ApiAnswer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ApiError }
+
+const statusNoResponders = 503
+const decoder = new TextDecoder()
+/** How long an answer of the JetStream API is waited for. */
+export const apiTimeoutMs = 5_000
+
+export class Link {
+  readonly connection: NatsConnection
+  readonly clock: Clock
+  #state: LinkState = 'connected'
+  #closed = false
+  #token = 0
+  readonly #inbox = createInbox()
+  readonly #outstanding = new Map<string, (message: Msg) => void>()
+  readonly #ends = new Set<() => void>()
+  readonly #listeners = new Set<(state: LinkState) => void>()
+
+  constructor(connection: NatsConnection, clock: Clock) {
+    this.connection = connection
+    this.clock = clock
+    const prefixLength = this.#inbox.length + 1
+    connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#outstanding.get(message.subject.slice(prefixLength))?.(message)
+      },
+    })
+    void this.#followStatus()
+    void connection.closed().then(() => this.#enter('disconnected'))
+  }
+
+  get state(): LinkState {
+    return this.#state
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Told of every change, and of the end, where `closed` is true. Returns how to stop. */
+  onState(listener: (state: LinkState) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  exchange(subject: string, data: Uint8Array | string, options: ExchangeOptions): Promise<Exchanged> {
+    if (this.#state === 'disconnected' || this.connection.isClosed()) return Promise.resolve({ kind: 'offline' })
+    return new Promise((resolve) => {
+      const token = (++this.#token).toString(36)
+      const settle = (exchanged: Exchanged) => {
+        timer.cancel()
+        this.#outstanding.delete(token)
+        this.#ends.delete(end)
+        resolve(exchanged)
+      }
+      const end = () => settle({ kind: 'disconnected' })
+      const timer = this.clock.after(options.timeoutMs, () => settle({ kind: 'timeout' }))
+      this.#ends.add(end)
+      this.#outstanding.set(token, (message) => {
+        if (message.data.length === 0 && message.headers?.code === statusNoResponders) settle({ kind: 'no-responders' })
+        else if (options.accept?.(message.data) ?? true) settle({ kind: 'answer', message })
+      })
+      this.connection.publish(subject, data, {
+        reply: `${this.#inbox}.${token}`,
+        ...(options.headers && { headers: options.headers }),
+      })
+    })
+  }
+
+  /** A request to the JetStream API. Throws `Unavailable` where no answer comes. */
+  async api<T>(verb: string, payload?: unknown, timeoutMs = apiTimeoutMs): Promise<ApiAnswer<T>> {
+    const exchanged = await this.exchange(`$JS.API.${verb}`, payload === undefined ? '' : JSON.stringify(payload), { timeoutMs })
+    if (exchanged.kind !== 'answer') throw new Unavailable(`JetStream did not answer ${verb}: ${exchanged.kind}`)
+    return parseApiAnswer<T>(exchanged.message.data)
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    // Who waits for the link to come back hears that it will not, also where it was down already.
+    if (this.#state === 'disconnected') for (const listener of [...this.#listeners]) listener('disconnected')
+    else this.#enter('disconnected')
+    this.#listeners.clear()
+    await this.connection.close()
+  }
+
+  async #followStatus(): Promise<void> {
+    for await (const status of this.connection.status()) {
+      if (status.type === 'disconnect') this.#enter('disconnected')
+      else if (status.type === 'reconnect' && !this.#closed) this.#enter('connected')
+    }
+  }
+
+  #enter(state: LinkState): void {
+    if (state === this.#state) return
+    this.#state = state
+    if (state === 'disconnected') for (const end of [...this.#ends]) end()
+    for (const listener of [...this.#listeners]) listener(state)
+  }
+}
+
+export function parseApiAnswer<T>(data: Uint8Array): ApiAnswer<T> {
+  const value = JSON.parse(decoder.decode(data)) as T & { readonly error?: ApiError }
+  return value.error === undefined ? { ok: true, value } : { ok: false, error: value.error }
+}
+
+export function headersOf(fields: Readonly<Record<string, string>>): MsgHdrs {
+  const built = headers()
+  for (const [name, value] of Object.entries(fields)) built.set(name, value)
+  return built
+}
+
+/** The answer is one that no program of Reeve knows how to go on from. */
+export class RefusedByServer extends Error {
+  override readonly name = 'RefusedByServer'
+  readonly retryable = false
+  readonly code: number
+  constructor(what: string, error: ApiError) {
+    super(`the server refused to ${what}: ${error.description} (${error.err_code})`)
+    this.code = error.err_code
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * Reading a stream in order through an ephemeral pull consumer that is made anew whenever anything is in doubt: a gap in its
+ * own numbering, silence, a lost connection, a server that came back without it. (The client's own `consume()` says once that
+ * its consumer is gone and then hangs, and wraps each message; a replay reads millions.)
+ *
+ * Owns the consumer, its inbox and the credit given to the server. Invariants:
+ * 1. Messages of one start come in the order of the stream, each once; what does not carry the next consumer number is
+ *    dropped and leads to a new start.
+ * 2. Messages of a former start are never seen after `onStart` of a later one.
+ * 3. At most `batchLimit` messages that were asked for are outstanding, and none is asked for while `full` says so.
+ */
+import type { Msg, Subscription } from 'nats'
+import { createInbox } from 'nats'
+import type { Timer } from '../ports/clock.ts'
+import { Unavailable } from '../ports/event-log.ts'
+import { apiCodes } from './error-codes.ts'
+import type { Link } from './link.ts'
+import { RefusedByServer } from './link.ts'
+
+/** What the server says of a delivered message. */
+export interface Delivered {
+  readonly sequence: number
+  readonly storedMs: number
+  /** Messages that match and come after this one, as the consumer knew when it sent this. */
+  readonly pending: number
+}
+
+export interface OrderedPullOptions {
+  readonly link: Link
+  readonly stream: string
+  /** Delivery policy and filters; asked at every start, so that a log goes on where it was. */
+  where(): Readonly<Record<string, unknown>>
+  onMessage(message: Msg, delivered: Delivered): void
+  /** A new consumer stands; `pending` messages match now. */
+  onStart(pending: number): void
+  /** Nothing came for a while, and the server says that nothing is there. */
+  onIdle(): void
+  /** The stream is not there. Reading stops where this returns true, else it is tried again. */
+  onMissing(): boolean
+  onRefused(error: RefusedByServer): void
+  /** While true nothing more is asked for; call `refill` when that ends. */
+  full(): boolean
+}
+
+const batchLimit = 8_192
+const expiresMs = 30_000
+const heartbeatMs = 1_500
+/** Silence after which the consumer is taken for lost. */
+const silenceMs = heartbeatMs * 2 + 500
+const retryMs = { first: 50, longest: 1_000 } as const
+const nanosPerMs = 1_000_000
+
+export class OrderedPull {
+  readonly #options: OrderedPullOptions
+  #start = 0
+  #stopped = false
+  #subscription: Subscription | undefined
+  #consumer: string | undefined
+  #inbox = ''
+  #credit = 0
+  #expected = 1
+  #backoffMs: number = retryMs.first
+  #heardMs = 0
+  #watchdog: Timer | undefined
+  #retry: Timer | undefined
+  readonly #stopFollowing: () => void
+
+  constructor(options: OrderedPullOptions) {
+    this.#options = options
+    this.#stopFollowing = options.link.onState((state) => {
+      if (state === 'connected') this.#restart()
+    })
+    this.#restart()
+  }
+
+  stop(): void {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#stopFollowing()
+    this.#leave()
+  }
+
+  /** Asks for more where less than half of the credit is left. */
+  refill(): void {
+    const { link, stream, full } = this.#options
+    if (this.#stopped || this.#consumer === undefined || link.state === 'disconnected') return
+    if (this.#credit > batchLimit / 2 || full()) return
+    const batch = batchLimit - this.#credit
+    this.#credit += batch
+    const request = { batch, expires: expiresMs * nanosPerMs, idle_heartbeat: heartbeatMs * nanosPerMs }
+    link.connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${this.#consumer}`, JSON.stringify(request), { reply: this.#inbox })
+  }
+
+  #leave(): void {
+    this.#start += 1
+    this.#watchdog?.cancel()
+    this.#retry?.cancel()
+    const { link, stream } = this.#options
+    const consumer = this.#consumer
+    this.#consumer = undefined
+    this.#subscription?.unsubscribe()
+    this.#subscription = undefined
+    // A courtesy: without it the server drops the consumer when it has been idle.
+    if (consumer !== undefined && link.state === 'connected' && !link.connection.isClosed()) {
+      link.connection.publish(`$JS.API.CONSUMER.DELETE.${stream}.${consumer}`)
+    }
+  }
+
+  #restart(): void {
+    this.#leave()
+    if (!this.#stopped && this.#options.link.state === 'connected') void this.#begin(this.#start)
+  }
+
+  #restartLater(): void {
+    this.#leave()
+    if (this.#stopped) return
+    this.#retry = this.#options.link.clock.after(this.#backoffMs, () => this.#restart())
+    this.#backoffMs = Math.min(this.#backoffMs * 2, retryMs.longest)
+  }
+
+  async #begin(start: number): Promise<void> {
+    const { link, stream, where, onStart, onMissing, onRefused } = this.#options
+    let answer
+    try {
+      answer = await link.api<{ readonly name: string; readonly num_pending?: number }>(`CONSUMER.CREATE.${stream}`, {
+        stream_name: stream,
+        config: {
+          ...where(),
+          ack_policy: 'none',
+          max_deliver: 1,
+          mem_storage: true,
+          num_replicas: 1,
+          inactive_threshold: expiresMs * 2 * nanosPerMs,
+          replay_policy: 'instant',
+        },
+        action: 'create',
+      })
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error
+      if (start === this.#start) this.#restartLater()
+      return
+    }
+    if (start !== this.#start) return
+    if (!answer.ok) {
+      if (answer.error.err_code === apiCodes.streamNotFound) {
+        if (onMissing()) this.stop()
+        else this.#restartLater()
+      } else if (answer.error.code >= 500) {
+        this.#restartLater()
+      } else {
+        this.stop()
+        onRefused(new RefusedByServer(`read stream ${stream}`, answer.error))
+      }
+      return
+    }
+    this.#consumer = answer.value.name
+    this.#credit = 0
+    this.#expected = 1
+    this.#inbox = createInbox()
+    this.#subscription = link.connection.subscribe(this.#inbox, {
+      callback: (error, message) => {
+        if (start !== this.#start) return
+        if (error === null) this.#receive(message)
+        else this.#restartLater()
+      },
+    })
+    this.#heardMs = link.clock.monotonicMs()
+    this.#watch()
+    onStart(answer.value.num_pending ?? 0)
+    this.refill()
+  }
+
+  #receive(message: Msg): void {
+    const { reply } = message
+    if (reply === '' || reply === undefined) return this.#receiveStatus(message)
+    const consumerSequence = parseAck(reply)
+    if (consumerSequence === 0) return this.#receiveStatus(message)
+    if (consumerSequence !== this.#expected) return this.#restart()
+    this.#expected += 1
+    this.#credit -= 1
+    this.#backoffMs = retryMs.first
+    this.#options.onMessage(message, acknowledged)
+    if (this.#credit <= batchLimit / 2) this.refill()
+  }
+
+  #receiveStatus(message: Msg): void {
+    this.#heardMs = this.#options.link.clock.monotonicMs()
+    const code = message.headers?.code
+    switch (code) {
+      // Idle heartbeat.
+      case 100:
+        this.#options.onIdle()
+        return
+      // The request expired; what of it was not used is no credit any more.
+      case 404:
+      case 408: {
+        this.#credit = Math.max(0, this.#credit - Number(message.headers?.get('Nats-Pending-Messages') || batchLimit))
+        this.#options.onIdle()
+        this.refill()
+        return
+      }
+      // The consumer is gone, changed its leader or was never there.
+      default:
+        this.#restartLater()
+    }
+  }
+
+  #watch(): void {
+    const { clock } = this.#options.link
+    const start = this.#start
+    let credit = this.#credit
+    this.#watchdog = clock.after(silenceMs, () => {
+      if (start !== this.#start) return
+      // Messages count as a sign of life without a look at the clock for each.
+      const moved = credit !== this.#credit
+      credit = this.#credit
+      if (!moved && this.#credit > 0 && clock.monotonicMs() - this.#heardMs >= silenceMs) return this.#restart()
+      this.#watch()
+    })
+  }
+}
+
+/** Filled by `parseAck` for the message at hand, so that reading millions of messages makes no garbage here. */
+const acknowledged = { sequence: 0, storedMs: 0, pending: 0 }
+const dot = 46
+const zero = 48
+
+/**
+ * Reads `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>`, or the form with domain and
+ * account before the stream's name, into `acknowledged`. Returns the consumer's number, 0 for what is no such subject.
+ */
+function parseAck(reply: string): number {
+  let dots = 0
+  for (let i = 0; i < reply.length; i++) if (reply.charCodeAt(i) === dot) dots += 1
+  if (dots < 8) return 0
+  let skip = dots >= 10 ? 7 : 5
+  let at = 0
+  for (; skip > 0; at++) if (reply.charCodeAt(at) === dot) skip -= 1
+  let consumer = 0
+  acknowledged.sequence = 0
+  acknowledged.pending = 0
+  for (; reply.charCodeAt(at) !== dot; at++) acknowledged.sequence = acknowledged.sequence * 10 + reply.charCodeAt(at) - zero
+  for (at++; reply.charCodeAt(at) !== dot; at++) consumer = consumer * 10 + reply.charCodeAt(at) - zero
+  const stampEnd = reply.indexOf('.', ++at)
+  let stamp = 0
+  // Nanoseconds do not fit into a number: the last six digits stay away.
+  for (; at < stampEnd - 6; at++) stamp = stamp * 10 + reply.charCodeAt(at) - zero
+  acknowledged.storedMs = stamp
+  for (at = stampEnd + 1; at < reply.length && reply.charCodeAt(at) !== dot; at++) {
+    acknowledged.pending = acknowledged.pending * 10 + reply.charCodeAt(at) - zero
+  }
+  return consumer
+}

@@ -1,0 +1,60 @@
+/** Messages as `STREAM.MSG.GET` answers them: read from the stream's leader, never by a direct get (I5). */
+import { Unavailable } from '../ports/event-log.ts'
+import { apiCodes } from './error-codes.ts'
+import type { Link } from './link.ts'
+import { RefusedByServer } from './link.ts'
+
+export interface LeaderMessage {
+  readonly subject: string
+  readonly sequence: number
+  readonly data: Uint8Array
+  /** Raw header block, empty where there is none. */
+  readonly headerText: string
+  readonly storedMs: number
+}
+
+export type MessageQuery =
+  | { readonly last_by_subj: string }
+  | { readonly seq: number; readonly next_by_subj?: string }
+
+interface GetAnswer {
+  readonly message: { readonly subject: string; readonly seq: number; readonly data?: string; readonly hdrs?: string; readonly time: string }
+}
+
+/** Undefined where no such message is. Throws `Unavailable`. */
+export async function messageFromLeader(link: Link, stream: string, query: MessageQuery): Promise<LeaderMessage | undefined> {
+  const answer = await link.api<GetAnswer>(`STREAM.MSG.GET.${stream}`, query)
+  if (!answer.ok) {
+    if (answer.error.err_code === apiCodes.messageNotFound) return undefined
+    // Deleted or without a leader: what it holds cannot be known now.
+    if (answer.error.err_code === apiCodes.streamNotFound || answer.error.code >= 500) {
+      throw new Unavailable(`stream ${stream} cannot be read: ${answer.error.description}`)
+    }
+    throw new RefusedByServer(`read stream ${stream}`, answer.error)
+  }
+  const { subject, seq, data, hdrs, time } = answer.value.message
+  return {
+    subject,
+    sequence: seq,
+    data: data === undefined ? new Uint8Array(0) : new Uint8Array(Buffer.from(data, 'base64')),
+    headerText: hdrs === undefined ? '' : Buffer.from(hdrs, 'base64').toString('utf8'),
+    storedMs: millisecondsOf(time),
+  }
+}
+
+const timePattern = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?Z$/
+
+/** RFC 3339 in UTC with any fraction to integer milliseconds since the Unix epoch. */
+export function millisecondsOf(time: string): number {
+  const match = timePattern.exec(time)
+  if (match === null) throw new RangeError(`${time} is not a time as the server writes it`)
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [number, number, number, number, number, number]
+  // Days of the civil calendar, counted in years that begin in March, so that the leap day is the last.
+  const shifted = month <= 2 ? year - 1 : year
+  const era = Math.floor(shifted / 400)
+  const yearOfEra = shifted - era * 400
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1
+  const days = era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
+  const fractionMs = Math.trunc(Number(`0.${match[7] ?? '0'}`) * 1_000 + 1e-7)
+  return ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1_000 + fractionMs
+}
