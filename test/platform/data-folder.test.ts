@@ -1,0 +1,75 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { dataFolderAt, FolderInUse, lockFolder, type FolderLock } from '../../src/platform/data-folder.ts'
+
+let folder: string
+const locks: FolderLock[] = []
+let other: ChildProcess | undefined
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'reeve-folder-'))
+})
+
+afterEach(async () => {
+  for (const lock of locks.splice(0)) lock.release()
+  other?.kill('SIGKILL')
+  other = undefined
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function lock(): Promise<FolderLock> {
+  const taken = await lockFolder(folder)
+  locks.push(taken)
+  return taken
+}
+
+/** Another process that holds the lock. */
+async function lockedElsewhere(): Promise<ChildProcess> {
+  const module = new URL('../../src/platform/data-folder.ts', import.meta.url).href
+  const code = `
+    import { lockFolder } from ${JSON.stringify(module)}
+    globalThis.held = await lockFolder(${JSON.stringify(folder)})
+    process.send('locked')
+    setInterval(() => {}, 1000)`
+  other = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  await once(other, 'message')
+  return other
+}
+
+describe('the lock on a data folder (P20)', () => {
+  test('is held by one at a time, and given back', async () => {
+    const first = await lock()
+    await expect(lockFolder(folder)).rejects.toThrow(FolderInUse)
+    first.release()
+    first.release()
+    await lock()
+  })
+
+  test('names the process that holds it', async () => {
+    const holder = await lockedElsewhere()
+    const error = await lockFolder(folder).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ name: 'FolderInUse', folder, holder: holder.pid, retryable: true })
+    expect((error as Error).message).toContain(`process ${holder.pid}`)
+  })
+
+  test('is not kept by a process that was killed', async () => {
+    const holder = await lockedElsewhere()
+    holder.kill('SIGKILL')
+    await once(holder, 'exit')
+    await lock()
+  })
+
+  test('goes to exactly one of many that ask at once', async () => {
+    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => lock()))
+    expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(1)
+  })
+
+  test('is one for each folder', async () => {
+    await lock()
+    locks.push(await lockFolder(dataFolderAt(folder).server))
+  })
+})
