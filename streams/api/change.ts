@@ -1,0 +1,107 @@
+/** `change`: a selector and an operation become an ordered list of jobs, first planned, then applied. */
+import { z } from 'zod'
+import { actor, commandId, count, digest, groupIdText, propertyValue, siteId, success, text, ulid } from './common.ts'
+import { endpoint } from './endpoint.ts'
+import { operationSchema } from './operation.ts'
+
+export const selectorSchema = z
+  .strictObject({
+    sites: z.array(siteId).min(1).max(1000).optional().describe('only these sites, in this order; absent: all, by id'),
+    folder: z.string().max(1024).optional().describe('this folder and those below it'),
+    group: z.string().max(256).optional().describe('group of services'),
+    name: z.string().min(1).max(256).optional().describe('pattern: * any text, ? one character, \\ before either for itself'),
+    services: z.array(z.string().min(3).max(512)).min(1).max(100_000).optional().describe('explicit list, each SITE/SERVICEID, in this order'),
+    all: z.literal(true).optional().describe('every service of the realm; must be said where nothing else narrows the selection'),
+  })
+  .describe('which services: all conditions must hold')
+export type Selector = z.infer<typeof selectorSchema>
+
+const asked = {
+  selector: selectorSchema,
+  operation: operationSchema,
+  mode: z.enum(['jobs', 'direct', 'desired']).default('jobs'),
+  includeUnchanged: z.boolean().default(false).describe('make jobs also for services that are so already'),
+  window: z.int().min(1).max(1000).default(1).describe('most jobs of one grant; more than 1 only where every job may be repeated'),
+  distributionFactor: z.int().min(1).max(100).default(100).describe('percentage of the agents that have the skill, over which the jobs are spread'),
+}
+
+const difference = z.object({ property: z.string(), from: propertyValue, to: propertyValue })
+const target = { site: siteId, service: z.string(), name: z.string() }
+const siteSummary = z.object({
+  site: siteId,
+  jobs: count,
+  alreadySo: count,
+  names: z.array(z.string()).describe('of the first services that would be changed; at most 5'),
+})
+
+const planned = {
+  operation: operationSchema,
+  destructive: z.boolean().describe('users may lose something; apply needs `confirmed` or `plan` (I12)'),
+  repeats: z.array(z.string()).describe('one line a site: site, names, count (I12)'),
+  plan: digest.nullable().describe('digest of the plan; null where there is nothing to do'),
+  jobs: count.describe('how many jobs it has'),
+  alreadySo: count.describe('services that are so already and are left out'),
+  sites: z.array(siteSummary),
+}
+
+export const changeApi = {
+  plan: endpoint({
+    kind: 'query',
+    summary: 'Says what a change would do, job by job; nothing is written',
+    request: z.strictObject({
+      ...asked,
+      after: count.default(0).describe('number of the last job of the page before'),
+      limit: z.int().min(0).max(1000).default(100),
+    }),
+    response: success({
+      ...planned,
+      page: z
+        .array(z.object({ job: z.int(), ...target, differences: z.array(difference) }))
+        .describe('in the order of execution: sites in the order given (else by id), in each the services by id; an explicit list in its own order'),
+      next: z.int().nullable().describe('give it as `after` for the next page'),
+      unchanged: z.array(z.object(target)).describe('services that are so already; the first 100'),
+    }),
+    errors: ['unknown-site', 'unknown-service', 'nothing-selected', 'unsupported', 'mode-unavailable', 'site-unreachable'],
+  }),
+  apply: endpoint({
+    kind: 'command',
+    summary: 'Opens an execution group with the jobs of a change; answers when all of it is durable',
+    request: z.strictObject({
+      ...asked,
+      name: text(200).min(1).optional().describe('name of the group; made of the change where absent'),
+      text: text(500).optional().describe("the instruction in the asker's words; kept in the index"),
+      plan: digest.optional().describe('digest from change.plan: refused when the plan is another one by now'),
+      confirmed: z.boolean().default(false).describe('who asks has seen sites, names and count of a destructive change (I12)'),
+      actor,
+      command: commandId,
+    }),
+    response: success({
+      command: ulid,
+      group: groupIdText.nullable().describe('null where there was nothing to do'),
+      lane: z.string().nullable(),
+      plan: digest.nullable(),
+      jobs: count,
+      alreadySo: count,
+      repeats: z.array(z.string()),
+      known: z.boolean().describe('this command had been taken before; its first plan was carried on'),
+      position: count.describe('position in the log of the turn that sealed it, as far as known; 0 where nothing was written'),
+    }),
+    errors: [
+      'unknown-site',
+      'unknown-service',
+      'nothing-selected',
+      'unsupported',
+      'mode-unavailable',
+      'site-unreachable',
+      'not-confirmed',
+      'plan-changed',
+      'other-plan',
+      'withdrawn',
+      'too-old',
+      'too-far-ahead',
+      'wrong-state',
+      'no-lane-yet',
+      'may-still-happen',
+    ],
+  }),
+}

@@ -1,0 +1,120 @@
+/** `group`: execution groups with their exclusive state. */
+import { z } from 'zod'
+import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
+import { actor, after, commandId, count, groupIdText, next, pageLimit, position, reason, runs, siteId, success, ulid, written } from './common.ts'
+import { endpoint } from './endpoint.ts'
+import { operationSchema } from './operation.ts'
+
+const phase = z.enum(['absent', 'opening', 'running', 'blocked', 'cancelling', 'completed', 'cancelled', 'abandoned', 'faulted'])
+
+const exclusiveState = z.object({
+  group: groupIdText,
+  name: z.string(),
+  phase,
+  revision: count,
+  fault: z
+    .object({
+      type: z.enum(['broken-order', 'broken-life-cycle', 'broken-count', 'unknown-event']),
+      revision: count,
+      event: z.string(),
+    })
+    .nullable(),
+  decision: count,
+  plan: z.string(),
+  order: z.literal('strict'),
+  window: count,
+  region: z.string(),
+  distributionFactor: count,
+  jobs: count,
+  position: count.describe('how many jobs of the queue are settled'),
+  executed: runs,
+  executing: runs,
+  pending: runs,
+  cancelled: runs,
+  unknown: z.object({ job: count, reason }).nullable(),
+  failed: z.array(z.object({ job: count, reason })),
+  retries: z.array(z.object({ job: count, retryOf: count })),
+  lock: z.object({ grant: count, agent: z.string(), instance: z.string() }).nullable(),
+  assignments: z.array(z.object({ first: count, last: count, agent: z.string() })),
+})
+/** The schema says all of the state, and nothing else. */
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never
+type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T
+export const schemaIsTheState: Same<z.infer<typeof exclusiveState>, Mutable<ExclusiveState>> = true
+
+const listed = z.object({
+  group: groupIdText,
+  name: z.string(),
+  phase,
+  jobs: count,
+  position: count,
+  failed: count,
+  sites: z.array(siteId).describe('known while it is unfinished; the first 20'),
+  lane: z.string(),
+  revision: count,
+})
+
+const job = z.object({
+  job: z.int(),
+  site: siteId,
+  service: z.string(),
+  operation: operationSchema,
+  phase: z.enum(['pending', 'granted', 'unknown', 'succeeded', 'failed', 'cancelled']),
+  agent: z.string().nullable().describe('in whose queue it is, or who executes it'),
+  reason: reason.nullable(),
+  retryOf: z.int().nullable(),
+})
+export type JobShown = z.infer<typeof job>
+
+const ask = { group: groupIdText, actor, command: commandId }
+const answer = success({ group: groupIdText, command: ulid, ...written, known: z.boolean().describe('carried out before; this is its first result') })
+const laneErrors = ['unknown-group', 'wrong-state', 'withdrawn', 'too-old', 'too-far-ahead', 'no-lane-yet', 'may-still-happen'] as const
+
+export const groupApi = {
+  list: endpoint({
+    kind: 'query',
+    summary: 'Lists execution groups, the latest first',
+    request: z.strictObject({ phase: z.array(phase).min(1).optional(), site: siteId.optional().describe('unfinished groups that change it'), after, limit: pageLimit }),
+    response: success({ groups: z.array(listed), next }),
+    errors: [],
+  }),
+  show: endpoint({
+    kind: 'query',
+    summary: 'Shows the exclusive state of one group, as the log has it',
+    request: z.strictObject({ group: groupIdText }),
+    response: success({ state: exclusiveState, lane: z.string(), position }),
+    errors: ['unknown-group'],
+  }),
+  jobs: endpoint({
+    kind: 'query',
+    summary: 'Lists the jobs of a group by number',
+    request: z.strictObject({
+      group: groupIdText,
+      after: count.default(0).describe('number of the last job of the page before'),
+      limit: pageLimit,
+    }),
+    response: success({ group: groupIdText, jobs: z.array(job), next: z.int().nullable().describe('give it as `after` for the next page') }),
+    errors: ['unknown-group'],
+  }),
+  retry: endpoint({
+    kind: 'command',
+    summary: 'Adds the failed job of a blocked group anew, in its place',
+    request: z.strictObject(ask),
+    response: answer,
+    errors: laneErrors,
+  }),
+  cancel: endpoint({
+    kind: 'command',
+    summary: 'Cancels all pending jobs of a group; the one in flight ends by its outcome',
+    request: z.strictObject(ask),
+    response: answer,
+    errors: laneErrors,
+  }),
+  resolve: endpoint({
+    kind: 'command',
+    summary: 'Settles a job whose outcome is not known, by a person who has looked',
+    request: z.strictObject({ ...ask, job: z.int().min(1), as: z.enum(['succeeded', 'failed']) }),
+    response: answer,
+    errors: laneErrors,
+  }),
+}
