@@ -1,0 +1,96 @@
+/**
+ * The portable file of a log: what each line is (docs/wire.md "Exported file"). For ever, as the log itself.
+ *
+ * The chain proves the file: each record carries SHA-256 over the chain before it and everything that the record says, the
+ * header begins it and the trailer repeats its end. The live log has a chain of its own, in the turns (`previous`).
+ */
+import { createHash } from 'node:crypto'
+
+export const logFileFormat = 'reeve-log'
+export const logFileVersion = 1
+/** A payload of 256 KiB whose every byte is escaped, and the keys around it; texts may be longer. */
+export const lineLimitBytes = 64 * 1024 * 1024
+
+export interface LogFileHeader {
+  readonly format: typeof logFileFormat
+  readonly version: number
+  /** Prefix of the realm's subjects. */
+  readonly realm: string
+  /** Of the realm when it was exported; turns carry that in which they were written. */
+  readonly incarnation: number
+  /** First and last position that were asked for. */
+  readonly from: number
+  readonly until: number
+  /** Subjects or patterns that were asked for; empty: everything. */
+  readonly subjects: readonly string[]
+  readonly redacted: boolean
+  readonly digest: 'sha256-chain-1'
+}
+
+export interface LogFileRecord {
+  readonly position: number
+  readonly subject: string
+  readonly storedMs: number
+  /** The stored bytes, as text. */
+  readonly payload: string
+}
+
+/** A long text (P16), on a line before the record that names it. No state depends on it. */
+export interface LogFileText {
+  /** SHA-256 of the payload's bytes. */
+  readonly text: string
+  readonly payload: string
+}
+
+export interface LogFileTrailer {
+  readonly records: number
+  readonly texts: number
+  readonly chain: string
+}
+
+export function headerLine(header: LogFileHeader): string {
+  const { format, version, realm, incarnation, from, until, subjects, redacted, digest } = header
+  return JSON.stringify({ format, version, realm, incarnation, from, until, subjects, redacted, digest })
+}
+
+/** The chain begins with the digest of the header's line. */
+export function chainOfHeader(line: string): string {
+  return createHash('sha256').update(line, 'utf8').digest('hex')
+}
+
+/** Over the chain before, position, subject, stamp and payload, each on a line of its own. */
+export function chainOfRecord(before: string, record: LogFileRecord): string {
+  return createHash('sha256')
+    .update(`${before}\n${record.position}\n${record.subject}\n${record.storedMs}\n${record.payload}`, 'utf8')
+    .digest('hex')
+}
+
+export function recordLine(record: LogFileRecord, chain: string): string {
+  const { position, subject, storedMs, payload } = record
+  return JSON.stringify({ position, subject, storedMs, payload, chain })
+}
+
+export function chainOfText(before: string, text: LogFileText): string {
+  return createHash('sha256').update(`${before}\n${text.text}\n${text.payload}`, 'utf8').digest('hex')
+}
+
+export function textLine(text: LogFileText, chain: string): string {
+  return JSON.stringify({ text: text.text, payload: text.payload, chain })
+}
+
+export function trailerLine(trailer: LogFileTrailer): string {
+  return JSON.stringify({ records: trailer.records, texts: trailer.texts, chain: trailer.chain })
+}
+
+/** The file is not what it claims to be. `line` counts from 1. */
+export class MalformedLogFile extends Error {
+  override readonly name = 'MalformedLogFile'
+  readonly retryable = false
+  readonly file: string
+  readonly line: number
+  constructor(file: string, line: number, what: string) {
+    super(`${file}, line ${line}: ${what}`)
+    this.file = file
+    this.line = line
+  }
+}

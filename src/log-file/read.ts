@@ -1,0 +1,136 @@
+/** Reads a portable file of a log; every line is checked before anything of it is handed on. */
+import { createHash } from 'node:crypto'
+import type { StoredMessage } from '../../streams/ports/event-log.ts'
+import { subjectTest } from '../../streams/subject-match.ts'
+import { UnreadableLine, readLines } from '../platform/line-files.ts'
+import { systemErrorCode } from '../platform/folders.ts'
+import {
+  MalformedLogFile, chainOfHeader, chainOfRecord, chainOfText, lineLimitBytes, logFileFormat, logFileVersion, type LogFileHeader, type LogFileRecord, type LogFileText,
+} from './format.ts'
+
+export interface LogFileOptions {
+  /** Exact subjects or patterns; empty means every subject. */
+  readonly subjects?: readonly string[]
+  readonly from?: number
+  readonly until?: number
+}
+
+/** The file cannot be opened or read. */
+export class UnreadableLogFile extends Error {
+  override readonly name = 'UnreadableLogFile'
+  readonly retryable = false
+}
+
+/** Only the first line. Throws `MalformedLogFile`, `UnreadableLogFile`. */
+export async function readLogFileHeader(file: string): Promise<LogFileHeader> {
+  for await (const lines of linesOf(file)) return headerOf(file, lines[0]!)
+  throw new MalformedLogFile(file, 1, 'the file is empty: a file written by "reeve log export" was expected')
+}
+
+/**
+ * Messages in the order of the log. The whole chain is checked, also of what is filtered out, and the trailer at the end: a
+ * reader that ends early has checked what it was given. Throws `MalformedLogFile`, `UnreadableLogFile`.
+ */
+export async function* readLogFile(file: string, options: LogFileOptions = {}): AsyncGenerator<readonly StoredMessage[]> {
+  const wanted = subjectTest(options.subjects ?? [])
+  const { from = 1, until = Number.MAX_SAFE_INTEGER } = options
+  const encoder = new TextEncoder()
+  let header: LogFileHeader | undefined
+  let chain = ''
+  let records = 0
+  let texts = 0
+  let line = 0
+  let last = 0
+  let ended = false
+  for await (const lines of linesOf(file)) {
+    const batch: StoredMessage[] = []
+    for (const text of lines) {
+      line += 1
+      if (header === undefined) {
+        header = headerOf(file, text)
+        chain = chainOfHeader(text)
+        continue
+      }
+      if (ended) throw new MalformedLogFile(file, line, 'something stands after the last line')
+      const value = objectOf(file, line, text)
+      if ('text' in value) {
+        const named = textOf(file, line, value)
+        chain = chainOfText(chain, named)
+        if (value['chain'] !== chain) throw new MalformedLogFile(file, line, `the digest of text ${named.text} is wrong: the file was changed or is damaged`)
+        texts += 1
+        continue
+      }
+      if (!('position' in value)) {
+        if (value['records'] !== records || value['texts'] !== texts || value['chain'] !== chain) {
+          throw new MalformedLogFile(file, line, `the last line does not fit the ${records} records before it: the file was changed or is damaged`)
+        }
+        ended = true
+        continue
+      }
+      const record = recordOf(file, line, value)
+      chain = chainOfRecord(chain, record)
+      if (value['chain'] !== chain) throw new MalformedLogFile(file, line, `the digest of position ${record.position} is wrong: the file was changed or is damaged`)
+      if (record.position <= last) throw new MalformedLogFile(file, line, `position ${record.position} does not follow ${last}`)
+      last = record.position
+      records += 1
+      if (record.position < from || record.position > until || !wanted(record.subject)) continue
+      batch.push({ subject: record.subject, position: record.position, bytes: encoder.encode(record.payload), storedMs: record.storedMs })
+    }
+    if (batch.length > 0) yield batch
+  }
+  if (header === undefined) throw new MalformedLogFile(file, 1, 'the file is empty: a file written by "reeve log export" was expected')
+  if (!ended) throw new MalformedLogFile(file, line + 1, 'the last line is missing: the file was cut off')
+}
+
+async function* linesOf(file: string): AsyncGenerator<readonly string[]> {
+  try {
+    yield* readLines(file, lineLimitBytes)
+  } catch (error) {
+    if (error instanceof UnreadableLine) throw new MalformedLogFile(file, error.line, error.message)
+    const code = systemErrorCode(error)
+    if (code === undefined) throw error
+    throw new UnreadableLogFile(code === 'ENOENT' ? `there is no file ${file}` : `the file ${file} cannot be read (${code})`, { cause: error })
+  }
+}
+
+function objectOf(file: string, line: number, text: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new MalformedLogFile(file, line, 'is not JSON: a file written by "reeve log export" was expected')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new MalformedLogFile(file, line, 'is not a JSON object')
+  return value as Record<string, unknown>
+}
+
+function headerOf(file: string, text: string): LogFileHeader {
+  const value = objectOf(file, 1, text)
+  if (value['format'] !== logFileFormat) {
+    throw new MalformedLogFile(file, 1, `is not the header of an exported log (no "format": "${logFileFormat}")`)
+  }
+  if (value['version'] !== logFileVersion || value['digest'] !== 'sha256-chain-1') {
+    throw new MalformedLogFile(file, 1, `has version ${JSON.stringify(value['version'])}, this build reads ${logFileVersion}: use a newer build`)
+  }
+  const whole = (key: string) => Number.isSafeInteger(value[key])
+  if (typeof value['realm'] !== 'string' || !whole('incarnation') || !whole('from') || !whole('until') || !Array.isArray(value['subjects'])) {
+    throw new MalformedLogFile(file, 1, 'the header is not complete')
+  }
+  return value as unknown as LogFileHeader
+}
+
+function recordOf(file: string, line: number, value: Record<string, unknown>): LogFileRecord {
+  const { position, subject, storedMs, payload } = value
+  if (!Number.isSafeInteger(position) || typeof subject !== 'string' || !Number.isSafeInteger(storedMs) || typeof payload !== 'string') {
+    throw new MalformedLogFile(file, line, 'is not a record: position, subject, storedMs and payload were expected')
+  }
+  return value as unknown as LogFileRecord
+}
+
+function textOf(file: string, line: number, value: Record<string, unknown>): LogFileText {
+  const { text, payload } = value
+  if (typeof text !== 'string' || typeof payload !== 'string' || createHash('sha256').update(payload, 'utf8').digest('hex') !== text) {
+    throw new MalformedLogFile(file, line, 'is not a text with its digest')
+  }
+  return { text, payload }
+}

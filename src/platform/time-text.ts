@@ -1,0 +1,17 @@
+/** Times as text and back. Pure: the runtime's calendar, not its clock. */
+
+const isoTime = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2})?)?$/
+
+/** ISO 8601, to the millisecond; without a zone it is UTC. Milliseconds since the Unix epoch, undefined for anything else. */
+export function parseTime(text: string): number | undefined {
+  if (!isoTime.test(text)) return undefined
+  const withT = text.replace(' ', 'T')
+  const whole = withT.includes('T') ? withT : `${withT}T00:00:00`
+  const timeMs = Date.parse(/(?:Z|[+-]\d{2}:\d{2})$/.test(whole) ? whole : `${whole}Z`)
+  return Number.isNaN(timeMs) ? undefined : timeMs
+}
+
+/** `2026-05-04T10:20:30.123Z` */
+export function timeText(timeMs: number): string {
+  return new Date(timeMs).toISOString()
+}
