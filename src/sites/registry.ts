@@ -1,10 +1,11 @@
 /** Every site adapter there is, by its kind. */
 import type { SiteAdapter } from './adapter.ts'
 import { drillAdapter } from './drill/adapter.ts'
+import { libvirtAdapter } from './libvirt/adapter.ts'
 import { simulatedAdapter } from './simulated/adapter.ts'
 
 /** Sorted by kind. */
-export const adapters: readonly SiteAdapter[] = [drillAdapter, simulatedAdapter]
+export const adapters: readonly SiteAdapter[] = [drillAdapter, libvirtAdapter, simulatedAdapter]
 
 export class UnknownSiteKind extends Error {
   override readonly name = 'UnknownSiteKind'

@@ -72,6 +72,9 @@ class SimulatedConnection implements SiteConnection {
   }
 
   async carryOut(call: SiteCall): Promise<SiteResult> {
+    if (!operations.has(call.operation.name)) {
+      return { kind: 'failed', code: 'unsupported', reason: `a simulated site does not offer ${call.operation.name}` }
+    }
     const body = JSON.stringify({
       operation: call.operation,
       token: call.token,
