@@ -50,7 +50,7 @@ export interface GrantMessage extends GrantRef {
   readonly instance: string
   readonly incarnation: number
   readonly callDeadlineMs: number
-  /** In the order of execution. `scope` is the first job of the chain of retries (P22). */
+  /** In the order of execution. */
   readonly jobs: readonly { readonly job: number; readonly spec: JobSpec }[]
 }
 
@@ -61,6 +61,8 @@ export type WorkAnswer =
       /** All outcomes and stops of the request are settled and durable (P3, P4): the executor forgets them. */
       readonly kind: 'taken'
       readonly number: number
+      /** Unfinished groups of this lane with jobs in the asker's queue. */
+      readonly queued: number
       readonly grants: readonly GrantMessage[]
       /** Held by the asker, but not open: to be stopped. */
       readonly stops: readonly GrantRef[]

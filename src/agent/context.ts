@@ -6,6 +6,7 @@ import type { AgentRole } from '../../machines/agent/agent.ts'
 import type { RealmConstants } from '../../machines/realm/realm.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import type { AssignedMessage, GrantsMessage, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { SiteConnection } from '../sites/adapter.ts'
 
@@ -53,10 +54,19 @@ export interface SiteDirectory {
   connection(site: string): SiteConnection | undefined
 }
 
+export interface LocalListener {
+  grants(message: GrantsMessage): void
+  assigned(message: AssignedMessage): void
+}
+
 /** Lanes that this process holds. */
 export interface LaneHosting {
   /** Lanes held now. */
   readonly held: readonly string[]
+  /** An exchange with the holder of the lane where that is this very process; undefined where it is not. */
+  workHere(lane: string, request: WorkRequest): Promise<WorkAnswer> | undefined
+  /** Grants and assignments for this very process do not travel over the bus. */
+  listenHere(listener: LocalListener): void
   /** P15: while false, it takes no lane and releases what it holds. */
   setClockTrusted(trusted: boolean): void
   /** Finishes the turn in hand, appends `LaneReleased` to each, and takes nothing any more. Idempotent. */

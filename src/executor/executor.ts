@@ -1,0 +1,217 @@
+/**
+ * Carries out jobs: takes grants from the holders of lanes, runs them at their sites, and offers each outcome until a holder
+ * has acknowledged it (DESIGN §5 "Jobs").
+ *
+ * Owns: the grants that it holds, and for each group the highest token that it ever took, finished or gave up (P21).
+ * 1. A grant with a token at or below the mark never starts anything.
+ * 2. "Stopped" is said of a grant only when no call of it runs (P19).
+ * 3. No call starts without an acknowledged, fresh presence of the very instance that the grant names (P18).
+ */
+import { fromBytes } from '../../streams/coordination.ts'
+import type { AssignedMessage, GrantMessage, GrantRef, GrantsMessage, LaneAnnounced } from '../../streams/lane-protocol.ts'
+import type { Subscription } from '../../streams/ports/bus.ts'
+import type { AgentContext, Executing, LaneHosting, Presence, SiteDirectory } from '../agent/context.ts'
+import { laneClient } from '../lane/client.ts'
+import { type ExecutorFailpoint, HeldGrant } from './held-grant.ts'
+import { LaneLink } from './lane-link.ts'
+
+export interface ExecutorOptions {
+  /** Most grants of one lane held at once. */
+  readonly capacityPerLane?: number
+  readonly failpoint?: (name: ExecutorFailpoint) => Promise<void>
+}
+
+const defaultCapacityPerLane = 64
+/** Groups whose marks are remembered; those heard of longest ago are forgotten first, long after their last grant. */
+const markLimit = 100_000
+
+export function startExecutor(
+  context: AgentContext,
+  presence: Presence,
+  sites: SiteDirectory,
+  lanes: LaneHosting,
+  options: ExecutorOptions = {},
+): Executing {
+  return new RunningExecutor(context, presence, sites, lanes, options)
+}
+
+class RunningExecutor implements Executing {
+  readonly #context: AgentContext
+  readonly #presence: Presence
+  readonly #sites: SiteDirectory
+  readonly #lanes: LaneHosting
+  readonly #options: ExecutorOptions
+  readonly #links = new Map<string, LaneLink>()
+  /** By group. */
+  readonly #held = new Map<string, HeldGrant>()
+  /** Also those whose group has a later grant by now, until their call has ended. */
+  readonly #running = new Set<HeldGrant>()
+  readonly #marks = new Map<string, number>()
+  readonly #subscriptions: Subscription[]
+  readonly #queueListeners = new Set<(state: 'empty' | 'waiting') => void>()
+  #queueState: 'empty' | 'waiting' = 'empty'
+  #draining = false
+  #over = false
+  readonly #settledListeners = new Set<() => void>()
+
+  constructor(context: AgentContext, presence: Presence, sites: SiteDirectory, lanes: LaneHosting, options: ExecutorOptions) {
+    this.#context = context
+    this.#presence = presence
+    this.#sites = sites
+    this.#lanes = lanes
+    this.#options = options
+    const { bus, mappings } = context.coordinator
+    const { subjects, agent } = context
+    lanes.listenHere({ grants: (message) => this.#onGrants(message.lane, message), assigned: (message) => this.#onAssigned(message) })
+    this.#subscriptions = [
+      bus.subscribe(subjects.toAgent(agent, 'grants'), ({ data }) => {
+        const message = fromBytes<GrantsMessage>(data)
+        this.#onGrants(message.lane, message)
+      }),
+      bus.subscribe(subjects.toAgent(agent, 'assigned'), ({ data }) => this.#onAssigned(fromBytes<AssignedMessage>(data))),
+      bus.subscribe(subjects.allLanesAnnounced, ({ data }) => this.#link(fromBytes<LaneAnnounced>(data).lane).holderChanged()),
+      mappings.watch((change) => {
+        if (change.kind === 'set' && change.entry.key.startsWith('lane.')) this.#link(change.entry.key.slice('lane.'.length))
+      }),
+      { stop: presence.onNewInstance(() => this.#onNewInstance()) },
+    ]
+  }
+
+  get load() {
+    let queued = 0
+    for (const link of this.#links.values()) queued += link.queued
+    return { queued, held: this.#held.size }
+  }
+
+  onQueue(listener: (state: 'empty' | 'waiting') => void): () => void {
+    this.#queueListeners.add(listener)
+    return () => this.#queueListeners.delete(listener)
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true
+    for (const grant of this.#held.values()) grant.stop()
+    for (const link of this.#links.values()) link.nudge()
+    while (!this.#over && (this.#running.size > 0 || [...this.#links.values()].some((link) => link.unsettled))) {
+      await new Promise<void>((resolve) => this.#settledListeners.add(resolve))
+    }
+    this.abandon()
+  }
+
+  abandon(): void {
+    this.#over = true
+    for (const subscription of this.#subscriptions) subscription.stop()
+    for (const link of this.#links.values()) link.close()
+    for (const grant of this.#running) grant.abort()
+    this.#settled()
+  }
+
+  #link(lane: string): LaneLink {
+    let link = this.#links.get(lane)
+    if (link === undefined) {
+      const { agent, clock, coordinator, subjects } = this.#context
+      link = new LaneLink({
+        lane,
+        agent,
+        clock,
+        client: laneClient({ bus: coordinator.bus, subjects }),
+        incarnation: coordinator.log.incarnation,
+        workHere: (name, request) => this.#lanes.workHere(name, request),
+        instance: () => this.#presence.instance,
+        capacity: () => (this.#draining || !this.#presence.acknowledged ? 0 : (this.#options.capacityPerLane ?? defaultCapacityPerLane)),
+        held: () => this.#heldOf(lane),
+        onGrants: (message) => this.#onGrants(lane, message),
+        onSettled: () => this.#settled(),
+      })
+      if (this.#over) link.close()
+      this.#links.set(lane, link)
+    }
+    return link
+  }
+
+  #heldOf(lane: string): GrantRef[] {
+    const refs: GrantRef[] = []
+    for (const grant of this.#held.values()) {
+      if (grant.lane === lane) refs.push({ group: grant.message.group, grant: grant.message.grant })
+    }
+    return refs
+  }
+
+  #onGrants(lane: string, message: Pick<GrantsMessage, 'grants' | 'stops'>): void {
+    if (this.#over) return
+    for (const grant of message.grants) this.#take(lane, grant)
+    for (const { group, grant } of message.stops) {
+      const held = this.#held.get(group)
+      if (held?.message.grant === grant) held.abort()
+    }
+    this.#updateQueue()
+  }
+
+  #take(lane: string, message: GrantMessage): void {
+    const ref = { group: message.group, grant: message.grant }
+    const mark = this.#marks.get(message.group) ?? 0
+    if (message.grant <= mark) {
+      // P21. If it is neither held nor reported it was given up: say so again, else its lock would stay for ever.
+      const holds = this.#held.get(message.group)?.message.grant === message.grant
+      if (message.grant === mark && !holds && !this.#link(lane).reports(message.group, message.grant)) this.#link(lane).report([], ref)
+      return
+    }
+    this.#raiseMark(message.group, message.grant)
+    const former = this.#held.get(message.group)
+    // A higher token of the group: the former grant is not open any more (I1).
+    former?.abort()
+    if (this.#draining || message.instance !== this.#presence.instance) {
+      this.#link(lane).report([], ref)
+      return
+    }
+    const environment = { clock: this.#context.clock, presence: this.#presence, sites: this.#sites }
+    const held = new HeldGrant(message, lane, this.#options.failpoint === undefined ? environment : { ...environment, failpoint: this.#options.failpoint })
+    this.#held.set(message.group, held)
+    void this.#run(held)
+  }
+
+  async #run(held: HeldGrant): Promise<void> {
+    this.#running.add(held)
+    const end = await held.run()
+    this.#running.delete(held)
+    if (this.#held.get(held.message.group) === held) this.#held.delete(held.message.group)
+    if (this.#over) return this.#settled()
+    const ref = { group: held.message.group, grant: held.message.grant }
+    this.#link(held.lane).report(end.outcomes, end.kind === 'stopped' ? ref : undefined)
+  }
+
+  #raiseMark(group: string, token: number): void {
+    this.#marks.delete(group)
+    this.#marks.set(group, token)
+    if (this.#marks.size > markLimit) this.#marks.delete(this.#marks.keys().next().value!)
+  }
+
+  #onAssigned(message: AssignedMessage): void {
+    if (this.#over) return
+    const link = this.#link(message.lane)
+    link.queued += message.assignments.length
+    this.#updateQueue()
+  }
+
+  /** P17: what was not begun is dropped; what runs ends by itself and starts no further call. */
+  #onNewInstance(): void {
+    for (const grant of this.#held.values()) grant.stop()
+    for (const link of this.#links.values()) link.nudge()
+  }
+
+  #settled(): void {
+    this.#updateQueue()
+    for (const listener of this.#settledListeners) {
+      this.#settledListeners.delete(listener)
+      listener()
+    }
+  }
+
+  #updateQueue(): void {
+    const { queued, held } = this.load
+    const state = queued + held > 0 ? 'waiting' : 'empty'
+    if (state === this.#queueState) return
+    this.#queueState = state
+    for (const listener of this.#queueListeners) listener(state)
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * One grant that this executor holds: its jobs, run one after another at their site (I2, I9, P18, P23).
+ */
+import { effectOf } from '../../machines/service/operation.ts'
+import type { JobSpec } from '../../machines/execution-group/events.ts'
+import type { Outcome } from '../../machines/execution-group/decide/locks.ts'
+import type { Service } from '../../machines/service/model.ts'
+import type { GrantMessage, OutcomeReport } from '../../streams/lane-protocol.ts'
+import type { Clock } from '../../streams/ports/clock.ts'
+import { pause } from '../../streams/ports/clock.ts'
+import type { Presence, SiteDirectory } from '../agent/context.ts'
+import type { SiteConnection, SiteResult } from '../sites/adapter.ts'
+
+/** Calls are aborted at this part of their deadline, by this process's monotonic clock (P18). */
+const callShare = 0.9
+/** How often an executor whose presence is in doubt looks again. */
+const presencePollMs = 50
+
+export interface GrantEnvironment {
+  readonly clock: Clock
+  readonly presence: Presence
+  readonly sites: SiteDirectory
+  readonly failpoint?: (name: ExecutorFailpoint) => Promise<void>
+}
+
+/** Where the simulation kills: before the site is touched, and after, before anybody knows. */
+export type ExecutorFailpoint = 'call-before' | 'call-after'
+
+export type GrantEnd =
+  | { readonly kind: 'outcomes'; readonly outcomes: readonly OutcomeReport[] }
+  /** No call of it runs, and none will (P19). Outcomes of jobs that were finished before are offered all the same. */
+  | { readonly kind: 'stopped'; readonly outcomes: readonly OutcomeReport[] }
+
+export class HeldGrant {
+  readonly message: GrantMessage
+  readonly lane: string
+  #begun = false
+  #stopped = false
+  readonly #abort = new AbortController()
+  readonly #environment: GrantEnvironment
+
+  constructor(message: GrantMessage, lane: string, environment: GrantEnvironment) {
+    this.message = message
+    this.lane = lane
+    this.#environment = environment
+  }
+
+  get begun(): boolean {
+    return this.#begun
+  }
+
+  /** No further call is started. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** And the one that runs is aborted. */
+  abort(): void {
+    this.#stopped = true
+    this.#abort.abort()
+  }
+
+  async run(): Promise<GrantEnd> {
+    const { message } = this
+    const outcomes: OutcomeReport[] = []
+    for (const { job, spec } of message.jobs) {
+      if (!(await this.#mayCall())) return { kind: 'stopped', outcomes }
+      this.#begun = true
+      const result = await this.#call(job, spec)
+      if (result.kind === 'fenced' || (result.kind === 'unknown' && this.#abort.signal.aborted)) return { kind: 'stopped', outcomes }
+      const outcome = outcomeOf(result)
+      outcomes.push({ group: message.group, grant: message.grant, job, outcome })
+      // A job that did not succeed closes its grant (I2).
+      if (outcome.kind !== 'succeeded') break
+    }
+    return { kind: 'outcomes', outcomes }
+  }
+
+  /** Waits while the presence is only in doubt; false once it is lost, or somebody said stop. */
+  async #mayCall(): Promise<boolean> {
+    const { presence, clock } = this.#environment
+    const { instance } = this.message
+    while (!this.#stopped) {
+      if (presence.instance !== instance) return false
+      if (presence.acknowledged && presence.mayStartCall(instance)) return true
+      await pause(clock, presencePollMs, this.#abort.signal)
+    }
+    return false
+  }
+
+  async #call(job: number, spec: JobSpec): Promise<SiteResult> {
+    const { clock, sites, failpoint } = this.#environment
+    const { group, grant, incarnation, callDeadlineMs } = this.message
+    const connection = sites.connection(spec.site)
+    if (connection === undefined) {
+      return { kind: 'failed', code: 'unreachable', reason: `site ${spec.site} is not known here, or its kind has no adapter here` }
+    }
+    await failpoint?.('call-before')
+    const call = new AbortController()
+    const end = () => call.abort()
+    const timer = clock.after(callDeadlineMs * callShare, end)
+    this.#abort.signal.addEventListener('abort', end, { once: true })
+    try {
+      const result = await connection.carryOut({
+        service: spec.service,
+        operation: spec.operation,
+        // One grant of an ordered group is open at a time, so the group is the scope (P22).
+        token: { scope: group, incarnation, revision: grant },
+        idempotencyKey: `${group}/${job}`,
+        deadlineMs: clock.nowMs() + callDeadlineMs,
+        signal: call.signal,
+      })
+      await failpoint?.('call-after')
+      return result.kind === 'unknown' && !this.#abort.signal.aborted ? await settle(connection, spec, result, clock, callDeadlineMs) : result
+    } finally {
+      timer.cancel()
+      this.#abort.signal.removeEventListener('abort', end)
+    }
+  }
+}
+
+/** P23: an aborted call is unknown unless a read of the site shows that what was wanted is so. */
+async function settle(connection: SiteConnection, spec: JobSpec, unknown: SiteResult, clock: Clock, waitMs: number): Promise<SiteResult> {
+  const reading = new AbortController()
+  const timer = clock.after(waitMs, () => reading.abort())
+  try {
+    const { services } = await connection.read(reading.signal)
+    const service = services.find((candidate) => candidate.id === spec.service)
+    return service !== undefined && shows(service, spec) ? { kind: 'done' } : unknown
+  } catch {
+    // The site cannot be read either: what happened stays unknown, and that is what is reported.
+    return unknown
+  } finally {
+    timer.cancel()
+  }
+}
+
+function shows(service: Service, spec: JobSpec): boolean {
+  const { operation } = spec
+  if (operation.name === 'assign') return service.users.includes(operation.user)
+  if (operation.name === 'deassign') return !service.users.includes(operation.user)
+  const { property, value } = effectOf(operation)
+  return (service as unknown as Record<string, unknown>)[property] === value
+}
+
+function outcomeOf(result: Exclude<SiteResult, { kind: 'fenced' }>): Outcome {
+  switch (result.kind) {
+    case 'done':
+      return { kind: 'succeeded' }
+    case 'already':
+      return { kind: 'succeeded', already: true }
+    case 'failed':
+      return { kind: 'failed', reason: { code: result.code, text: result.reason } }
+    case 'unknown':
+      return { kind: 'unknown', reason: { code: 'unknown', text: result.reason } }
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * What an executor has to say to the holder of one lane, whoever that is (P6, P10): one list at a time, as state, again every
+ * `reconcileMs`, at once when something is new or a holder announces itself. Owns the outcomes that no holder has
+ * acknowledged; they survive changes of holder, leader, connection and instance.
+ */
+import type { GrantRef, GrantsMessage, OutcomeReport, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import type { LaneClient, NoAnswer } from '../lane/client.ts'
+import type { Clock, Timer } from '../../streams/ports/clock.ts'
+
+/** P6. */
+export const reconcileMs = 1_000
+/** Longest that one list waits for its answer; what it said is said again in the next. */
+const answerWaitMs = 2_000
+
+export interface LaneLinkOptions {
+  readonly lane: string
+  readonly agent: string
+  readonly clock: Clock
+  readonly client: LaneClient
+  readonly incarnation: number
+  readonly workHere: (lane: string, request: WorkRequest) => Promise<WorkAnswer> | undefined
+  readonly instance: () => string
+  /** Grants of this lane to offer room for; 0 while nothing may be granted. */
+  readonly capacity: () => number
+  readonly held: () => GrantRef[]
+  readonly onGrants: (message: Pick<GrantsMessage, 'grants' | 'stops'>) => void
+  readonly onSettled: () => void
+}
+
+export class LaneLink {
+  readonly lane: string
+  /** Unfinished groups with jobs in this executor's queue, as the holder said last. */
+  queued = 0
+  #outcomes: OutcomeReport[] = []
+  #stopped: GrantRef[] = []
+  #number = 0
+  /** Counts exchanges; the answer to one that was given up is still true, but does not start the next. */
+  #generation = 0
+  #outstanding = false
+  #dirty = true
+  #closed = false
+  #timer: Timer | undefined
+  readonly #options: LaneLinkOptions
+
+  constructor(options: LaneLinkOptions) {
+    this.#options = options
+    this.lane = options.lane
+    this.#tick()
+  }
+
+  /** Something is said that no holder has acknowledged. */
+  get unsettled(): boolean {
+    return this.#outcomes.length > 0 || this.#stopped.length > 0
+  }
+
+  reports(group: string, grant: number): boolean {
+    return this.#outcomes.some((outcome) => outcome.group === group && outcome.grant === grant)
+  }
+
+  report(outcomes: readonly OutcomeReport[], stopped?: GrantRef): void {
+    this.#outcomes.push(...outcomes)
+    if (stopped !== undefined && !this.#stopped.some((ref) => ref.group === stopped.group && ref.grant === stopped.grant)) {
+      this.#stopped.push(stopped)
+    }
+    this.nudge()
+  }
+
+  nudge(): void {
+    this.#dirty = true
+    if (!this.#outstanding) void this.#exchange()
+  }
+
+  /** Whoever was asked before does not hold the lane any more: ask the new holder at once. */
+  holderChanged(): void {
+    this.#generation += 1
+    this.#outstanding = false
+    this.nudge()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+  }
+
+  #tick(): void {
+    if (this.#closed) return
+    this.#timer = this.#options.clock.after(reconcileMs, () => this.#tick())
+    this.nudge()
+  }
+
+  async #exchange(): Promise<void> {
+    const generation = this.#generation
+    this.#outstanding = true
+    while (this.#dirty && !this.#closed) {
+      // Jobs that end in the same moment go in the same list.
+      await Promise.resolve()
+      this.#dirty = false
+      const { agent, client, incarnation, workHere } = this.#options
+      const request: WorkRequest = {
+        builtOn: { incarnation, number: this.#number },
+        agent,
+        instance: this.#options.instance(),
+        capacity: this.#options.capacity(),
+        held: this.#options.held(),
+        outcomes: this.#outcomes.slice(0, outcomesPerList),
+        stopped: this.#stopped.slice(),
+      }
+      const answer: WorkAnswer | NoAnswer = await (workHere(this.lane, request) ?? client.work(this.lane, request, answerWaitMs))
+      if (this.#closed) return
+      if (answer.kind === 'taken') this.#settle(request, answer)
+      if (generation !== this.#generation) return
+    }
+    this.#outstanding = false
+  }
+
+  #settle(request: WorkRequest, answer: Extract<WorkAnswer, { kind: 'taken' }>): void {
+    if (request.outcomes.length > 0) {
+      const settled = new Set(request.outcomes)
+      this.#outcomes = this.#outcomes.filter((outcome) => !settled.has(outcome))
+    }
+    if (request.stopped.length > 0) this.#stopped = this.#stopped.filter((ref) => !request.stopped.includes(ref))
+    if (this.#outcomes.length > 0) this.#dirty = true
+    this.#number = Math.max(this.#number, answer.number)
+    this.queued = answer.queued
+    this.#options.onGrants(answer)
+    this.#options.onSettled()
+  }
+}
+
+/** Bounds the message; what is left goes in the next one. */
+const outcomesPerList = 1_000

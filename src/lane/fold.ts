@@ -1,0 +1,48 @@
+/** Folding a lane from the log, in slices short enough that presence and other lanes are never late by it (P8). */
+import { type LaneState, emptyLane, foldTurn } from '../../machines/lane/state.ts'
+import { decodeTurn, digestOf } from '../../streams/codec.ts'
+import { firstDigest } from '../../streams/envelope.ts'
+import type { Clock } from '../../streams/ports/clock.ts'
+import { pause } from '../../streams/ports/clock.ts'
+import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
+import type { AppendedTurn, LaneTail } from './holder.ts'
+
+/** P8. */
+const sliceMs = 10
+/** P9: turns that a new holder says again on the feed. */
+export const feedAgainTurns = 100
+
+export interface FoldedLane {
+  readonly state: LaneState
+  readonly tail: LaneTail
+  /** The last turns, oldest first. */
+  readonly recent: AppendedTurn[]
+}
+
+export function unfoldedLane(lane: string): FoldedLane {
+  return { state: emptyLane(lane), tail: { position: 0, digest: firstDigest }, recent: [] }
+}
+
+/** Goes on from where `folded` stands to the end of the lane. Throws `MalformedTurn`, `Unavailable`. */
+export async function foldOn(log: EventLog, clock: Clock, subject: string, folded: FoldedLane, signal: AbortSignal): Promise<void> {
+  const last = await log.last(subject)
+  if (last === undefined || last.position <= folded.tail.position) return
+  let sliceEndsMs = clock.monotonicMs() + sliceMs
+  for await (const batch of log.read({ subjects: [subject], from: folded.tail.position + 1, until: last.position, signal })) {
+    for (const message of batch) {
+      foldMessage(folded, message)
+      if (clock.monotonicMs() < sliceEndsMs) continue
+      await pause(clock, 0, signal)
+      sliceEndsMs = clock.monotonicMs() + sliceMs
+    }
+  }
+}
+
+function foldMessage(folded: FoldedLane, message: StoredMessage): void {
+  const turn = decodeTurn(message.bytes)
+  foldTurn(folded.state, turn)
+  folded.tail.position = message.position
+  folded.tail.digest = digestOf(message.bytes)
+  folded.recent.push({ position: message.position, timeMs: turn.timeMs, number: turn.number, commits: turn.commits })
+  if (folded.recent.length > 2 * feedAgainTurns) folded.recent.splice(0, folded.recent.length - feedAgainTurns)
+}

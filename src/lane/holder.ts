@@ -1,0 +1,370 @@
+/**
+ * The actor that hosts a lane's groups while this process holds the lane (DESIGN §5 "Lanes").
+ *
+ * Owns: the fold of the lane, ahead of the log by at most the one turn in flight (P2); the requests that wait for the next turn.
+ * 1. One append in flight; what comes meanwhile is gathered.
+ * 2. An answer, a grant or a stop leaves only when the turn that it rests on is acknowledged (P3, P4, I8).
+ * 3. A conflict ends holding at once: everything gathered is dropped, prepared answers too (P2, I4).
+ * 4. Of one executor at most one list waits (P10); a later one takes its place.
+ */
+import { groupTable } from '../../machines/execution-group/machine.ts'
+import type { GroupState } from '../../machines/execution-group/state.ts'
+import type { LaneState } from '../../machines/lane/state.ts'
+import type { LaneEvent } from '../../machines/lane/machine.ts'
+import { foldCommit } from '../../machines/lane/state.ts'
+import type { RealmConstants } from '../../machines/realm/realm.ts'
+import { appendTurn } from '../../streams/append.ts'
+import { digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
+import { type Commit, schemaVersion } from '../../streams/envelope.ts'
+import type {
+  AssignedMessage,
+  GrantsMessage,
+  LaneCommand,
+  LaneCommandAnswer,
+  LanePong,
+  WorkAnswer,
+  WorkRequest,
+} from '../../streams/lane-protocol.ts'
+import type { Clock, Random, Repeating } from '../../streams/ports/clock.ts'
+import { every, pause } from '../../streams/ports/clock.ts'
+import type { EventLog } from '../../streams/ports/event-log.ts'
+import type { Logger } from '../agent/context.ts'
+import { Schedule } from './schedule.ts'
+import { TurnBuilder } from './turn-builder.ts'
+
+/** Last message of the lane's subject, as far as this process has folded or written. */
+export interface LaneTail {
+  position: number
+  digest: string
+}
+
+export interface AppendedTurn {
+  readonly position: number
+  readonly timeMs: number
+  readonly number: number
+  readonly commits: readonly Commit[]
+}
+
+/** Why holding ended by itself. */
+export type HoldingEnded = 'replaced' | 'wrong-incarnation' | 'archived' | 'unknown-type'
+
+export interface HolderOptions {
+  readonly lane: LaneState
+  readonly tail: LaneTail
+  readonly agent: string
+  /** The instance that the lane's `LaneTaken` names. */
+  readonly instance: string
+  readonly log: EventLog
+  readonly subject: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly constants: RealmConstants
+  readonly openDeadlineMs: number
+  readonly logger: Logger
+  /** Acknowledged turns, in order, before any answer leaves. */
+  readonly onTurn: (turn: AppendedTurn) => void
+  readonly sendGrants: (agent: string, message: GrantsMessage) => void
+  readonly sendAssigned: (agent: string, message: AssignedMessage) => void
+  readonly onEnded: (why: HoldingEnded) => void
+  readonly failpoint?: (name: HolderFailpoint) => Promise<void>
+}
+
+/** Named places before and after the commit point, where the simulation kills (DESIGN §5 "Simulation"). */
+export type HolderFailpoint = 'turn-before-append' | 'turn-after-append' | 'turn-after-answers'
+
+interface WaitingWork {
+  request: WorkRequest
+  /** Outcomes before this one were decided in an earlier turn. */
+  fromOutcome: number
+  readonly answer: (answer: WorkAnswer) => void
+}
+
+interface WaitingCommand {
+  readonly command: LaneCommand
+  readonly answer: (answer: LaneCommandAnswer) => void
+}
+
+/** Most commands that wait for a turn; further ones are not answered, and their askers repeat. */
+const commandLimit = 4_096
+const verifyRetryMs = 100
+
+export class LaneHolder {
+  readonly #options: HolderOptions
+  readonly #lane: LaneState
+  readonly #tail: LaneTail
+  readonly #schedule = new Schedule()
+  readonly #work = new Map<string, WaitingWork>()
+  #commands: WaitingCommand[] = []
+  readonly #openings = new Map<string, { parts: number; sinceMs: number }>()
+  readonly #deadlines: Repeating
+  #state: 'holding' | 'releasing' | 'ended' = 'holding'
+  #wake: (() => void) | undefined
+  #nudged = true
+  #verify = false
+  readonly #abort = new AbortController()
+  readonly #finished: Promise<void>
+
+  constructor(options: HolderOptions) {
+    this.#options = options
+    this.#lane = options.lane
+    this.#tail = options.tail
+    for (const group of this.#lane.groups.values()) {
+      this.#schedule.update(group)
+      if (isOpening(group)) this.#openings.set(group.group, { parts: group.partsAdded, sinceMs: options.clock.monotonicMs() })
+    }
+    this.#deadlines = every(options.clock, Math.max(100, options.openDeadlineMs / 4), () => this.#nudge())
+    this.#finished = this.#run()
+  }
+
+  get number(): number {
+    return this.#lane.number
+  }
+
+  get position(): number {
+    return this.#tail.position
+  }
+
+  /** For those who look on from the same process; read only. */
+  get state(): LaneState {
+    return this.#lane
+  }
+
+  /** A request that builds on a later turn than this holder knows comes from a successor's time (P5). */
+  isBehind(builtOn: { readonly incarnation: number; readonly number: number }): boolean {
+    return builtOn.incarnation > this.#options.log.incarnation || builtOn.number > this.#lane.number
+  }
+
+  get accepts(): boolean {
+    return this.#state === 'holding'
+  }
+
+  work(request: WorkRequest, answer: (answer: WorkAnswer) => void): void {
+    if (!this.accepts) return answer({ kind: 'not-the-holder' })
+    const executor = this.#schedule.executor(request.agent)
+    const waiting = this.#work.get(request.agent)
+    // Half of the list may have been decided already: let that one be answered first; this one is repeated by its sender.
+    if (waiting !== undefined && waiting.fromOutcome > 0) return
+    this.#work.set(request.agent, { request, fromOutcome: 0, answer })
+    if (executor === undefined || executor.instance !== request.instance || executor.capacity !== request.capacity) this.#nudged = true
+    this.#nudge()
+  }
+
+  command(command: LaneCommand, answer: (answer: LaneCommandAnswer) => void): void {
+    if (!this.accepts) return answer({ kind: 'not-the-holder' })
+    if (this.#commands.length >= commandLimit) return
+    this.#commands.push({ command, answer })
+    this.#nudge()
+  }
+
+  pong(): LanePong {
+    const { lane, agent, instance } = this.#options
+    return {
+      lane: lane.lane,
+      agent,
+      instance,
+      position: this.#tail.position,
+      number: this.#lane.number,
+      waiting: this.#work.size + this.#commands.length,
+    }
+  }
+
+  /** After a reconnection: the message at the tail is read before the next append (P11). */
+  verifyTail(): void {
+    this.#verify = true
+    this.#nudge()
+  }
+
+  /** Finishes the turn in hand and appends `LaneReleased`; resolves when that is acknowledged, or holding ended otherwise. */
+  async release(): Promise<void> {
+    if (this.#state === 'holding') this.#state = 'releasing'
+    this.#nudge()
+    await this.#finished
+  }
+
+  /** Ends without a word, as a crash does. */
+  abandon(): void {
+    this.#end()
+    this.#abort.abort()
+  }
+
+  #end(): void {
+    this.#state = 'ended'
+    this.#deadlines.stop()
+    // Says nothing about what became of the requests, only that they are to be repeated elsewhere (P5).
+    for (const { answer } of this.#work.values()) answer({ kind: 'not-the-holder' })
+    for (const { answer } of this.#commands) answer({ kind: 'not-the-holder' })
+    this.#work.clear()
+    this.#commands = []
+    this.#nudge()
+  }
+
+  #nudge(): void {
+    this.#nudged = true
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#over) {
+      if (!this.#nudged && this.accepts) await new Promise<void>((resolve) => (this.#wake = resolve))
+      this.#nudged = false
+      // Whatever arrived in the same moment belongs to the same turn.
+      await Promise.resolve()
+      while (this.#verify && !this.#over) await this.#verifyTail()
+      if (this.#over) return
+      if (!(await this.#turn())) return
+      if (this.#state === 'releasing' && this.#work.size === 0 && this.#commands.length === 0) return this.#appendRelease()
+    }
+  }
+
+  /** False when holding is over. */
+  async #turn(): Promise<boolean> {
+    const { clock, log, constants } = this.#options
+    const nowMs = clock.monotonicMs()
+    const timeMs = Math.max(clock.nowMs(), this.#lane.timeMs)
+    const builder = new TurnBuilder({ lane: this.#lane, schedule: this.#schedule, constants, incarnation: log.incarnation, timeMs })
+    const works: WaitingWork[] = []
+    for (const [agent, waiting] of this.#work) {
+      const { request } = waiting
+      this.#schedule.heard(agent, request.instance, request.capacity, nowMs)
+      waiting.fromOutcome = builder.takeWork(request, waiting.fromOutcome)
+      if (waiting.fromOutcome < request.outcomes.length) break
+      this.#work.delete(agent)
+      builder.reconcile(request)
+      works.push(waiting)
+    }
+    const answers = this.#takeCommands(builder)
+    this.#abandonStale(builder, nowMs)
+    const refusals = works.map(({ request }) => (request.asks === undefined ? undefined : builder.askByName(request, request.asks)))
+    builder.grantLocks(nowMs)
+    if (builder.full || this.#work.size > 0 || this.#commands.length > 0) this.#nudged = true
+
+    if (builder.commits.length > 0 || builder.needsProof) {
+      if (!(await this.#append(builder.commits, timeMs))) {
+        for (const { answer } of works) answer({ kind: 'not-the-holder' })
+        for (const { answer } of answers) answer({ kind: 'not-the-holder' })
+        return false
+      }
+    }
+    const landed = { position: this.#tail.position, number: this.#lane.number }
+    for (const { answer, make } of answers) answer(make(landed))
+    this.#deliver(builder, works, refusals)
+    await this.#options.failpoint?.('turn-after-answers')
+    return true
+  }
+
+  /** Cancels go before other commands (P10). */
+  #takeCommands(builder: TurnBuilder) {
+    const answers: { answer: WaitingCommand['answer']; make: (landed: { position: number; number: number }) => LaneCommandAnswer }[] = []
+    const waiting = this.#commands
+    this.#commands = []
+    const urgent = waiting.filter(({ command }) => command.body.kind === 'cancel' || command.body.kind === 'expire')
+    const others = waiting.filter(({ command }) => command.body.kind !== 'cancel' && command.body.kind !== 'expire')
+    const later: WaitingCommand[] = []
+    for (const item of [...urgent, ...others]) {
+      if (builder.full) {
+        later.push(item)
+        continue
+      }
+      answers.push({ answer: item.answer, make: builder.command(item.command) })
+      const group = this.#lane.groups.get(item.command.group)
+      if (group !== undefined && isOpening(group)) this.#openings.set(group.group, { parts: group.partsAdded, sinceMs: this.#options.clock.monotonicMs() })
+    }
+    this.#commands = [...later, ...this.#commands]
+    return answers
+  }
+
+  #abandonStale(builder: TurnBuilder, nowMs: number): void {
+    for (const [id, opening] of this.#openings) {
+      const group = this.#lane.groups.get(id)
+      if (group === undefined || !isOpening(group)) this.#openings.delete(id)
+      else if (nowMs - opening.sinceMs >= this.#options.openDeadlineMs) {
+        this.#options.logger.warn({ group: id }, 'group abandoned: its parts stopped coming')
+        builder.abandon(group)
+      }
+    }
+  }
+
+  #deliver(builder: TurnBuilder, works: readonly WaitingWork[], refusals: readonly ({ code: string; text: string } | undefined)[]): void {
+    const { lane, log, sendGrants, sendAssigned } = this.#options
+    const number = this.#lane.number
+    works.forEach(({ request, answer }, index) => {
+      const dispatch = builder.dispatches.get(request.instance)
+      builder.dispatches.delete(request.instance)
+      const refused = refusals[index]
+      answer({
+        kind: 'taken',
+        number,
+        queued: this.#schedule.queued(request.agent),
+        grants: dispatch?.grants ?? [],
+        stops: dispatch?.stops ?? [],
+        ...(refused === undefined ? {} : { refused }),
+      })
+    })
+    for (const [instance, { grants, stops }] of builder.dispatches) {
+      const agent = grants[0]?.agent ?? [...this.#schedule.executors()].find((executor) => executor.instance === instance)?.agent
+      if (agent !== undefined) sendGrants(agent, { lane: lane.lane, incarnation: log.incarnation, number, grants, stops })
+    }
+    for (const [agent, assignments] of builder.assigned) sendAssigned(agent, { lane: lane.lane, assignments })
+  }
+
+  async #appendRelease(): Promise<void> {
+    const { lane, agent, instance } = this.#options
+    const event: LaneEvent = { type: 'LaneReleased', data: { agent, instance } }
+    const commit: Commit = { aggregate: 'lane', id: lane.lane, revision: lane.revision + 1, actor: `agent:${agent}`, events: [event] }
+    const timeMs = Math.max(this.#options.clock.nowMs(), lane.timeMs)
+    foldCommit(lane, commit, timeMs)
+    await this.#append([commit], timeMs)
+    this.#end()
+  }
+
+  async #append(commits: readonly Commit[], timeMs: number): Promise<boolean> {
+    const { log, clock, random, subject, failpoint } = this.#options
+    const turn = newUlid(clock.nowMs(), random)
+    const number = this.#lane.number + 1
+    const bytes = encodeTurn({ turn, schema: schemaVersion, incarnation: log.incarnation, number, timeMs, previous: this.#tail.digest, commits })
+    await failpoint?.('turn-before-append')
+    const outcome = await appendTurn(log, clock, { subject, bytes, turn, expectedLast: this.#tail.position, signal: this.#abort.signal })
+    await failpoint?.('turn-after-append')
+    // Abandoned meanwhile: a dead process says nothing.
+    if (this.#over) return false
+    if (outcome.kind !== 'landed') {
+      this.#end()
+      if (outcome.kind === 'conflict') this.#options.onEnded('replaced')
+      else if (outcome.kind === 'wrong-incarnation') this.#options.onEnded('wrong-incarnation')
+      return false
+    }
+    this.#tail.position = outcome.position
+    this.#tail.digest = digestOf(bytes)
+    this.#lane.number = number
+    this.#lane.timeMs = timeMs
+    this.#options.onTurn({ position: outcome.position, timeMs, number, commits })
+    return true
+  }
+
+  /** P11: the same bytes still stand where the last turn was written, or holding is over. */
+  async #verifyTail(): Promise<void> {
+    const { log, logger, clock } = this.#options
+    try {
+      const message = this.#tail.position === 0 ? undefined : await log.at(this.#tail.position)
+      if (this.#over) return
+      this.#verify = false
+      if (this.#tail.position === 0 || (message !== undefined && digestOf(message.bytes) === this.#tail.digest)) return
+      this.#end()
+      this.#options.onEnded(message === undefined ? 'archived' : 'wrong-incarnation')
+    } catch (error) {
+      logger.debug({ error, lane: this.#lane.lane }, 'the tail of the lane cannot be read yet')
+      await pause(clock, verifyRetryMs, this.#abort.signal)
+    }
+  }
+
+  get #over(): boolean {
+    return this.#state === 'ended'
+  }
+}
+
+/** Parts may still come. */
+function isOpening(group: GroupState): boolean {
+  return groupTable.can(group.phase, 'JobsAdded')
+}

@@ -1,0 +1,87 @@
+/**
+ * All lanes of one agent: follows the mapping that the leader writes, and runs one `LaneProcess` for each lane that was ever
+ * mapped to this agent.
+ */
+import { type LaneMappingValue, fromBytes } from '../../streams/coordination.ts'
+import type { WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import type { AgentContext, LaneHosting, LocalListener, Presence } from '../agent/context.ts'
+import type { TransitionListener } from '../process/host.ts'
+import type { HolderFailpoint, HoldingEnded } from './holder.ts'
+import { LaneProcess, type LaneTimes, defaultLaneTimes } from './lane-process.ts'
+
+export interface LaneHostOptions {
+  readonly times?: Partial<LaneTimes>
+  readonly onTransition?: TransitionListener
+  /** The program has to end (P11, P12). */
+  readonly onFatal?: (why: HoldingEnded) => void
+  readonly failpoint?: (name: HolderFailpoint) => Promise<void>
+}
+
+export function startLaneHost(context: AgentContext, presence: Presence, options: LaneHostOptions = {}): LaneHosting {
+  const processes = new Map<string, LaneProcess>()
+  let local: LocalListener | undefined
+  let trusted = true
+  let released = false
+
+  const processOf = (lane: string): LaneProcess => {
+    let process = processes.get(lane)
+    if (process === undefined) {
+      process = new LaneProcess({
+        context,
+        presence,
+        lane,
+        times: { ...defaultLaneTimes, ...options.times },
+        local: () => local,
+        trusted: () => trusted && !released,
+        onTransition: options.onTransition ?? (() => {}),
+        onFatal: options.onFatal ?? (() => {}),
+        ...(options.failpoint === undefined ? {} : { failpoint: options.failpoint }),
+      })
+      processes.set(lane, process)
+    }
+    return process
+  }
+
+  const watch = context.coordinator.mappings.watch((change) => {
+    if (released || change.kind !== 'set') return
+    const mapping = fromBytes<Partial<LaneMappingValue>>(change.entry.value)
+    if (mapping.lane === undefined) return
+    if (mapping.agent === context.agent || processes.has(mapping.lane)) void processOf(mapping.lane).reconsider()
+  })
+  const link = context.coordinator.bus.onLink((state) => {
+    if (state === 'connected') for (const process of processes.values()) process.verify()
+  })
+
+  return {
+    get held() {
+      return [...processes.values()].filter((process) => process.holder !== undefined).map((process) => process.lane)
+    },
+    workHere(lane: string, request: WorkRequest): Promise<WorkAnswer> | undefined {
+      return processes.get(lane)?.work(request)
+    },
+    listenHere(listener) {
+      local = listener
+    },
+    setClockTrusted(value) {
+      if (trusted === value) return
+      trusted = value
+      for (const process of processes.values()) {
+        if (value) process.resume()
+        else void process.letGo()
+      }
+    },
+    async release() {
+      released = true
+      watch.stop()
+      await Promise.all([...processes.values()].map((process) => process.letGo()))
+      for (const process of processes.values()) process.abandon()
+      link.stop()
+    },
+    abandon() {
+      released = true
+      watch.stop()
+      link.stop()
+      for (const process of processes.values()) process.abandon()
+    },
+  }
+}

@@ -1,0 +1,331 @@
+/**
+ * One lane as seen from one agent: performs the effects of `machines/lane-holder/`, and is the lane's actor while it is held.
+ */
+import { laneHolderMachine } from '../../machines/lane-holder/machine.ts'
+import { type LaneMappingValue, fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
+import type { LaneAnnounced, LaneCommand, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
+import { pause } from '../../streams/ports/clock.ts'
+import type { AgentContext, LocalListener, Presence } from '../agent/context.ts'
+import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
+import { type FoldedLane, feedAgainTurns, foldOn, unfoldedLane } from './fold.ts'
+import { type AppendedTurn, type HolderFailpoint, type HoldingEnded, LaneHolder } from './holder.ts'
+import { mustFollowBlindly, takeFolded, takeWhateverIsLast } from './taking.ts'
+
+export interface LaneTimes {
+  /** Longest wait for a holder to release, from the first asking (P1). */
+  readonly laneHandoverMs: number
+  /** P14. */
+  readonly openDeadlineMs: number
+}
+
+export const defaultLaneTimes: LaneTimes = { laneHandoverMs: 2_000, openDeadlineMs: 60_000 }
+
+/** P1: two "no responders" at least so far apart are a death. */
+const secondOpinionMs = 50
+const releaseWaitMs = 300
+/** Pause before a lane that could not be taken is looked at again. */
+const reconsiderMs = 200
+const flushWaitMs = 2_000
+
+export interface LaneProcessOptions {
+  readonly context: AgentContext
+  readonly presence: Presence
+  readonly lane: string
+  readonly times: LaneTimes
+  readonly local: () => LocalListener | undefined
+  readonly trusted: () => boolean
+  readonly onTransition: TransitionListener
+  readonly onFatal: (why: HoldingEnded) => void
+  readonly failpoint?: (name: HolderFailpoint) => Promise<void>
+}
+
+export class LaneProcess {
+  readonly lane: string
+  readonly #options: LaneProcessOptions
+  readonly #machine: HostedMachine<typeof laneHolderMachine>
+  #folded: FoldedLane
+  #conflicts = 0
+  #holder: LaneHolder | undefined
+  #subscriptions: Subscription[] = []
+  #asking = new AbortController()
+  readonly #over = new AbortController()
+  #releasing = false
+  #idle: (() => void) | undefined
+
+  constructor(options: LaneProcessOptions) {
+    this.#options = options
+    this.lane = options.lane
+    this.#folded = unfoldedLane(options.lane)
+    this.#machine = hostMachine({
+      machine: laneHolderMachine,
+      input: undefined,
+      clock: options.context.clock,
+      effects: {
+        fold: () => this.#attempt(this.#fold()),
+        askRelease: () => this.#attempt(this.#askRelease()),
+        stopAsking: () => this.#asking.abort(),
+        take: () => this.#attempt(this.#take()),
+        hold: () => this.#attempt(this.#hold()),
+        release: () => this.#attempt(this.#release()),
+        drop: () => this.#drop(),
+        report: () => this.#options.context.logger.error({ lane: this.lane }, 'lane cannot be folded by this build'),
+        reconsider: () => this.#becameIdle(),
+      },
+      onTransition: options.onTransition,
+    })
+  }
+
+  get holder(): LaneHolder | undefined {
+    return this.#holder?.accepts === true ? this.#holder : undefined
+  }
+
+  /** The mapping's key changed, or something else that makes it worth looking. */
+  async reconsider(): Promise<void> {
+    if (this.#over.signal.aborted) return
+    try {
+      const mapped = await this.#mappedTo()
+      if (this.#over.signal.aborted) return
+      if (mapped !== this.#options.context.agent || this.#releasing || !this.#options.trusted()) this.#machine.send({ type: 'Unmapped' })
+      else this.#machine.send({ type: 'Mapped' })
+    } catch (error) {
+      // Offline: looked at again after the connection is back.
+      this.#options.context.logger.debug({ error, lane: this.lane }, 'mapping of the lane cannot be read')
+    }
+  }
+
+  /** After a reconnection (P11). */
+  verify(): void {
+    this.#holder?.verifyTail()
+    void this.reconsider()
+  }
+
+  work(request: WorkRequest): Promise<WorkAnswer> | undefined {
+    const holder = this.holder
+    return holder === undefined ? undefined : new Promise((resolve) => holder.work(request, resolve))
+  }
+
+  /** Releases, and takes it no more until `resume`. Resolves when the lane is let go. */
+  async letGo(): Promise<void> {
+    this.#releasing = true
+    const idle = new Promise<void>((resolve) => (this.#idle = resolve))
+    if (this.#machine.state.value === 'idle') return
+    this.#machine.send({ type: 'LetGo' })
+    await idle
+  }
+
+  resume(): void {
+    this.#releasing = false
+    void this.reconsider()
+  }
+
+  abandon(): void {
+    this.#over.abort()
+    this.#asking.abort()
+    this.#holder?.abandon()
+    this.#unsubscribe()
+    this.#machine.stop()
+    this.#idle?.()
+  }
+
+  #becameIdle(): void {
+    this.#idle?.()
+    if (this.#over.signal.aborted) return
+    this.#options.context.clock.after(reconsiderMs, () => void this.reconsider())
+  }
+
+  #attempt(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (this.#over.signal.aborted) return
+      this.#options.context.logger.warn({ error, lane: this.lane }, 'lane process failed on the way; it starts over')
+      this.#drop()
+      this.#machine.send({ type: 'FoldFailed' })
+      this.#machine.send({ type: 'Replaced' })
+      this.#machine.send({ type: 'Unmapped' })
+    })
+  }
+
+  async #mappedTo(): Promise<string | undefined> {
+    const entry = await this.#options.context.coordinator.mappings.get(laneMappingKey(this.lane))
+    return entry === undefined ? undefined : fromBytes<LaneMappingValue>(entry.value).agent
+  }
+
+  get #subject(): string {
+    return this.#options.context.subjects.lane(this.lane)
+  }
+
+  async #fold(): Promise<void> {
+    const { coordinator, clock, agent } = this.#options.context
+    await foldOn(coordinator.log, clock, this.#subject, this.#folded, this.#over.signal)
+    if (this.#over.signal.aborted) return
+    const { state } = this.#folded
+    if (state.unknownType !== null) return this.#machine.send({ type: 'FoldFailed' })
+    // This process does not hold it now, so an own `LaneTaken` is a former process's (P20: one process an agent).
+    const free = state.holder === null || state.holder.agent === agent
+    this.#machine.send({ type: free ? 'FoldedFree' : 'FoldedHeld' })
+  }
+
+  async #askRelease(): Promise<void> {
+    const { coordinator, clock, agent, subjects } = this.#options.context
+    this.#asking = new AbortController()
+    const { signal } = this.#asking
+    const holder = this.#folded.state.holder!.agent
+    const givesUpMs = clock.monotonicMs() + this.#options.times.laneHandoverMs
+    let silences = 0
+    while (!signal.aborted) {
+      if (clock.monotonicMs() >= givesUpMs) return this.#machine.send({ type: 'HolderGone' })
+      const mapping = await coordinator.mappings.get(laneMappingKey(this.lane))
+      const request: ReleaseRequest = { lane: this.lane, asker: agent, mappingRevision: mapping?.revision ?? 0 }
+      const asked = await coordinator.bus.ask(subjects.releaseLane(holder, this.lane), toBytes(request), { timeoutMs: releaseWaitMs })
+      if (signal.aborted) return
+      if (asked.kind === 'answer' && fromBytes<ReleaseAnswer>(asked.data).kind === 'released') return this.#machine.send({ type: 'HolderReleased' })
+      if (asked.kind === 'no-responders') {
+        silences += 1
+        if (silences >= 2) return this.#machine.send({ type: 'HolderGone' })
+      } else {
+        silences = 0
+      }
+      await pause(clock, secondOpinionMs, signal)
+    }
+  }
+
+  async #take(): Promise<void> {
+    const { coordinator, clock, random, agent } = this.#options.context
+    if ((await this.#mappedTo()) !== agent) return this.#machine.send({ type: 'Replaced' })
+    const taking = {
+      log: coordinator.log,
+      clock,
+      random,
+      subject: this.#subject,
+      agent,
+      instance: this.#options.presence.instance,
+      signal: this.#over.signal,
+    }
+    const blindly = mustFollowBlindly(this.#conflicts)
+    const outcome = blindly ? await takeWhateverIsLast(taking, this.#folded) : await takeFolded(taking, this.#folded)
+    if (outcome === 'taken') {
+      this.#conflicts = 0
+      const { state } = this.#folded
+      // What was folded behind the own `LaneTaken` may already be a successor's.
+      const mine = state.holder?.agent === agent && state.holder.instance === taking.instance
+      return this.#machine.send({ type: mine ? 'Taken' : 'Conflict' })
+    }
+    if (outcome === 'conflict') {
+      this.#conflicts += 1
+      return this.#machine.send({ type: 'Conflict' })
+    }
+    if (outcome === 'wrong-incarnation') this.#options.onFatal('wrong-incarnation')
+    this.#machine.send({ type: 'Replaced' })
+  }
+
+  async #hold(): Promise<void> {
+    const { context, times, failpoint, local, onFatal } = this.#options
+    const { coordinator, subjects, clock, random, constants, logger, agent } = context
+    const { bus, log } = coordinator
+    const { state, tail, recent } = this.#folded
+    const holder: LaneHolder = new LaneHolder({
+      lane: state,
+      tail,
+      agent,
+      instance: state.holder!.instance,
+      log,
+      subject: this.#subject,
+      clock,
+      random,
+      constants,
+      openDeadlineMs: times.openDeadlineMs,
+      logger,
+      onTurn: (turn) => this.#feed(turn),
+      sendGrants: (to, message) => {
+        const here = to === agent ? local() : undefined
+        if (here !== undefined) here.grants(message)
+        else bus.publish(subjects.toAgent(to, 'grants'), toBytes(message))
+      },
+      sendAssigned: (to, message) => {
+        const here = to === agent ? local() : undefined
+        if (here !== undefined) here.assigned(message)
+        else bus.publish(subjects.toAgent(to, 'assigned'), toBytes(message))
+      },
+      onEnded: (why) => {
+        if (why !== 'replaced' && why !== 'archived') onFatal(why)
+        this.#machine.send({ type: 'Replaced' })
+      },
+      ...(failpoint === undefined ? {} : { failpoint }),
+    })
+    this.#holder = holder
+    this.#subscriptions = [
+      bus.subscribe(subjects.toLane(this.lane, 'work'), (message) => this.#onWork(message)),
+      bus.subscribe(subjects.toLane(this.lane, 'command'), (message) => this.#onCommand(message)),
+      bus.subscribe(subjects.pingLane(agent, this.lane), (message) => message.answer(toBytes(holder.pong()))),
+      bus.subscribe(subjects.releaseLane(agent, this.lane), (message) => void this.#onReleaseAsked(message)),
+    ]
+    await bus.flush(flushWaitMs)
+    if (this.#holder !== holder || !holder.accepts) return
+    logger.info({ lane: this.lane, number: holder.number, groups: state.groups.size }, 'lane taken')
+    // P9: what the former holder may have written without saying so.
+    for (const turn of recent.slice(-feedAgainTurns)) this.#feed(turn)
+    recent.length = 0
+    const announced: LaneAnnounced = { lane: this.lane, agent, instance: state.holder!.instance, incarnation: log.incarnation, number: holder.number }
+    bus.publish(subjects.laneAnnounced(this.lane), toBytes(announced))
+  }
+
+  #onWork(message: BusMessage): void {
+    const request = fromBytes<WorkRequest>(message.data)
+    const holder = this.holder
+    if (holder === undefined || holder.isBehind(request.builtOn)) return message.answer(notTheHolder)
+    holder.work(request, (answer) => message.answer(toBytes(answer)))
+  }
+
+  #onCommand(message: BusMessage): void {
+    const command = fromBytes<LaneCommand>(message.data)
+    const holder = this.holder
+    if (holder === undefined || holder.isBehind(command.builtOn)) return message.answer(notTheHolder)
+    holder.command(command, (answer) => message.answer(toBytes(answer)))
+  }
+
+  async #onReleaseAsked(message: BusMessage): Promise<void> {
+    const { asker } = fromBytes<ReleaseRequest>(message.data)
+    const answer = (value: ReleaseAnswer) => message.answer(toBytes(value))
+    try {
+      if ((await this.#mappedTo()) !== asker) return answer({ kind: 'kept', why: `the mapping of lane ${this.lane} does not name ${asker}` })
+    } catch {
+      return answer({ kind: 'kept', why: 'the mapping cannot be read' })
+    }
+    const holder = this.#holder
+    if (holder === undefined) return answer({ kind: 'not-the-holder' })
+    this.#machine.send({ type: 'ReleaseAsked' })
+    await holder.release()
+    answer({ kind: 'released' })
+  }
+
+  async #release(): Promise<void> {
+    await this.#holder?.release()
+    if (this.#machine.state.value !== 'releasing') return
+    this.#drop()
+    this.#machine.send({ type: 'Released' })
+  }
+
+  /** Nothing that was gathered survives (P2); the next taking folds anew. */
+  #drop(): void {
+    this.#unsubscribe()
+    this.#holder?.abandon()
+    this.#holder = undefined
+    this.#folded = unfoldedLane(this.lane)
+    this.#conflicts = 0
+  }
+
+  #unsubscribe(): void {
+    for (const subscription of this.#subscriptions) subscription.stop()
+    this.#subscriptions = []
+  }
+
+  #feed(turn: AppendedTurn): void {
+    const { coordinator, subjects } = this.#options.context
+    for (const commit of turn.commits) {
+      coordinator.bus.publish(subjects.feed(commit.aggregate, commit.id), toBytes({ position: turn.position, timeMs: turn.timeMs, commit }))
+    }
+  }
+}
+
+const notTheHolder = toBytes({ kind: 'not-the-holder' } satisfies WorkAnswer)
+

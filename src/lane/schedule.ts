@@ -1,0 +1,122 @@
+/**
+ * What a lane's holder knows beside the log: which groups wait for a lock, in whose queue, and which executors offer room.
+ * Derived: rebuilt from the fold when the lane is taken, and from the executors' next messages (P6, I11).
+ *
+ * 1. A group stands in at most one agent's list, and only while the job at its head can be granted.
+ * 2. `queued` names every agent that an unfinished group's assignments name.
+ * 3. `openGrants` lists exactly the open grants of the fold, by instance.
+ */
+import type { GroupState } from '../../machines/execution-group/state.ts'
+import { assigneeOf, headJob, headPhase } from '../../machines/execution-group/state.ts'
+import { groupTable } from '../../machines/execution-group/machine.ts'
+import { jobTable } from '../../machines/job/machine.ts'
+
+export interface Executor {
+  readonly agent: string
+  readonly instance: string
+  /** Most grants of this lane that it holds at once. */
+  capacity: number
+  /** Monotonic time of its last message. */
+  heardMs: number
+}
+
+export class Schedule {
+  readonly #runnable = new Map<string, Set<string>>()
+  /** Where each runnable group stands. */
+  readonly #listed = new Map<string, string>()
+  readonly #openGrants = new Map<string, Set<string>>()
+  readonly #granted = new Map<string, string>()
+  /** By agent: unfinished groups with jobs in its queue. */
+  readonly #queued = new Map<string, Set<string>>()
+  /** The list of assignments that each group's entries in `#queued` were made from. */
+  readonly #seenAssignments = new Map<string, GroupState['assignments']>()
+  /** By agent: its present instance as far as it has been heard from. */
+  readonly #executors = new Map<string, Executor>()
+
+  /** To be called after every change of the group. */
+  update(group: GroupState): void {
+    const id = group.group
+    const instance = group.grant?.instance
+    const before = this.#granted.get(id)
+    if (before !== instance) {
+      if (before !== undefined) this.#openGrants.get(before)?.delete(id)
+      if (instance === undefined) this.#granted.delete(id)
+      else {
+        this.#granted.set(id, instance)
+        setOf(this.#openGrants, instance).add(id)
+      }
+    }
+    this.#updateQueued(group)
+    const agent = waitingFor(group)
+    const listed = this.#listed.get(id)
+    if (listed === agent) return
+    if (listed !== undefined) this.#runnable.get(listed)?.delete(id)
+    if (agent === undefined) this.#listed.delete(id)
+    else {
+      this.#listed.set(id, agent)
+      setOf(this.#runnable, agent).add(id)
+    }
+  }
+
+  #updateQueued(group: GroupState): void {
+    const before = this.#seenAssignments.get(group.group)
+    if (before === group.assignments) return
+    for (const { agent } of before ?? []) this.#queued.get(agent)?.delete(group.group)
+    if (group.assignments.length === 0) this.#seenAssignments.delete(group.group)
+    else this.#seenAssignments.set(group.group, group.assignments)
+    for (const { agent } of group.assignments) setOf(this.#queued, agent).add(group.group)
+  }
+
+  /** How many unfinished groups have jobs in this agent's queue. */
+  queued(agent: string): number {
+    return this.#queued.get(agent)?.size ?? 0
+  }
+
+  heard(agent: string, instance: string, capacity: number, nowMs: number): Executor {
+    const executor: Executor = { agent, instance, capacity, heardMs: nowMs }
+    this.#executors.set(agent, executor)
+    return executor
+  }
+
+  executor(agent: string): Executor | undefined {
+    return this.#executors.get(agent)
+  }
+
+  executors(): Iterable<Executor> {
+    return this.#executors.values()
+  }
+
+  /** How many more grants the executor can take. */
+  room(executor: Executor): number {
+    return executor.capacity - (this.#openGrants.get(executor.instance)?.size ?? 0)
+  }
+
+  /** Groups whose open grant names the instance. */
+  grantsOf(instance: string): ReadonlySet<string> {
+    return this.#openGrants.get(instance) ?? none
+  }
+
+  /** Groups in the queue of this agent whose head can be granted, longest waiting first. */
+  runnableFor(agent: string): ReadonlySet<string> {
+    return this.#runnable.get(agent) ?? none
+  }
+}
+
+const none: ReadonlySet<string> = new Set()
+
+/** The agent in whose queue the group's next job waits to be granted. */
+function waitingFor(group: GroupState): string | undefined {
+  if (group.grant !== null || !groupTable.can(group.phase, 'LockGranted')) return undefined
+  const head = headJob(group)
+  if (head === undefined || !jobTable.can(headPhase(group), 'Granted')) return undefined
+  return assigneeOf(group, head)
+}
+
+function setOf(map: Map<string, Set<string>>, key: string): Set<string> {
+  let set = map.get(key)
+  if (set === undefined) {
+    set = new Set()
+    map.set(key, set)
+  }
+  return set
+}

@@ -1,0 +1,319 @@
+/**
+ * One turn of a lane: the commits that are decided on everything that waits, and the answers that may leave once it is
+ * durable (P3, P4). Works on the holder's own fold, which is thus ahead of the log by at most one turn.
+ *
+ * Order inside a turn (P10): outcomes, stops and expiries; cancels; other commands; locks. The outcome of a job and the
+ * grant of the next are one commit.
+ */
+import { type Decision, refused } from '../../machines/decision.ts'
+import type { GroupEvent } from '../../machines/execution-group/events.ts'
+import { foldInto } from '../../machines/execution-group/evolve.ts'
+import * as opening from '../../machines/execution-group/decide/opening.ts'
+import { assignJobs, expireGrant, grantLock, handBack, takeOutcome } from '../../machines/execution-group/decide/locks.ts'
+import { cancelGroup, resolveUnknown, retryFailed } from '../../machines/execution-group/decide/people.ts'
+import { type GroupState, absentGroup, runsFromHead } from '../../machines/execution-group/state.ts'
+import { type LaneState, foldCommit } from '../../machines/lane/state.ts'
+import type { LaneEvent } from '../../machines/lane/machine.ts'
+import type { RealmConstants } from '../../machines/realm/realm.ts'
+import { isUlid, ulidTimeMs } from '../../streams/codec.ts'
+import type { Commit } from '../../streams/envelope.ts'
+import type {
+  AssignedMessage,
+  GrantMessage,
+  GrantRef,
+  LaneCommand,
+  LaneCommandAnswer,
+  WorkRequest,
+} from '../../streams/lane-protocol.ts'
+import { type Executor, Schedule } from './schedule.ts'
+
+/** An executor that was not heard from for so long gets no new grant; it says something every `reconcileMs`. */
+const executorSilenceMs = 3_000
+/** Turns are closed at this estimate, well below the limit of the envelope. */
+const turnBudgetBytes = 160 * 1024
+/** Generous estimates of what a commit takes in the turn. */
+const outcomeBytes = 700
+const commitBytes = 500
+
+interface OpenCommit {
+  readonly commit: Commit & { readonly events: GroupEvent[] }
+  readonly state: GroupState
+}
+
+export interface Dispatch {
+  readonly grants: GrantMessage[]
+  readonly stops: GrantRef[]
+}
+
+export class TurnBuilder {
+  readonly commits: Commit[] = []
+  /** By instance. */
+  readonly dispatches = new Map<string, Dispatch>()
+  /** By agent: jobs that came into its queue in this turn. */
+  readonly assigned = new Map<string, AssignedMessage['assignments'][number][]>()
+  /** Something negative is to be said: it needs an own turn that was appended after the request came, an empty one if need be (P4). */
+  needsProof = false
+  #spentBytes = 0
+  readonly #open = new Map<string, OpenCommit>()
+  readonly #lane: LaneState
+  readonly #schedule: Schedule
+  readonly #constants: RealmConstants
+  readonly #incarnation: number
+  readonly #timeMs: number
+
+  constructor(options: {
+    readonly lane: LaneState
+    readonly schedule: Schedule
+    readonly constants: RealmConstants
+    readonly incarnation: number
+    /** Time of the turn. */
+    readonly timeMs: number
+  }) {
+    this.#lane = options.lane
+    this.#schedule = options.schedule
+    this.#constants = options.constants
+    this.#incarnation = options.incarnation
+    this.#timeMs = options.timeMs
+  }
+
+  get full(): boolean {
+    return this.#spentBytes >= turnBudgetBytes
+  }
+
+  /** Outcomes and stops of one executor. Returns how many of the outcomes fitted; the rest waits for the next turn. */
+  takeWork(request: WorkRequest, fromOutcome: number): number {
+    const actor = `agent:${request.agent}`
+    let index = fromOutcome
+    for (; index < request.outcomes.length && !this.full; index++) {
+      const report = request.outcomes[index]!
+      const state = this.#lane.groups.get(report.group)
+      const decision = state === undefined ? undefined : takeOutcome(state, report.grant, report.job, report.outcome)
+      if (decision?.kind === 'events') this.#add(state!, decision.events, actor, outcomeBytes)
+      else this.needsProof = true
+    }
+    if (index < request.outcomes.length) return index
+    for (const { group, grant } of request.stopped) {
+      const state = this.#lane.groups.get(group)
+      const decision = state === undefined ? undefined : handBack(state, grant)
+      if (decision?.kind === 'events') this.#add(state!, decision.events, actor, commitBytes)
+      else this.needsProof = true
+    }
+    return index
+  }
+
+  /** P6: what the executor lacks is sent again, and what it holds without right is stopped. */
+  reconcile(request: WorkRequest): void {
+    const held = new Map(request.held.map((ref) => [ref.group, ref.grant]))
+    for (const { group, grant } of request.held) {
+      if (this.#lane.groups.get(group)?.grant?.revision === grant) continue
+      this.#dispatch(request.instance).stops.push({ group, grant })
+      this.needsProof = true
+    }
+    for (const id of this.#schedule.grantsOf(request.instance)) {
+      const state = this.#lane.groups.get(id)!
+      if (held.get(id) !== state.grant!.revision) this.#dispatch(request.instance).grants.push(this.#grantMessage(state))
+    }
+  }
+
+  command(command: LaneCommand): (landed: { position: number; number: number }) => LaneCommandAnswer {
+    const known = command.command === undefined ? undefined : this.#lane.commands.get(command.command)
+    const body = command.body
+    if (known !== undefined && body.kind !== 'add' && body.kind !== 'seal') {
+      if (known.withdrawn) return this.#no({ code: 'withdrawn', text: `command ${command.command} was withdrawn; ask again with a new id` })
+      return ({ position, number }) => ({ kind: 'done', group: known.id, revision: known.revision, number, position, known: true })
+    }
+    const refusal = this.#judgeEnvelope(command)
+    if (refusal !== undefined) return this.#no(refusal)
+    if (body.kind === 'withdraw') return this.#withdraw(command, body.withdrawn)
+    const state = this.#lane.groups.get(command.group) ?? absentGroup(command.group)
+    const decision = this.#decide(state, command)
+    if (decision.kind === 'refused') return this.#no(decision.refusal)
+    if (decision.kind === 'nothing') {
+      this.needsProof = true
+      return ({ position, number }) => ({ kind: 'done', group: command.group, revision: state.revision, number, position, known: true })
+    }
+    if (!this.#lane.groups.has(command.group)) this.#lane.groups.set(command.group, state)
+    const sizeBytes = body.kind === 'add' ? JSON.stringify(body.jobs).length + commitBytes : commitBytes
+    this.#addOwn(state, decision.events, command, sizeBytes)
+    if (body.kind === 'assign') {
+      for (const { first, last, agent } of body.assignments) {
+        const list = this.assigned.get(agent) ?? []
+        list.push({ group: command.group, first, last })
+        this.assigned.set(agent, list)
+      }
+    }
+    const revision = state.revision
+    return ({ position, number }) => ({ kind: 'done', group: command.group, revision, number, position })
+  }
+
+  /** A job asked for by name. The refusal as too early needs no proof: it costs only time (P4). */
+  askByName(request: WorkRequest, asks: { readonly group: string; readonly job: number }): { code: string; text: string } | undefined {
+    const state = this.#lane.groups.get(asks.group)
+    if (state === undefined) return { code: 'unknown-group', text: `lane ${this.#lane.lane} holds no group ${asks.group}` }
+    const decision = grantLock(state, this.#request(request, 1, asks.job))
+    if (decision.kind === 'refused') return decision.refusal
+    if (decision.kind === 'events') this.#grant(state, decision.events, request)
+    return undefined
+  }
+
+  /** To whoever offers room, what waits in its queue. */
+  grantLocks(nowMs: number): void {
+    for (const executor of this.#schedule.executors()) {
+      if (nowMs - executor.heardMs > executorSilenceMs) continue
+      let room = this.#schedule.room(executor)
+      for (const id of this.#schedule.runnableFor(executor.agent)) {
+        if (room <= 0 || this.full) break
+        const state = this.#lane.groups.get(id)!
+        const decision = grantLock(state, this.#request(executor, state.window))
+        if (decision.kind !== 'events') continue
+        this.#grant(state, decision.events, executor)
+        room -= 1
+      }
+    }
+  }
+
+  /** By the holder itself: a group whose parts stopped coming. */
+  abandon(state: GroupState): void {
+    const decision = opening.abandonGroup(state)
+    if (decision.kind === 'events') this.#add(state, decision.events, `lane:${this.#lane.lane}`, commitBytes)
+  }
+
+  #request(executor: { readonly agent: string; readonly instance: string }, credit: number, job?: number) {
+    const { agent, instance } = executor
+    const callDeadlineMs = this.#constants.siteCallDeadlineMs
+    return job === undefined ? { agent, instance, credit, callDeadlineMs } : { agent, instance, credit, callDeadlineMs, job }
+  }
+
+  #grant(state: GroupState, events: readonly GroupEvent[], executor: Pick<Executor, 'agent' | 'instance'>): void {
+    this.#add(state, events, `agent:${executor.agent}`, commitBytes)
+    this.#dispatch(executor.instance).grants.push(this.#grantMessage(state))
+  }
+
+  #grantMessage(state: GroupState): GrantMessage {
+    const grant = state.grant!
+    const jobs: GrantMessage['jobs'][number][] = []
+    for (const [first, last] of runsFromHead(state, grant.left)) {
+      for (let job = first; job <= last; job++) jobs.push({ job, spec: state.specs[job - 1]! })
+    }
+    return {
+      group: state.group,
+      grant: grant.revision,
+      agent: grant.agent,
+      instance: grant.instance,
+      incarnation: this.#incarnation,
+      callDeadlineMs: grant.callDeadlineMs,
+      jobs,
+    }
+  }
+
+  #decide(state: GroupState, command: LaneCommand): Decision<GroupEvent> {
+    const body = command.body
+    if (state.phase === 'absent' && body.kind !== 'open') return refused('unknown-group', `there is no group ${command.group} in lane ${this.#lane.lane}`)
+    switch (body.kind) {
+      case 'open':
+        return opening.openGroup(state, body)
+      case 'add':
+        return opening.addJobs(state, body)
+      case 'seal':
+        return opening.sealGroup(state, body.plan)
+      case 'assign':
+        // P27: what the leader means must be what is there.
+        if (body.ifRevision > state.revision) return refused('stale', `group ${state.group} is at revision ${state.revision}, not ${body.ifRevision}`)
+        return assignJobs(state, body.assignments)
+      case 'expire':
+        return expireGrant(state, body.grant)
+      case 'retry':
+        return retryFailed(state)
+      case 'cancel':
+        return cancelGroup(state)
+      case 'resolve':
+        return resolveUnknown(state, body.job, body.as)
+      case 'withdraw':
+        throw new Error('withdrawing concerns the lane, not a group')
+    }
+  }
+
+  #judgeEnvelope(command: LaneCommand): { code: string; text: string } | undefined {
+    if (command.epoch !== undefined && command.epoch < this.#lane.epoch) {
+      return { code: 'stale', text: `epoch ${command.epoch} is over; lane ${this.#lane.lane} has seen ${this.#lane.epoch}` }
+    }
+    const id = command.command
+    if (id === undefined) return undefined
+    if (!isUlid(id)) return { code: 'malformed', text: `command id ${JSON.stringify(id)} is not a ULID` }
+    const ageMs = this.#timeMs - ulidTimeMs(id)
+    if (ageMs > this.#constants.commandMemoryMs) return { code: 'too-old', text: `command ${id} is older than lanes remember; ask again with a new id` }
+    if (-ageMs > this.#constants.clockSkewMs) {
+      return { code: 'too-far-ahead', text: `command ${id} is ${-ageMs} ms ahead of the clock here; set the clock of the machine that made it` }
+    }
+    return undefined
+  }
+
+  #withdraw(command: LaneCommand, withdrawn: string): (landed: { position: number; number: number }) => LaneCommandAnswer {
+    const known = this.#lane.commands.get(withdrawn)
+    if (known !== undefined) {
+      this.needsProof = true
+      return ({ position, number }) => ({ kind: 'done', group: known.id, revision: known.revision, number, position, known: true })
+    }
+    const event: LaneEvent = { type: 'CommandWithdrawn', data: { command: withdrawn } }
+    const commit: Commit = {
+      aggregate: 'lane',
+      id: this.#lane.lane,
+      revision: this.#lane.revision + 1,
+      command: withdrawn,
+      actor: command.actor,
+      events: [event],
+    }
+    this.commits.push(commit)
+    foldCommit(this.#lane, commit, this.#timeMs)
+    this.#spentBytes += commitBytes
+    const revision = this.#lane.revision
+    return ({ position, number }) => ({ kind: 'done', group: command.group, revision, number, position })
+  }
+
+  #no(refusal: { readonly code: string; readonly text: string }): () => LaneCommandAnswer {
+    this.needsProof = true
+    return () => ({ kind: 'refused', code: refusal.code, text: refusal.text })
+  }
+
+  /** Events that no command led to; joined to the group's last commit of this turn where nothing came between. */
+  #add(state: GroupState, events: readonly GroupEvent[], actor: string, sizeBytes: number): void {
+    const open = this.#open.get(state.group)
+    if (open !== undefined && open.commit.actor === actor && open.commit.revision + open.commit.events.length === state.revision + 1) {
+      open.commit.events.push(...events)
+    } else {
+      const commit = { aggregate: 'group', id: state.group, revision: state.revision + 1, actor, events: [...events] }
+      this.commits.push(commit)
+      this.#open.set(state.group, { commit, state })
+    }
+    for (const event of events) foldInto(state, event)
+    this.#schedule.update(state)
+    this.#spentBytes += sizeBytes
+  }
+
+  #addOwn(state: GroupState, events: readonly GroupEvent[], command: LaneCommand, sizeBytes: number): void {
+    const commit: Commit = {
+      aggregate: 'group',
+      id: state.group,
+      revision: state.revision + 1,
+      ...(command.command === undefined ? {} : { command: command.command }),
+      actor: command.actor,
+      ...(command.epoch === undefined ? {} : { epoch: command.epoch }),
+      ...(command.cause === undefined ? {} : { cause: command.cause }),
+      ...(command.correlation === undefined ? {} : { correlation: command.correlation }),
+      events,
+    }
+    this.commits.push(commit)
+    foldCommit(this.#lane, commit, this.#timeMs)
+    this.#schedule.update(state)
+    this.#spentBytes += sizeBytes
+  }
+
+  #dispatch(instance: string): Dispatch {
+    let dispatch = this.dispatches.get(instance)
+    if (dispatch === undefined) {
+      dispatch = { grants: [], stops: [] }
+      this.dispatches.set(instance, dispatch)
+    }
+    return dispatch
+  }
+}
