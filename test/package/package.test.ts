@@ -38,10 +38,12 @@ interface Ended {
   readonly stderr: string
 }
 
+const foreignVariable = /^(npm_(lifecycle|package)_.*|npm_config_(local_prefix|global_prefix|prefix)|npm_command|npm_execpath|npm_node_execpath|INIT_CWD|NODE_OPTIONS|NODE_ENV|VITEST.*|TEST)$/
+
 /** With this test's Node (24) first on the PATH, unless another is named. */
 async function start(command: string, args: readonly string[], cwd: string, node = process.execPath): Promise<Ended> {
-  // What npm sets for its scripts speaks of the clone.
-  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_|^NODE_|^VITEST/i.test(name)))
+  // What npm and vitest set speaks of the clone and of tests; how this machine reaches its registry stays.
+  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreignVariable.test(name)))
   const path = [dirname(node), ...(process.env.PATH ?? '').split(delimiter).filter((part) => !part.startsWith(clone))].join(delimiter)
   const child = spawn(command, args, {
     cwd,
