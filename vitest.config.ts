@@ -6,6 +6,7 @@ const packageTests = ['test/package/**/*.test.ts']
 export default defineConfig({
   test: {
     pool: 'forks',
+    maxWorkers: 2,
     allowOnly: false,
     projects: [
       {

@@ -7,7 +7,7 @@ import type { Bucket, BucketChange, BucketEntry, BucketWatch, WriteOptions, Writ
 import { Unavailable } from '../ports/event-log.ts'
 import { apiCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
-import { RefusedByServer, apiTimeoutMs, headersOf, parseApiAnswer } from './link.ts'
+import { RefusedByServer, headersOf, parseApiAnswer } from './link.ts'
 import { OrderedPull } from './ordered-pull.ts'
 import { messageFromLeader } from './stored.ts'
 import { markerTtlSeconds } from './streams-definition.ts'
@@ -86,7 +86,7 @@ export class JetStreamBucket implements Bucket {
   ): Promise<WriteOutcome> {
     const { expected, ttlMs, marker } = options
     const exchanged = await this.#link.exchange(this.#prefix + key, value, {
-      timeoutMs: apiTimeoutMs,
+      timeoutMs: this.#link.answerTimeoutMs,
       headers: headersOf({
         ...(expected !== undefined && { 'Nats-Expected-Last-Subject-Sequence': String(expected) }),
         ...(ttlMs !== undefined && { 'Nats-TTL': `${Math.ceil(ttlMs / 1_000)}s` }),
@@ -114,7 +114,7 @@ export class JetStreamBucket implements Bucket {
         else reject(error)
       }
       const give = (why: string) => settle(new Unavailable(`bucket ${this.name} cannot be read: ${why}`))
-      const timer = link.clock.after(apiTimeoutMs, () => give('no answer'))
+      const timer = link.clock.after(link.answerTimeoutMs, () => give('no answer'))
       const stopFollowing = link.onState(() => give('the connection went'))
       const pull = this.#pull({
         onStart: (pending) => {
@@ -125,6 +125,7 @@ export class JetStreamBucket implements Bucket {
           if (entry !== undefined) found.set(key, entry)
           if (pending === 0) settle()
         },
+        onIdle: () => void pull.isDrained().then((drained) => drained && settle()),
         onRefused: settle,
         onMissing: () => give('it is not there'),
       })
@@ -132,8 +133,8 @@ export class JetStreamBucket implements Bucket {
   }
 
   watch(onChange: (change: BucketChange) => void): BucketWatch {
-    /** Revision last told, by key; only present keys. */
-    const told = new Map<string, number>()
+    /** What was last told, by key; only present keys. */
+    const told = new Map<string, BucketEntry>()
     /** Keys met since the last start, until all present values have come. */
     let met: Set<string> | undefined
     let upTo = 0
@@ -158,19 +159,19 @@ export class JetStreamBucket implements Bucket {
         upTo = Math.max(upTo, revision)
         if (entry === undefined) {
           if (told.delete(key)) onChange({ kind: 'gone', key, revision })
-        } else if ((told.get(key) ?? 0) < revision) {
-          told.set(key, revision)
+        } else if (isNews(told.get(key), entry)) {
+          told.set(key, entry)
           onChange({ kind: 'set', entry })
         }
         if (pending === 0) allMet()
       },
-      // A refusal is a wrong stream, which the start of the program has judged; a missing bucket may be made anew (P18).
-      onRefused: () => {},
-      onMissing: () => {
-        met = new Set()
-        upTo = 0
-        allMet()
+      onIdle: () => {
+        if (met !== undefined) void pull.isDrained().then((drained) => drained && allMet())
       },
+      // A refusal is a wrong stream, which the start of the program has judged.
+      onRefused: () => {},
+      // A missing bucket may be made anew (P18); what is gone is told when it stands.
+      onMissing: () => {},
     })
     return { stop: () => pull.stop() }
   }
@@ -178,6 +179,7 @@ export class JetStreamBucket implements Bucket {
   #pull(follow: {
     onStart(pending: number): void
     onEntry(key: string, entry: BucketEntry | undefined, revision: number, pending: number): void
+    onIdle(): void
     onRefused(error: RefusedByServer): void
     onMissing(): void
   }): OrderedPull {
@@ -192,7 +194,7 @@ export class JetStreamBucket implements Bucket {
         const entry = isMarker(message) ? undefined : { key, value: message.data.slice(), revision: sequence, storedMs }
         follow.onEntry(key, entry, sequence, pending)
       },
-      onIdle: () => {},
+      onIdle: follow.onIdle,
       onMissing: () => {
         follow.onMissing()
         return false
@@ -201,6 +203,11 @@ export class JetStreamBucket implements Bucket {
       full: () => false,
     })
   }
+}
+
+/** Not what a new start repeats, nor what a follower that lags still has; a bucket made anew counts its revisions from 1. */
+function isNews(told: BucketEntry | undefined, entry: BucketEntry): boolean {
+  return told === undefined || entry.revision > told.revision || entry.storedMs > told.storedMs
 }
 
 function isMarker(message: Msg): boolean {

@@ -37,6 +37,8 @@ export interface ConnectOptions extends Login {
   readonly systemLogin?: Login
   /** How long the first connection is tried, milliseconds; 5,000 when absent. */
   readonly connectTimeoutMs?: number
+  /** How long each answer is waited for, milliseconds; 5,000 when absent. A write without one is indeterminate. */
+  readonly answerTimeoutMs?: number
   readonly onLink?: (state: LinkState) => void
 }
 
@@ -106,7 +108,7 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
 }
 
 /** A connection with the client's settings that the ports rely on. Throws `Unavailable`. */
-export async function openLink(options: Pick<ConnectOptions, 'servers' | 'name' | 'clock' | 'connectTimeoutMs'> & Login): Promise<Link> {
+export async function openLink(options: Pick<ConnectOptions, 'servers' | 'name' | 'clock' | 'connectTimeoutMs' | 'answerTimeoutMs'> & Login): Promise<Link> {
   const { servers, name, clock, connectTimeoutMs = 5_000 } = options
   const settings: ConnectionOptions = {
     servers: [...servers],
@@ -124,7 +126,7 @@ export async function openLink(options: Pick<ConnectOptions, 'servers' | 'name' 
     noAsyncTraces: true,
   }
   try {
-    return new Link(await connect(settings), clock)
+    return new Link(await connect(settings), clock, options.answerTimeoutMs)
   } catch (cause) {
     throw new Unavailable(`no nats-server answers at ${servers.join(', ')}: check the URL and that it runs`, { cause })
   }

@@ -17,8 +17,6 @@ export class LogMissing extends Error {
   }
 }
 
-/** How long the acknowledgement of an append is waited for before it counts as indeterminate. */
-export const appendTimeoutMs = 5_000
 /** Messages that may wait for whoever iterates before no more are asked for. */
 const queueLimit = 32_768
 
@@ -35,7 +33,7 @@ export class JetStreamEventLog implements EventLog {
 
   async append(request: AppendRequest): Promise<AppendOutcome> {
     const exchanged = await this.#link.exchange(request.subject, request.bytes, {
-      timeoutMs: appendTimeoutMs,
+      timeoutMs: this.#link.answerTimeoutMs,
       headers: headersOf({
         'Nats-Expected-Stream': this.stream,
         'Nats-Expected-Last-Subject-Sequence': String(request.expectedLast),

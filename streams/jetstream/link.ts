@@ -37,12 +37,13 @@ export type ApiAnswer<T> = { readonly ok: true; readonly value: T } | { readonly
 
 const statusNoResponders = 503
 const decoder = new TextDecoder()
-/** How long an answer of the JetStream API is waited for. */
-export const apiTimeoutMs = 5_000
+/** How long an answer of the server is waited for where nothing else was said; a write without one is indeterminate. */
+export const answerTimeoutMs = 5_000
 
 export class Link {
   readonly connection: NatsConnection
   readonly clock: Clock
+  readonly answerTimeoutMs: number
   #state: LinkState = 'connected'
   #closed = false
   #token = 0
@@ -51,9 +52,10 @@ export class Link {
   readonly #ends = new Set<() => void>()
   readonly #listeners = new Set<(state: LinkState) => void>()
 
-  constructor(connection: NatsConnection, clock: Clock) {
+  constructor(connection: NatsConnection, clock: Clock, timeoutMs: number = answerTimeoutMs) {
     this.connection = connection
     this.clock = clock
+    this.answerTimeoutMs = timeoutMs
     const prefixLength = this.#inbox.length + 1
     connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
@@ -103,7 +105,7 @@ export class Link {
   }
 
   /** A request to the JetStream API. Throws `Unavailable` where no answer comes. */
-  async api<T>(verb: string, payload?: unknown, timeoutMs = apiTimeoutMs): Promise<ApiAnswer<T>> {
+  async api<T>(verb: string, payload?: unknown, timeoutMs = this.answerTimeoutMs): Promise<ApiAnswer<T>> {
     const exchanged = await this.exchange(`$JS.API.${verb}`, payload === undefined ? '' : JSON.stringify(payload), { timeoutMs })
     if (exchanged.kind !== 'answer') throw new Unavailable(`JetStream did not answer ${verb}: ${exchanged.kind}`)
     return parseApiAnswer<T>(exchanged.message.data)

@@ -25,6 +25,11 @@ export interface Delivered {
   readonly pending: number
 }
 
+interface ConsumerInfo {
+  readonly num_pending: number
+  readonly delivered: { readonly consumer_seq: number }
+}
+
 export interface OrderedPullOptions {
   readonly link: Link
   readonly stream: string
@@ -33,7 +38,7 @@ export interface OrderedPullOptions {
   onMessage(message: Msg, delivered: Delivered): void
   /** A new consumer stands; `pending` messages match now. */
   onStart(pending: number): void
-  /** Nothing came for a while, and the server says that nothing is there. */
+  /** Nothing came for a while; the server is there. */
   onIdle(): void
   /** The stream is not there. Reading stops where this returns true, else it is tried again. */
   onMissing(): boolean
@@ -89,6 +94,23 @@ export class OrderedPull {
     this.#credit += batch
     const request = { batch, expires: expiresMs * nanosPerMs, idle_heartbeat: heartbeatMs * nanosPerMs }
     link.connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${this.#consumer}`, JSON.stringify(request), { reply: this.#inbox })
+  }
+
+  /**
+   * Whether the server has nothing for this reader that has not come. Asked where the last of what was pending may have been
+   * removed before it was delivered. False where it is not known.
+   */
+  async isDrained(): Promise<boolean> {
+    const { link, stream } = this.#options
+    const start = this.#start
+    if (this.#consumer === undefined) return false
+    try {
+      const answer = await link.api<ConsumerInfo>(`CONSUMER.INFO.${stream}.${this.#consumer}`)
+      return answer.ok && start === this.#start && answer.value.num_pending === 0 && answer.value.delivered.consumer_seq === this.#expected - 1
+    } catch (error) {
+      if (error instanceof Unavailable) return false
+      throw error
+    }
   }
 
   #leave(): void {

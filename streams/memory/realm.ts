@@ -57,7 +57,7 @@ export interface MemoryLink {
   /** What the client believes. */
   state(): LinkState
   readonly closed: boolean
-  /** Called after each change of what the client believes, and once at the end. Returns how to stop. */
+  /** Called after each change of reach, and once at the end. Returns how to stop. */
   onChange(listener: () => void): () => void
 }
 
@@ -175,11 +175,9 @@ class Client implements MemoryLink {
   setReach(reach: Reach): void {
     if (this.closed || reach === this.#reach) return
     this.#reach = reach
-    const state = reach === 'disconnected' ? 'disconnected' : reach === 'connected' ? 'connected' : this.#state
-    // Coming back from silence, the client's connection is as good as new: followers read on from where they were.
-    const told = state !== this.#state || reach === 'connected'
-    this.#state = state
-    if (told) this.#tell()
+    if (reach !== 'silent') this.#state = reach
+    // Also into silence, of which the client's program learns nothing, but its followers must know that they miss something.
+    this.#tell()
   }
 
   close(): void {

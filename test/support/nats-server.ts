@@ -93,7 +93,8 @@ export class TestNatsServer implements AsyncDisposable {
     }
     const ports = await eventually(async () => {
       const name = (await readdir(this.#folder)).find((file) => file.endsWith(`_${child.pid}.ports`))
-      return name && (JSON.parse(await readFile(join(this.#folder, name), 'utf8')) as { nats: string[]; monitoring: string[] })
+      if (name === undefined) return undefined
+      return JSON.parse(await readFile(join(this.#folder, name), 'utf8')) as { nats: string[]; monitoring: string[] }
     })
     this.#port = Number(new URL(ports.nats[0] as string).port)
     this.#monitoringUrl = ports.monitoring[0] as string

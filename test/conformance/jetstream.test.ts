@@ -1,0 +1,10 @@
+import { testBucket } from './bucket.ts'
+import { testBus } from './bus.ts'
+import { testEventLog } from './event-log.ts'
+import { realmOnJetStream } from './jetstream-realm.ts'
+import { testTextStore } from './text-store.ts'
+
+testEventLog(realmOnJetStream)
+testBucket(realmOnJetStream)
+testBus(realmOnJetStream)
+testTextStore(realmOnJetStream)

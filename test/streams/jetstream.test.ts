@@ -1,0 +1,255 @@
+/** What the JetStream adapter adds to the ports, against a real server. */
+import { connect } from 'nats'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/platform/clock.ts'
+import { systemRandom } from '../../src/platform/random.ts'
+import { connectCoordinator, type ConnectOptions } from '../../streams/jetstream/connect.ts'
+import { durabilityOfServers } from '../../streams/jetstream/durability.ts'
+import { apiCodes, appendOutcomeOfCode } from '../../streams/jetstream/error-codes.ts'
+import { LogMissing } from '../../streams/jetstream/event-log.ts'
+import { millisecondsOf } from '../../streams/jetstream/stored.ts'
+import {
+  bucketDefinition, differences, eventsDefinition, NoSuchRealm, realmDefinitions, reportOf, WrongDefinition,
+} from '../../streams/jetstream/streams-definition.ts'
+import { Unavailable } from '../../streams/ports/event-log.ts'
+import { subjectsOf } from '../../streams/subjects.ts'
+import { realmOnJetStream, type JetStreamRealm } from '../conformance/jetstream-realm.ts'
+import { bytesOf, textOf } from '../conformance/realm.ts'
+import { eventually } from '../support/eventually.ts'
+import { TestNatsServer } from '../support/nats-server.ts'
+
+const subjects = subjectsOf('reeve')
+const lane = subjects.lane('here-1')
+
+describe('on one server', () => {
+  let realm: JetStreamRealm
+  beforeEach(async () => {
+    realm = await realmOnJetStream()
+  })
+  afterEach(async () => {
+    await realm[Symbol.asyncDispose]()
+  })
+
+  const options = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({
+    servers: [realm.server.url],
+    realm: 'reeve',
+    name: 'test',
+    clock: systemClock,
+    random: systemRandom,
+    ...more,
+  })
+
+  test('what is created is what is compared, field by field', async () => {
+    const { connection, log } = await realm.connect('first')
+    for (const definition of realmDefinitions(subjects, log.incarnation)) {
+      expect(await reportOf(connection, definition)).toEqual({ stream: definition.name, present: true, replicas: 1, differences: [] })
+    }
+    const absent = await reportOf(connection, eventsDefinition(subjects, 9))
+    expect(absent).toEqual({ stream: 'REEVE_EVENTS_9', present: false, replicas: undefined, differences: [] })
+  })
+
+  test('a program refuses a log that was configured otherwise, and names the field', async () => {
+    const { connection, log } = await realm.connect('first')
+    const answer = await connection.api<{ config: Record<string, unknown> }>(`STREAM.INFO.${log.stream}`)
+    if (!answer.ok) throw new Error(answer.error.description)
+    await connection.api(`STREAM.UPDATE.${log.stream}`, { ...answer.value.config, allow_direct: true, max_msgs: 1_000_000, description: 'free to differ' })
+    const refused = connectCoordinator(options())
+    await expect(refused).rejects.toBeInstanceOf(WrongDefinition)
+    await expect(refused).rejects.toMatchObject({ differences: [{ field: 'max_msgs', actual: 1_000_000 }, { field: 'allow_direct', actual: true }] })
+    await expect(refused).rejects.toThrow(/^stream REEVE_EVENTS_1 has max_msgs = 1000000 where -1 is needed \(and 1 more\): .*$/)
+  })
+
+  test('a realm that is not there is an error unless it is to be created', async () => {
+    await expect(connectCoordinator(options({ realm: 'other' }))).rejects.toBeInstanceOf(NoSuchRealm)
+  })
+
+  test('realms share a server', async () => {
+    const { log } = await realm.connect('first')
+    const other = await connectCoordinator(options({ realm: 'other', create: true }))
+    expect(await other.log.append({ subject: subjectsOf('other').lane('l'), bytes: bytesOf('x'), expectedLast: 0 })).toEqual({ kind: 'landed', position: 1 })
+    expect(await log.end()).toBe(0)
+    await other.close()
+  })
+
+  test('P12: the highest incarnation is the log', async () => {
+    await realm.connect('first')
+    await realm.raiseIncarnation()
+    const { log } = await realm.connect('second')
+    expect([log.incarnation, log.stream]).toEqual([2, 'REEVE_EVENTS_2'])
+  })
+
+  test('P12: a reader of a log that was replaced ends with an error', async () => {
+    const { log } = await realm.connect('first')
+    await realm.raiseIncarnation()
+    await expect((async () => {
+      for await (const _ of log.read({ subjects: [], from: 1 })) expect.unreachable()
+    })()).rejects.toBeInstanceOf(LogMissing)
+  })
+
+  test('a reader goes on when its consumer was taken away or its connection cut, over thousands of messages', async () => {
+    const { log, connection } = await realm.connect('first')
+    const total = 20_000
+    for (let i = 1; i <= total; i++) {
+      connection.connection.publish(lane, bytesOf(`${i}`))
+      if (i % 1_000 === 0) await connection.connection.flush()
+    }
+    await eventually(async () => (await log.end()) === total)
+    const seen: string[] = []
+    let cuts = 0
+    for await (const batch of log.read({ subjects: [lane], from: 1, until: total })) {
+      for (const message of batch) seen.push(`${message.position}:${textOf(message.bytes)}`)
+      if (seen.length > 2_000 && cuts === 0) {
+        cuts++
+        const names = await connection.api<{ consumers: string[] }>(`CONSUMER.NAMES.${log.stream}`)
+        if (!names.ok) throw new Error(names.error.description)
+        for (const name of names.value.consumers) await connection.api(`CONSUMER.DELETE.${log.stream}.${name}`)
+      } else if (seen.length > 6_000 && cuts === 1) {
+        cuts++
+        realm.proxy.cut()
+      }
+    }
+    expect(cuts).toBe(2)
+    expect(seen).toEqual(Array.from({ length: total }, (_, i) => `${i + 1}:${i + 1}`))
+    // It leaves no consumer behind on a connection that lives.
+    await eventually(async () => {
+      const names = await connection.api<{ total: number }>(`CONSUMER.NAMES.${log.stream}`)
+      return names.ok && names.value.total <= 1
+    })
+  })
+
+  test('a frozen server: the append is indeterminate, and lands when the server goes on', async () => {
+    const { log } = await realm.connect('first')
+    realm.server.freeze()
+    expect(await log.append({ subject: lane, bytes: bytesOf('x'), expectedLast: 0 })).toEqual({ kind: 'indeterminate', reason: 'timeout' })
+    realm.server.thaw()
+    expect(await eventually(() => log.last(lane))).toMatchObject({ position: 1 })
+  })
+
+  test('a watch tells what went without a marker while it was cut off', async () => {
+    const near = await realm.connect('near')
+    await near.config.put('a', bytesOf('1'))
+    await near.config.put('b', bytesOf('1'))
+    const seen: string[] = []
+    const watch = near.config.watch((change) => seen.push(change.kind === 'set' ? `${change.entry.key} set` : change.kind === 'gone' ? `${change.key} gone` : 'current'))
+    await eventually(() => seen.includes('current'))
+    const direct = await connectCoordinator(options())
+    realm.proxy.cut(true)
+    await eventually(() => near.bus.link === 'disconnected')
+    await direct.connection.api('STREAM.PURGE.KV_reeve_config', { filter: '$KV.reeve_config.a' })
+    realm.proxy.admit()
+    await eventually(() => seen.length >= 5)
+    expect(seen).toEqual(['a set', 'b set', 'current', 'a gone', 'current'])
+    watch.stop()
+    await direct.close()
+  })
+
+  test('a watch goes on when its bucket was made anew, with revisions that begin again (P18)', async () => {
+    const near = await realm.connect('near')
+    for (let i = 0; i < 5; i++) await near.agents.put('a', bytesOf(`${i}`))
+    await near.agents.put('b', bytesOf('x'))
+    const seen: string[] = []
+    const watch = near.agents.watch((change) => seen.push(change.kind === 'set' ? `${change.entry.key}=${textOf(change.entry.value)}` : change.kind === 'gone' ? `${change.key} gone` : 'current'))
+    await eventually(() => seen.includes('current'))
+    await near.connection.api('STREAM.DELETE.KV_reeve_agents')
+    const again = await realm.connect('again')
+    await again.agents.put('a', bytesOf('new'))
+    await eventually(() => seen.includes('a=new') && seen.includes('b gone'))
+    expect(seen.slice(0, 3)).toEqual(['a=4', 'b=x', 'current'])
+    watch.stop()
+  })
+
+  test('any NATS client finds the endpoints and their schemas by the services protocol', async () => {
+    const { bus } = await realm.connect('first')
+    const served = await bus.serve({
+      name: 'reeve',
+      version: '0.1.0',
+      description: 'service interface',
+      metadata: { realm: 'reeve' },
+      queue: 'reeve',
+      endpoints: [{ name: 'site-list', subject: subjects.api('site', 'list'), metadata: { request: '{"type":"object"}' }, handle: (message) => message.answer(bytesOf('[]')) }],
+    })
+    await bus.flush(2_000)
+    const other = await connect({ servers: realm.server.url })
+    try {
+      const info = (await other.request('$SRV.INFO.reeve')).json<{ endpoints: unknown[] }>()
+      expect(info).toMatchObject({ type: 'io.nats.micro.v1.info_response', name: 'reeve', version: '0.1.0', metadata: { realm: 'reeve' } })
+      expect(info.endpoints).toEqual([{ name: 'site-list', subject: 'reeve.api.v1.site.list', queue_group: 'reeve', metadata: { request: '{"type":"object"}' } }])
+      expect((await other.request('reeve.api.v1.site.list')).string()).toBe('[]')
+    } finally {
+      await other.close()
+      served.stop()
+    }
+  })
+
+  test('a KV client of NATS reads what the buckets hold', async () => {
+    const { config, connection } = await realm.connect('first')
+    await config.put('k', bytesOf('v'))
+    const { Kvm } = await import('@nats-io/kv')
+    const store = await new Kvm(connection.connection).open('reeve_config')
+    expect((await store.get('k'))?.string()).toBe('v')
+    await store.put('l', 'w')
+    expect(textOf((await config.get('l'))?.value ?? bytesOf('nothing'))).toBe('w')
+    await store.delete('l')
+    expect(await config.get('l')).toBeUndefined()
+  })
+})
+
+describe('I8: durability', () => {
+  const accounts = 'system_account: SYS\naccounts { SYS { users: [{user: sys, pass: s}] }, APP { jetstream: enabled, users: [{user: app, pass: a}] } }'
+  const durabilityOn = async (syncInterval: string, more: Partial<ConnectOptions>) => {
+    await using server = await TestNatsServer.start({ configuration: accounts, syncInterval })
+    const client = await connectCoordinator({
+      servers: [server.url], realm: 'reeve', name: 'test', clock: systemClock, random: systemRandom, create: true, user: 'app', pass: 'a', ...more,
+    })
+    await client.close()
+    return client.durability
+  }
+
+  test('the system account reads it', async () => {
+    expect(await durabilityOn('always', { systemLogin: { user: 'sys', pass: 's' } })).toEqual({ level: 'synced' })
+    expect(await durabilityOn('"10s"', { systemLogin: { user: 'sys', pass: 's' } })).toMatchObject({ level: 'weak', why: expect.stringContaining('every 10 s') })
+  })
+
+  test('an ordinary account cannot, and a wrong login neither: unknown, never ok', async () => {
+    expect(await durabilityOn('always', {})).toMatchObject({ level: 'unknown' })
+    expect(await durabilityOn('always', { systemLogin: { user: 'sys', pass: 'wrong' } })).toMatchObject({ level: 'unknown' })
+    expect(await durabilityOn('always', { systemLogin: { user: 'app', pass: 'a' } })).toMatchObject({ level: 'unknown' })
+  })
+
+  test('one server that does not sync makes it weak; none that says so, unknown', () => {
+    const synced = { server_name: 'a', jetstream: { config: { sync_always: true } } }
+    const not = { server_name: 'b', jetstream: { config: { sync_interval: 120_000_000_000 } } }
+    expect(durabilityOfServers([synced, synced])).toEqual({ level: 'synced' })
+    expect(durabilityOfServers([synced, not])).toMatchObject({ level: 'weak', why: expect.stringContaining('b syncs its log every 120 s') })
+    expect(durabilityOfServers([{}, null, undefined])).toMatchObject({ level: 'unknown' })
+  })
+})
+
+test('no server: one line that names the address', async () => {
+  const attempt = connectCoordinator({ servers: ['nats://127.0.0.1:1'], realm: 'reeve', name: 'test', clock: systemClock, random: systemRandom })
+  await expect(attempt).rejects.toBeInstanceOf(Unavailable)
+  await expect(attempt).rejects.toThrow('nats://127.0.0.1:1')
+})
+
+test('the server\'s times, to the millisecond', () => {
+  expect(millisecondsOf('1970-01-01T00:00:00Z')).toBe(0)
+  expect(millisecondsOf('2026-11-21T15:50:43.080731156Z')).toBe(Date.UTC(2026, 10, 21, 15, 50, 43, 80))
+  expect(millisecondsOf('2024-02-29T23:59:59.999999999Z')).toBe(Date.UTC(2024, 1, 29, 23, 59, 59, 999))
+  expect(millisecondsOf('2000-03-01T00:00:00.5Z')).toBe(Date.UTC(2000, 2, 1, 0, 0, 0, 500))
+  expect(() => millisecondsOf('yesterday')).toThrow(RangeError)
+})
+
+test('definitions: a field that the server leaves out counts as off, metadata and replicas are free', () => {
+  const definition = eventsDefinition(subjects, 1)
+  const { allow_msg_ttl: _, persist_mode: _p, ...answered } = definition.fields
+  expect(differences(definition, { ...answered, metadata: { a: 'b' }, num_replicas: 3, placement: { tags: ['x'] } })).toEqual([])
+  expect(differences(definition, { ...answered, persist_mode: 'async' })).toMatchObject([{ field: 'persist_mode', actual: 'async' }])
+  expect(differences(definition, { ...answered, sources: [{ name: 'X' }] })).toMatchObject([{ field: 'sources' }])
+  expect(bucketDefinition(subjects, 'agents').fields['allow_msg_ttl']).toBe(true)
+  expect(bucketDefinition(subjects, 'config').fields['allow_msg_ttl']).toBe(false)
+})
+
+test('error codes: what is not listed is never taken for "nothing was written"', () => {
+  expect(appendOutcomeOfCode.get(apiCodes.wrongLastSequenceUnknown)).toBe('busy')
+  expect(appendOutcomeOfCode.get(10_077)).toBeUndefined()
+})
