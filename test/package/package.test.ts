@@ -100,6 +100,8 @@ describe('the package', () => {
   test('runs reeve up --demo --exit', async () => {
     const ended = await reeve(['up', '--demo', '--exit', '--data', join(folder, 'data')])
     expect(ended, ended.stderr).toMatchObject({ code: 0 })
+    // The group's final exclusive state and the positions of the log.
+    expect(ended.stdout).toMatch(/position/i)
     expect(await processesIn(folder)).toEqual([])
   })
 

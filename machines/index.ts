@@ -1,0 +1,12 @@
+/** What other programs may import as `reeve/machines`. */
+export * from './decision.ts'
+export * from './events.ts'
+export * from './registry.ts'
+export * from './execution-group/events.ts'
+export * from './execution-group/evolve.ts'
+export * from './execution-group/exclusive-state.ts'
+export * from './execution-group/machine.ts'
+export * from './execution-group/state.ts'
+export * from './job/machine.ts'
+export * from './service/model.ts'
+export * from './service/operation.ts'
