@@ -12,6 +12,8 @@ import { realNatsServer } from '../server/program.ts'
 import { eventually } from './eventually.ts'
 
 export interface NatsServerOptions {
+  /** `test` when absent. */
+  readonly name?: string
   /** Lines for the configuration file, after those of this module. */
   readonly configuration?: string
   /** `always` when absent. */
@@ -74,7 +76,7 @@ export class TestNatsServer implements AsyncDisposable {
       [
         `listen: "127.0.0.1:${this.#port}"`,
         'http: "127.0.0.1:-1"',
-        'server_name: "test"',
+        `server_name: "${this.#options.name ?? 'test'}"`,
         `ports_file_dir: ${JSON.stringify(this.#folder)}`,
         `jetstream { store_dir: ${JSON.stringify(join(this.#folder, 'data'))}, sync_interval: ${this.#options.syncInterval ?? 'always'} }`,
         this.#options.configuration ?? '',
