@@ -27,10 +27,12 @@ export interface AgentState {
   region: string
   skills: readonly string[]
   build: string
+  /** Type of an event that this build does not know; it must not write then. */
+  unknownType: string | null
 }
 
 export function absentAgent(agent: string): AgentState {
-  return { agent, revision: 0, phase: 'absent', instance: '', role: 'generic', region: '', skills: [], build: '' }
+  return { agent, revision: 0, phase: 'absent', instance: '', role: 'generic', region: '', skills: [], build: '', unknownType: null }
 }
 
 export function foldAgent(state: AgentState, event: AgentEvent): void {
@@ -50,5 +52,9 @@ export function foldAgent(state: AgentState, event: AgentEvent): void {
     case 'AgentLost':
       if (state.instance === event.data.instance) state.phase = 'lost'
       return
+    default: {
+      const unknown: never = event
+      state.unknownType ??= (unknown as { type: string }).type
+    }
   }
 }

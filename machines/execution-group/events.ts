@@ -24,11 +24,19 @@ export interface Assignment {
   readonly agent: string
 }
 
-/** How a job ended that did not succeed; `code` is stable, `text` is one line for a person. */
+/** How a job ended that did not succeed; `code` is stable, `text` is one line for a person, at most 2 KiB (P16). */
 export interface Reason {
   readonly code: string
   readonly text: string
+  /** SHA-256 (lower-case hex) of a longer account in `<realm>_texts`, stored before the event (P16). */
+  readonly full?: string
 }
+
+/**
+ * How the change is carried out (agents.md [342]). direct: by the service interface itself, one job, never granted anew
+ * (P26). jobs: by agents. sync: by agents for the sync job, so that its successes set no desired value (DESIGN §3).
+ */
+export type GroupMode = 'direct' | 'jobs' | 'sync'
 
 export type GroupEvent =
   | {
@@ -42,6 +50,7 @@ export type GroupEvent =
         readonly parts: number
         readonly plan: string
         readonly order: 'strict'
+        readonly mode: GroupMode
         /** Most jobs of one grant. */
         readonly window: number
         /** Region that its sites are in; placement prefers agents there. */

@@ -7,9 +7,9 @@
  */
 import { produce } from 'immer'
 import { jobTable } from '../job/machine.ts'
-import type { Assignment, GroupEvent, Run } from './events.ts'
+import type { Assignment, GroupEvent, GroupEventType, Run } from './events.ts'
 import { groupTable } from './machine.ts'
-import { type Fault, type GroupState, countOf, headJob, headPhase, runsFromHead, sameRuns } from './state.ts'
+import { type Fault, type GroupState, assigneeOf, countOf, headJob, headPhase, runsFromHead, sameRuns } from './state.ts'
 
 /** State after `events`, the first of which has revision `state.revision + 1`. One draft for all of them. */
 export function evolve(state: GroupState, events: readonly GroupEvent[]): GroupState {
@@ -22,17 +22,47 @@ export function evolve(state: GroupState, events: readonly GroupEvent[]): GroupS
 export function foldInto(state: GroupState, event: GroupEvent): void {
   state.revision += 1
   const next = groupTable.next(state.phase, event.type)
-  if (next === undefined) return fault(state, 'broken-life-cycle', event)
-  const broken = applyTo(state, event)
+  if (next === undefined) return fault(state, isGroupEventType(event.type) ? 'broken-life-cycle' : 'unknown-event', event)
+  const broken = applied(state, event)
   if (broken !== undefined) return fault(state, broken, event)
   state.phase = next
   if (groupTable.isFinal(next)) end(state)
 }
 
+/**
+ * In place, the events of one commit, whose first has the revision `revision`. A commit that does not follow on the last
+ * one folded (lost, doubled, out of order) faults the group; its revision is then the log's, so that tokens stay comparable.
+ */
+export function foldCommitInto(state: GroupState, revision: number, events: readonly GroupEvent[]): void {
+  if (revision !== state.revision + 1) {
+    state.revision = revision
+    fault(state, 'broken-revision', events[0] ?? { type: '' })
+    state.revision = revision - 1
+  }
+  for (const event of events) foldInto(state, event)
+}
+
+const groupEventTypes: ReadonlySet<string> = new Set(groupTable.events)
+
+/** Whether this build knows the type: a writer of a lane stops at one that it does not know (P11). */
+export function isGroupEventType(type: string): type is GroupEventType {
+  return groupEventTypes.has(type)
+}
+
 function fault(state: GroupState, type: Fault['type'], event: { readonly type: string }): void {
   // The first fault is the one that explains the others.
-  if (state.phase !== 'faulted') state.fault = { type, revision: state.revision, event: event.type }
+  state.fault ??= { type, revision: state.revision, event: event.type }
   state.phase = 'faulted'
+}
+
+/** What cannot even be read is a fault too: `evolve` is total, and its result the same wherever it is folded. */
+function applied(state: GroupState, event: GroupEvent): Fault['type'] | undefined {
+  try {
+    return applyTo(state, event)
+  } catch (error) {
+    if (error instanceof TypeError) return 'malformed'
+    throw error
+  }
 }
 
 /** Details of ended groups are in the log; a lane keeps thousands of ended groups in memory. */
@@ -50,6 +80,7 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
       state.decision = data.decision
       state.plan = data.plan
       state.order = data.order
+      state.mode = data.mode
       state.window = data.window
       state.region = data.region
       state.distributionFactor = data.distributionFactor
@@ -65,18 +96,19 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
       return undefined
     }
     case 'GroupSealed': {
-      if (state.partsAdded !== state.partsAnnounced || state.jobsAdded !== state.jobsAnnounced) return 'broken-count'
+      if (state.jobsAdded < 1 || state.partsAdded !== state.partsAnnounced || state.jobsAdded !== state.jobsAnnounced) return 'broken-count'
       state.queue = [[1, state.jobsAdded]]
       state.queued = state.jobsAdded
       return undefined
     }
     case 'JobsAssigned':
       state.assignments = overlaid(state.assignments, event.data.assignments)
+      state.assignedRevision = state.revision
       return undefined
     case 'LockGranted':
       return grantLock(state, event.data)
     case 'LockReturned':
-      if (state.grant?.revision !== event.data.grant) return 'broken-order'
+      if (state.grant === null || state.grant.revision !== event.data.grant) return 'broken-order'
       closeGrant(state)
       return undefined
     case 'JobSucceeded':
@@ -87,16 +119,21 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
       return broken
     }
     case 'JobUnknown':
-      if (state.grant?.revision !== event.data.grant || headJob(state) !== event.data.job) return 'broken-order'
+      if (state.grant === null || state.grant.revision !== event.data.grant || headJob(state) !== event.data.job) return 'broken-order'
       closeGrant(state)
       state.unknown = { job: event.data.job, reason: event.data.reason }
       return undefined
     case 'JobResolved': {
       const unknown = state.unknown
-      if (unknown?.job !== event.data.job) return 'broken-order'
+      if (unknown === null || unknown.job !== event.data.job) return 'broken-order'
       state.unknown = null
-      if (event.data.as === 'succeeded') advance(state)
-      else state.failed.push({ job: unknown.job, reason: unknown.reason })
+      if (event.data.as === 'succeeded') {
+        settleLate(state)
+        advance(state)
+      } else {
+        state.lastGrant = null
+        state.failed.push({ job: unknown.job, reason: unknown.reason })
+      }
       return undefined
     }
     case 'JobRetried':
@@ -106,12 +143,14 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
     case 'GroupCompleted':
       return state.position === state.queued && state.grant === null ? undefined : 'broken-count'
     case 'GroupBlocked':
-      return headJob(state) === event.data.job && state.grant === null ? undefined : 'broken-order'
+      return headJob(state) === event.data.job && isStopped(state) ? undefined : 'broken-order'
     case 'GroupUnblocked':
       return headPhase(state) === 'pending' || headJob(state) === undefined ? undefined : 'broken-order'
     case 'GroupCancelled':
       // A cancelled group that was faulted keeps what it held, as the record of what is wrong with it.
-      return state.phase === 'faulted' || state.grant === null ? undefined : 'broken-order'
+      if (state.phase === 'faulted') return undefined
+      // I3: every job has had its terminal event.
+      return state.grant === null && state.unknown === null && state.queued - state.position === (isStopped(state) ? 1 : 0) ? undefined : 'broken-order'
     case 'GroupAbandoned':
     case 'GroupCancelRequested':
       return undefined
@@ -155,12 +194,24 @@ function settleHead(state: GroupState, job: number, grant: number, signal: 'Succ
     // P24: the truth about the job arrives after its grant was closed.
     const late = state.lastGrant
     if (late === null || late.revision !== grant || late.left < 1) return 'broken-order'
-    late.left -= 1
+    settleLate(state)
     state.unknown = null
   }
   if (signal === 'Succeeded') advance(state)
   else state.lastGrant = null
   return undefined
+}
+
+/** One more job of the last grant is settled after it was closed. */
+function settleLate(state: GroupState): void {
+  const late = state.lastGrant
+  if (late !== null && --late.left === 0) state.lastGrant = null
+}
+
+/** The job at the head did not succeed: its group stops there. */
+function isStopped(state: GroupState): boolean {
+  const phase = headPhase(state)
+  return phase === 'failed' || phase === 'unknown'
 }
 
 function advance(state: GroupState): void {
@@ -178,6 +229,8 @@ function retryHead(state: GroupState, job: number, retryOf: number): Fault['type
   if (headJob(state) !== retryOf || headPhase(state) !== 'failed' || job !== state.jobsAdded + 1) return 'broken-order'
   state.specs.push(state.specs[retryOf - 1]!)
   state.jobsAdded += 1
+  const agent = assigneeOf(state, retryOf)
+  if (agent !== undefined) state.assignments = overlaid(state.assignments, [{ first: job, last: job, agent }])
   state.retries.push({ job, retryOf })
   const run = state.queue[state.headRun]!
   const runs: Run[] = []

@@ -2,7 +2,7 @@
  * The exclusive state of an execution group as it is shown, exported and compared (I6): which jobs have been executed, are
  * being executed, and are yet to be executed. A pure function of the folded log; integers, text and lists only.
  */
-import type { Assignment, Reason, Run } from './events.ts'
+import type { Assignment, GroupMode, Reason, Run } from './events.ts'
 import type { GroupPhase } from './machine.ts'
 import { type Fault, type GroupState, headJob, headPhase, runsFromHead } from './state.ts'
 
@@ -15,6 +15,7 @@ export interface ExclusiveState {
   readonly decision: number
   readonly plan: string
   readonly order: 'strict'
+  readonly mode: GroupMode
   readonly window: number
   readonly region: string
   readonly distributionFactor: number
@@ -47,6 +48,7 @@ export function exclusiveStateOf(state: GroupState): ExclusiveState {
     decision: state.decision,
     plan: state.plan,
     order: state.order,
+    mode: state.mode,
     window: state.window,
     region: state.region,
     distributionFactor: state.distributionFactor,

@@ -3,7 +3,7 @@
  * of the queue and what is granted stands right behind it; each event costs the same however long the queue is.
  */
 import type { JobPhase } from '../job/machine.ts'
-import type { Assignment, JobSpec, Reason, Run } from './events.ts'
+import type { Assignment, GroupMode, JobSpec, Reason, Run } from './events.ts'
 import type { GroupPhase } from './machine.ts'
 
 export interface Grant {
@@ -17,7 +17,7 @@ export interface Grant {
 }
 
 export interface Fault {
-  readonly type: 'broken-order' | 'broken-life-cycle' | 'broken-count' | 'unknown-event'
+  readonly type: 'broken-order' | 'broken-life-cycle' | 'broken-count' | 'broken-revision' | 'malformed' | 'unknown-event'
   readonly revision: number
   readonly event: string
 }
@@ -32,6 +32,7 @@ export interface GroupState {
   decision: number
   plan: string
   order: 'strict'
+  mode: GroupMode
   window: number
   region: string
   distributionFactor: number
@@ -53,7 +54,10 @@ export interface GroupState {
   grant: Grant | null
   /** The last grant that was closed with jobs left: a late outcome may still name it (P24). */
   lastGrant: { revision: number; left: number } | null
+  /** By number; a retry has an entry of its own, which it inherits from the job that it replaces. */
   assignments: Assignment[]
+  /** Revision of the last `JobsAssigned`; 0 before. */
+  assignedRevision: number
   /** The job at the head whose outcome is not known. */
   unknown: { job: number; reason: Reason } | null
   /** Job numbers that failed, with the reason; replaced ones too. */
@@ -72,6 +76,7 @@ export function absentGroup(group: string): GroupState {
     decision: 0,
     plan: '',
     order: 'strict',
+    mode: 'jobs',
     window: 1,
     region: '',
     distributionFactor: 100,
@@ -88,6 +93,7 @@ export function absentGroup(group: string): GroupState {
     grant: null,
     lastGrant: null,
     assignments: [],
+    assignedRevision: 0,
     unknown: null,
     failed: [],
     cancelled: [],
@@ -141,7 +147,7 @@ export function sameRuns(left: readonly Run[], right: readonly Run[]): boolean {
   return left.length === right.length && left.every((run, index) => run[0] === right[index]![0] && run[1] === right[index]![1])
 }
 
-/** The job at the start of a chain of retries: P22's scope, and what an assignment was given for. */
+/** The job at the start of a chain of retries: P22's scope. */
 export function firstOfRetries(state: GroupState, job: number): number {
   let first = job
   for (let index = state.retries.length - 1; index >= 0; index--) {
@@ -153,6 +159,5 @@ export function firstOfRetries(state: GroupState, job: number): number {
 
 /** The agent whose queue the job is in; undefined while it is not assigned. */
 export function assigneeOf(state: GroupState, job: number): string | undefined {
-  const first = firstOfRetries(state, job)
-  return state.assignments.find((assignment) => assignment.first <= first && first <= assignment.last)?.agent
+  return state.assignments.find((assignment) => assignment.first <= job && job <= assignment.last)?.agent
 }

@@ -3,15 +3,25 @@
  * says; JetStream's conditional append made it true (P1, P2).
  */
 import { createMachine } from 'xstate'
+import type { Reason } from '../execution-group/events.ts'
 import { tableOf } from '../transition-table.ts'
 
 export type LanePhase = 'free' | 'held'
 
 export type LaneEvent =
   | { readonly type: 'LaneTaken'; readonly data: { readonly agent: string; readonly instance: string } }
-  | { readonly type: 'LaneReleased'; readonly data: { readonly agent: string; readonly instance: string } }
+  | {
+      readonly type: 'LaneReleased'
+      /** `reason`: where the holder could not fold or could not go on (P1). */
+      readonly data: { readonly agent: string; readonly instance: string; readonly reason?: Reason }
+    }
   /** A command given up by its asker is settled: it was not carried out, and will not be (P15). */
   | { readonly type: 'CommandWithdrawn'; readonly data: { readonly command: string } }
+  /** The answer to a command that changed nothing: whoever repeats it gets the same (P15). Refusals are events too (DESIGN §2). */
+  | {
+      readonly type: 'CommandRefused'
+      readonly data: { readonly command: string; readonly group: string; readonly code: string; readonly text: string }
+    }
 
 export type LaneEventType = LaneEvent['type']
 
@@ -21,7 +31,7 @@ export const laneMachine = createMachine({
   states: {
     free: { on: { LaneTaken: 'held' } },
     // Taken from a holder that is lost, or that does not release in time.
-    held: { on: { LaneTaken: 'held', LaneReleased: 'free', CommandWithdrawn: 'held' } },
+    held: { on: { LaneTaken: 'held', LaneReleased: 'free', CommandWithdrawn: 'held', CommandRefused: 'held' } },
   },
 })
 

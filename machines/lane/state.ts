@@ -3,11 +3,12 @@
  * the followers (service, leader) and replay.
  */
 import { type GroupEvent } from '../execution-group/events.ts'
-import { foldInto } from '../execution-group/evolve.ts'
+import { foldCommitInto, isGroupEventType } from '../execution-group/evolve.ts'
 import { type GroupState, absentGroup } from '../execution-group/state.ts'
-import { type LaneEvent, type LanePhase, laneTable } from './machine.ts'
+import { type RealmConstants, defaultConstants } from '../realm/realm.ts'
+import { type LaneEvent, type LaneEventType, type LanePhase, laneTable } from './machine.ts'
 
-/** A command that this lane has carried out; its answer is given again to whoever repeats it (P15). */
+/** A command that this lane has carried out, refused or had withdrawn; its first answer is given again to whoever repeats it (P15). */
 export interface KnownCommand {
   readonly aggregate: string
   readonly id: string
@@ -15,6 +16,16 @@ export interface KnownCommand {
   readonly revision: number
   readonly atMs: number
   readonly withdrawn: boolean
+  /** Set where the answer was no. */
+  readonly refused?: { readonly code: string; readonly text: string }
+}
+
+/** What a lane's log cannot be: a writer stops, a reader says so. The first one stays. */
+export interface LaneFault {
+  readonly type: 'broken-number' | 'broken-revision' | 'broken-life-cycle'
+  /** Lane number of the turn that does not follow, or the last one before it while a turn is being built. */
+  readonly number: number
+  readonly event: string
 }
 
 export interface LaneState {
@@ -34,12 +45,19 @@ export interface LaneState {
   readonly commands: Map<string, KnownCommand>
   /** Set when the fold met a type that it does not know: a writer of this lane must stop (P11). */
   unknownType: string | null
+  fault: LaneFault | null
+  /** How long a command is kept after its turn. */
+  readonly keepsCommandsMs: number
 }
 
-/** Age up to which a lane knows commands again (P15). */
-export const commandMemoryMs = 7 * 24 * 60 * 60 * 1000
+/** Age up to which a lane knows commands again, unless the realm's constants say otherwise (P15). */
+export const commandMemoryMs = defaultConstants.commandMemoryMs
 
-export function emptyLane(lane: string): LaneState {
+/**
+ * `constants` are the realm's. A command is kept for `clockSkewMs` longer than commands are taken: its id may say a time that
+ * much ahead of its turn, and must not be forgotten before it is refused as too old.
+ */
+export function emptyLane(lane: string, constants: Pick<RealmConstants, 'commandMemoryMs' | 'clockSkewMs'> = defaultConstants): LaneState {
   return {
     lane,
     phase: 'free',
@@ -51,7 +69,16 @@ export function emptyLane(lane: string): LaneState {
     groups: new Map(),
     commands: new Map(),
     unknownType: null,
+    fault: null,
+    keepsCommandsMs: constants.commandMemoryMs + constants.clockSkewMs,
   }
+}
+
+/** Why nobody who folds this may write the lane, in words; undefined where all is well (P11). */
+export function stopsWriter(lane: LaneState): string | undefined {
+  if (lane.unknownType !== null) return `lane ${lane.lane} holds ${lane.unknownType}, which this build does not know: use a newer build`
+  if (lane.fault === null) return undefined
+  return `lane ${lane.lane} has a ${lane.fault.type} fault at ${lane.fault.event}, lane number ${lane.fault.number}: restore the log from a backup`
 }
 
 /** The parts of a turn that the fold needs; the envelope itself is in `streams/envelope.ts`. */
@@ -71,6 +98,7 @@ export interface FoldableCommit {
 }
 
 export function foldTurn(lane: LaneState, turn: FoldableTurn): void {
+  if (turn.number !== lane.number + 1) lane.fault ??= { type: 'broken-number', number: turn.number, event: `turn ${turn.number} after ${lane.number}` }
   for (const commit of turn.commits) foldCommit(lane, commit, turn.timeMs)
   lane.number = turn.number
   lane.timeMs = turn.timeMs
@@ -80,44 +108,64 @@ export function foldTurn(lane: LaneState, turn: FoldableTurn): void {
 /** Also what a holder does with a commit that it has just decided, before the turn is appended. */
 export function foldCommit(lane: LaneState, commit: FoldableCommit, timeMs: number): void {
   if (commit.epoch !== undefined && commit.epoch > lane.epoch) lane.epoch = commit.epoch
-  if (commit.command !== undefined) {
-    lane.commands.set(commit.command, {
-      aggregate: commit.aggregate,
-      id: commit.id,
-      revision: commit.revision,
-      atMs: timeMs,
-      withdrawn: commit.events[0]?.type === 'CommandWithdrawn',
-    })
-  }
+  // Before the commit's own command, so that one that withdraws or refuses itself is known as that.
+  if (commit.aggregate === 'lane') foldLaneCommit(lane, commit, timeMs)
+  if (commit.command !== undefined) know(lane, commit.command, { aggregate: commit.aggregate, id: commit.id, revision: commit.revision, atMs: timeMs, withdrawn: false })
   if (commit.aggregate === 'group') {
     let group = lane.groups.get(commit.id)
     if (group === undefined) {
       group = absentGroup(commit.id)
       lane.groups.set(commit.id, group)
     }
-    for (const event of commit.events) foldInto(group, event as GroupEvent)
-  } else if (commit.aggregate === 'lane') {
-    for (const event of commit.events) foldLaneEvent(lane, event as LaneEvent)
-  } else {
-    lane.unknownType = commit.aggregate
+    foldCommitInto(group, commit.revision, commit.events as readonly GroupEvent[])
+    if (group.phase === 'faulted') lane.unknownType ??= commit.events.find((event) => !isGroupEventType(event.type))?.type ?? null
+  } else if (commit.aggregate !== 'lane') {
+    lane.unknownType ??= commit.aggregate
   }
 }
 
-function foldLaneEvent(lane: LaneState, event: LaneEvent): void {
+function foldLaneCommit(lane: LaneState, commit: FoldableCommit, timeMs: number): void {
+  if (commit.revision !== lane.revision + 1) {
+    lane.fault ??= { type: 'broken-revision', number: lane.number, event: commit.events[0]?.type ?? '' }
+    lane.revision = commit.revision - 1
+  }
+  for (const event of commit.events) foldLaneEvent(lane, event as LaneEvent, timeMs)
+}
+
+const laneEventTypes: ReadonlySet<string> = new Set<LaneEventType>(laneTable.events)
+
+function foldLaneEvent(lane: LaneState, event: LaneEvent, timeMs: number): void {
   lane.revision += 1
   const next = laneTable.next(lane.phase, event.type)
   if (next === undefined) {
-    lane.unknownType = event.type
+    if (laneEventTypes.has(event.type)) lane.fault ??= { type: 'broken-life-cycle', number: lane.number, event: event.type }
+    else lane.unknownType ??= event.type
     return
   }
-  if (event.type === 'LaneTaken') lane.holder = { agent: event.data.agent, instance: event.data.instance }
-  else if (event.type === 'LaneReleased') lane.holder = null
   lane.phase = next
+  const settled = { aggregate: 'lane', id: lane.lane, revision: lane.revision, atMs: timeMs }
+  switch (event.type) {
+    case 'LaneTaken':
+      lane.holder = { agent: event.data.agent, instance: event.data.instance }
+      return
+    case 'LaneReleased':
+      lane.holder = null
+      return
+    case 'CommandWithdrawn':
+      return know(lane, event.data.command, { ...settled, withdrawn: true })
+    case 'CommandRefused':
+      return know(lane, event.data.command, { ...settled, withdrawn: false, refused: { code: event.data.code, text: event.data.text } })
+  }
+}
+
+/** P15: the first answer stays; a large group's parts come under the command that opened it. */
+function know(lane: LaneState, command: string, known: KnownCommand): void {
+  if (!lane.commands.has(command)) lane.commands.set(command, known)
 }
 
 function forgetOldCommands(lane: LaneState): void {
   for (const [id, known] of lane.commands) {
-    if (known.atMs >= lane.timeMs - commandMemoryMs) return
+    if (known.atMs >= lane.timeMs - lane.keepsCommandsMs) return
     lane.commands.delete(id)
   }
 }

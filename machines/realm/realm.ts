@@ -67,6 +67,8 @@ export function foldRealm(state: RealmState, event: RealmEvent): void {
   state.revision += 1
   switch (event.type) {
     case 'RealmFounded':
+      // The conditional append lets only one through; what was founded first holds for all.
+      if (state.founded) return
       state.founded = true
       state.format = event.data.format
       state.realm = event.data.realm
@@ -85,7 +87,7 @@ export function foldRealm(state: RealmState, event: RealmEvent): void {
       return
     default: {
       const unknown: never = event
-      state.unknownType = (unknown as { type: string }).type
+      state.unknownType ??= (unknown as { type: string }).type
     }
   }
 }

@@ -22,10 +22,12 @@ export interface SiteState {
   address: string
   region: string
   fencing: 'enforced' | 'recorded' | 'none'
+  /** Type of an event that this build does not know; it must not write then. */
+  unknownType: string | null
 }
 
 export function absentSite(site: string): SiteState {
-  return { site, revision: 0, managed: false, kind: '', address: '', region: '', fencing: 'none' }
+  return { site, revision: 0, managed: false, kind: '', address: '', region: '', fencing: 'none', unknownType: null }
 }
 
 export function foldSite(state: SiteState, event: SiteEvent): void {
@@ -41,6 +43,10 @@ export function foldSite(state: SiteState, event: SiteEvent): void {
     case 'SiteRemoved':
       state.managed = false
       return
+    default: {
+      const unknown: never = event
+      state.unknownType ??= (unknown as { type: string }).type
+    }
   }
 }
 
@@ -52,6 +58,7 @@ export interface AddSite {
 }
 
 export function addSite(state: SiteState, command: AddSite): Decision<SiteEvent> {
+  if (state.unknownType !== null) return refused('wrong-state', newer(state))
   if (state.managed) {
     return refused('exists', `site ${state.site} is there already (${state.kind}, ${state.address}); choose another id, or remove it first`)
   }
@@ -63,9 +70,14 @@ export function addSite(state: SiteState, command: AddSite): Decision<SiteEvent>
 
 /** `unfinished`: groups that still change this site; known only by the asker's projection, and costs only a courtesy. */
 export function removeSite(state: SiteState, unfinished: readonly string[]): Decision<SiteEvent> {
+  if (state.unknownType !== null) return refused('wrong-state', newer(state))
   if (!state.managed) return refused('unknown-site', `there is no site ${state.site}; "reeve site list" shows those that are`)
   if (unfinished.length > 0) {
     return refused('wrong-state', `site ${state.site} is still being changed by group ${unfinished[0]}${unfinished.length > 1 ? ` and ${unfinished.length - 1} more` : ''}; wait for it or cancel it first`)
   }
   return happened({ type: 'SiteRemoved', data: {} })
+}
+
+function newer(state: SiteState): string {
+  return `site ${state.site} holds an event ${state.unknownType}, which this build does not know: use a newer build`
 }

@@ -44,7 +44,7 @@ export const serviceKind = z.enum(['desktop', 'application', 'machine'])
 export const propertyValue = z.union([z.string(), z.boolean(), z.null()])
 
 export const runs = z.array(z.tuple([z.int(), z.int()])).describe('runs of consecutive job numbers, first and last')
-export const reason = z.object({ code: z.string(), text: z.string() })
+export const reason = z.object({ code: z.string(), text: z.string(), full: z.exactOptional(z.string()) })
 
 /** What was written, and where: only what is durable is answered (I8). */
 export const written = {

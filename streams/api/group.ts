@@ -14,7 +14,7 @@ const exclusiveState = z.object({
   revision: count,
   fault: z
     .object({
-      type: z.enum(['broken-order', 'broken-life-cycle', 'broken-count', 'unknown-event']),
+      type: z.enum(['broken-order', 'broken-life-cycle', 'broken-count', 'broken-revision', 'malformed', 'unknown-event']),
       revision: count,
       event: z.string(),
     })
@@ -22,6 +22,7 @@ const exclusiveState = z.object({
   decision: count,
   plan: z.string(),
   order: z.literal('strict'),
+  mode: z.enum(['direct', 'jobs', 'sync']),
   window: count,
   region: z.string(),
   distributionFactor: count,

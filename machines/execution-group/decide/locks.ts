@@ -2,11 +2,16 @@
 import { jobTable } from '../../job/machine.ts'
 import { type Decision, happened, nothing, refused } from '../../decision.ts'
 import type { Assignment, GroupEvent, Reason } from '../events.ts'
+import { cutReason, partLimitBytes, sizeBytes } from '../limits.ts'
 import { groupTable } from '../machine.ts'
 import { type GroupState, assigneeOf, countOf, headJob, headPhase, runsFromHead } from '../state.ts'
 
-export function assignJobs(state: GroupState, assignments: readonly Assignment[]): Decision<GroupEvent> {
+/** `ifRevision`: what the asker had seen of the group (P27); refused when it was assigned since, or is not that far yet. */
+export function assignJobs(state: GroupState, assignments: readonly Assignment[], ifRevision?: number): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'JobsAssigned')) return nothing(`group ${state.group} is ${state.phase}`)
+  if (ifRevision !== undefined && (ifRevision > state.revision || ifRevision < state.assignedRevision)) {
+    return refused('stale', `group ${state.group} is at revision ${state.revision} and was assigned at ${state.assignedRevision}, not as seen at ${ifRevision}; read it again`)
+  }
   for (const { first, last } of assignments) {
     if (!Number.isInteger(first) || !Number.isInteger(last) || first < 1 || last < first || last > state.jobsAdded) {
       return refused('malformed', `group ${state.group} has no jobs ${first} to ${last}`)
@@ -15,13 +20,16 @@ export function assignJobs(state: GroupState, assignments: readonly Assignment[]
   if (assignments.every((assignment) => state.assignments.some((old) => old.agent === assignment.agent && old.first <= assignment.first && assignment.last <= old.last))) {
     return nothing('assigned so already')
   }
+  if (sizeBytes(assignments) > partLimitBytes) {
+    return refused('too-large', `the assignments of group ${state.group} take more than ${partLimitBytes} bytes; give them in several commands`)
+  }
   return happened({ type: 'JobsAssigned', data: { assignments } })
 }
 
 export interface GrantRequest {
   readonly agent: string
   readonly instance: string
-  /** Most jobs to grant; the group's window is the other bound. */
+  /** Most jobs to grant; the group's window is the other bound. Below 1 nothing is granted, except a job asked for by name. */
   readonly credit: number
   readonly callDeadlineMs: number
   /** Asked for by name: refused when it is not the job whose turn it is. */
@@ -31,6 +39,7 @@ export interface GrantRequest {
 /** I1, I2: only the jobs at the head, only while no grant is open, only to the agent whose queue holds them. */
 export function grantLock(state: GroupState, request: GrantRequest): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'LockGranted')) return refused('wrong-state', `group ${state.group} is ${state.phase}: no lock is granted`)
+  if (request.credit < 1 && request.job === undefined) return nothing(`agent ${request.agent} has no room`)
   const head = headJob(state)
   if (head === undefined || !jobTable.can(headPhase(state), 'Granted')) {
     return refused('too-early', `group ${state.group}: job ${head ?? 'after the last'} is ${headPhase(state)}; ask again when it is settled`)
@@ -92,14 +101,14 @@ export function takeOutcome(state: GroupState, grant: number, job: number, outco
       return last ? happened(event, completed) : happened(event)
     }
     case 'failed': {
-      const event: GroupEvent = { type: 'JobFailed', data: { job, grant, reason: outcome.reason } }
+      const event: GroupEvent = { type: 'JobFailed', data: { job, grant, reason: cutReason(outcome.reason) } }
       if (!groupTable.can(state.phase, event.type) || !jobTable.can(headPhase(state), 'Failed')) return nothing(`job ${job} is ${headPhase(state)}`)
       return ended(state, event, job, cancelling, 1)
     }
     case 'unknown': {
       if (open === null) return nothing(`job ${job} of group ${state.group} is ${headPhase(state)} already`)
       if (!groupTable.can(state.phase, 'JobUnknown')) return nothing(`group ${state.group} is ${state.phase}`)
-      return ended(state, { type: 'JobUnknown', data: { job, grant, reason: outcome.reason } }, job, cancelling, 0)
+      return ended(state, { type: 'JobUnknown', data: { job, grant, reason: cutReason(outcome.reason) } }, job, cancelling, 0)
     }
   }
 }
@@ -116,24 +125,45 @@ function ended(state: GroupState, event: GroupEvent, job: number, cancelling: bo
   return happened(...events, cancelledNow)
 }
 
-/** The executor gives the lock back: no call of it runs, and none will (P19), so its jobs may be granted anew at once. */
+/**
+ * The executor gives the lock back: no call of it runs, and none will (P19), so its jobs may be granted anew at once. A job
+ * that is not repeatable and was begun ends as its outcome instead (I9).
+ */
 export function handBack(state: GroupState, grant: number): Decision<GroupEvent> {
-  if (state.grant?.revision !== grant) return nothing(`grant ${grant} of group ${state.group} is not open`)
+  if (!isOpen(state, grant)) return nothing(`grant ${grant} of group ${state.group} is not open`)
+  if (state.mode === 'direct') {
+    return takeOutcome(state, grant, headJob(state)!, {
+      kind: 'failed',
+      reason: { code: 'handed-back', text: `service ${state.grant!.agent} stopped before it carried out the job; ask again` },
+    })
+  }
   return returned(state, { type: 'LockReturned', data: { grant, why: 'handed-back' } })
 }
 
 /** The executor's presence is lost for good, and the time of a call has passed since where the site does not fence (I9, P18). */
 export function expireGrant(state: GroupState, grant: number): Decision<GroupEvent> {
-  if (state.grant?.revision !== grant) return nothing(`grant ${grant} of group ${state.group} is not open`)
+  if (!isOpen(state, grant)) return nothing(`grant ${grant} of group ${state.group} is not open`)
   const job = headJob(state)!
   // What may harm when done twice is never repeated by itself (I9).
   if (state.specs[job - 1]?.repeatable === false) {
     return takeOutcome(state, grant, job, {
       kind: 'unknown',
-      reason: { code: 'executor-lost', text: `agent ${state.grant.agent} was lost while it may have been at work on job ${job}` },
+      reason: { code: 'executor-lost', text: `agent ${state.grant!.agent} was lost while it may have been at work on job ${job}` },
+    })
+  }
+  // P26: never granted anew.
+  if (state.mode === 'direct') {
+    return takeOutcome(state, grant, job, {
+      kind: 'failed',
+      reason: { code: 'executor-lost', text: `service ${state.grant!.agent} was lost while it may have been at work on the job; ask again` },
     })
   }
   return returned(state, { type: 'LockReturned', data: { grant, why: 'lost' } })
+}
+
+/** In a faulted group no grant can be given back: only a cancel is decided there. */
+function isOpen(state: GroupState, grant: number): boolean {
+  return state.grant?.revision === grant && groupTable.can(state.phase, 'LockReturned')
 }
 
 function returned(state: GroupState, event: GroupEvent): Decision<GroupEvent> {

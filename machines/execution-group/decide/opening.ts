@@ -1,13 +1,13 @@
 /** Opening an execution group in parts (P14). */
 import { type Decision, happened, nothing, refused } from '../../decision.ts'
-import type { GroupEvent, JobSpec } from '../events.ts'
+import type { GroupEvent, GroupMode, JobSpec } from '../events.ts'
+import { partLimitBytes, sizeBytes, textLimitBytes } from '../limits.ts'
 import { groupTable } from '../machine.ts'
 import type { GroupState } from '../state.ts'
 
 /** The version of `decide` that new groups are opened with; older groups keep theirs. */
 export const decisionVersion = 1
-/** Most bytes of one `JobsAdded` (P14). */
-export const partLimitBytes = 64 * 1024
+export { partLimitBytes } from '../limits.ts'
 export const jobLimit = 1_000_000
 
 export interface OpenGroup {
@@ -18,10 +18,13 @@ export interface OpenGroup {
   readonly window: number
   readonly region: string
   readonly distributionFactor: number
+  /** Default `jobs`. */
+  readonly mode?: GroupMode
 }
 
 export function openGroup(state: GroupState, command: OpenGroup): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'GroupOpened')) {
+    if (state.phase === 'abandoned') return refused('wrong-state', abandoned(state))
     return state.plan === command.plan
       ? nothing('opened already')
       : refused('other-plan', `group ${state.group} was opened with another plan; ask again with a new command id`)
@@ -32,6 +35,9 @@ export function openGroup(state: GroupState, command: OpenGroup): Decision<Group
   if (!wholeNumber(command.distributionFactor, 1, 100)) {
     return refused('malformed', `distribution factor ${command.distributionFactor}: give a whole percentage from 1 to 100`)
   }
+  const mode = command.mode ?? 'jobs'
+  if (mode === 'direct' && command.jobs !== 1) return refused('malformed', `a group of mode direct holds one job, not ${command.jobs}`)
+  if (sizeBytes(command.name) > textLimitBytes) return refused('too-large', `a group's name takes at most ${textLimitBytes} bytes; give a shorter one`)
   return happened({
     type: 'GroupOpened',
     data: {
@@ -41,6 +47,7 @@ export function openGroup(state: GroupState, command: OpenGroup): Decision<Group
       parts: command.parts,
       plan: command.plan,
       order: 'strict',
+      mode,
       window: command.window,
       region: command.region,
       distributionFactor: command.distributionFactor,
@@ -70,6 +77,9 @@ export function addJobs(state: GroupState, command: AddJobs): Decision<GroupEven
   if (window > 1 && command.jobs.some((job) => !job.repeatable)) {
     return refused('malformed', `group ${state.group} has a window of ${window}, which only repeatable jobs may have`)
   }
+  if (sizeBytes(command.jobs) > partLimitBytes) {
+    return refused('too-large', `part ${command.part} of group ${state.group} takes more than ${partLimitBytes} bytes; cut the plan into smaller parts`)
+  }
   return happened({ type: 'JobsAdded', data: { part: command.part, jobs: command.jobs } })
 }
 
@@ -79,7 +89,7 @@ export function sealGroup(state: GroupState, plan: string): Decision<GroupEvent>
   }
   if (!groupTable.can(state.phase, 'GroupSealed')) {
     return state.phase === 'abandoned'
-      ? refused('wrong-state', `group ${state.group} was abandoned before all its parts had come; ask again with a new command id`)
+      ? refused('wrong-state', abandoned(state))
       : nothing('sealed already')
   }
   if (state.partsAdded !== state.partsAnnounced || state.jobsAdded !== state.jobsAnnounced) {
@@ -92,6 +102,10 @@ export function sealGroup(state: GroupState, plan: string): Decision<GroupEvent>
 export function abandonGroup(state: GroupState): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'GroupAbandoned')) return nothing(`group ${state.group} is ${state.phase}`)
   return happened({ type: 'GroupAbandoned', data: { reason: 'deadline' } })
+}
+
+function abandoned(state: GroupState): string {
+  return `group ${state.group} was abandoned before all its parts had come; ask again with a new command id`
 }
 
 function wholeNumber(value: number, least: number, most: number): boolean {

@@ -9,11 +9,11 @@ export function retryFailed(state: GroupState): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'JobRetried')) {
     return refused('wrong-state', `group ${state.group} is ${state.phase}: only a blocked group can be retried`)
   }
-  const job = headJob(state)!
+  const job = headJob(state)
   if (headPhase(state) !== 'failed') {
     return refused('wrong-state', `the outcome of job ${job} of group ${state.group} is not known; settle it first with "reeve group resolve ${state.group} ${job} --as succeeded|failed"`)
   }
-  return happened({ type: 'JobRetried', data: { job: state.jobsAdded + 1, retryOf: job } }, { type: 'GroupUnblocked', data: {} })
+  return happened({ type: 'JobRetried', data: { job: state.jobsAdded + 1, retryOf: job! } }, { type: 'GroupUnblocked', data: {} })
 }
 
 /** A person has looked at the site and says what became of a job whose outcome is not known (I3). */
@@ -42,7 +42,7 @@ export function cancelGroup(state: GroupState): Decision<GroupEvent> {
   const inFlight = state.grant?.left ?? 0
   const rest = runsFromHead(state, state.queued, headPhase(state) === 'failed' ? 1 : inFlight)
   const events: GroupEvent[] = [{ type: 'GroupCancelRequested', data: {} }]
-  if (countOf(rest) > 0 || headPhase(state) === 'failed') events.push({ type: 'JobsCancelled', data: { jobs: rest } })
+  if (countOf(rest) > 0) events.push({ type: 'JobsCancelled', data: { jobs: rest } })
   if (inFlight === 0) events.push(cancelled)
   return happened(...events)
 }

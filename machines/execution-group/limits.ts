@@ -1,0 +1,32 @@
+/**
+ * Sizes of what goes into a turn (P16). `decide` keeps them, so that a decided commit always fits and no adapter's long
+ * answer can stop a lane. UTF-8 bytes.
+ */
+import type { Reason } from './events.ts'
+
+/** Longest text in an event; a longer one lies in `<realm>_texts` under its digest. */
+export const textLimitBytes = 2 * 1024
+export const codeLimitBytes = 64
+/** Most bytes of one `JobsAdded` (P14), and of one list of assignments. */
+export const partLimitBytes = 64 * 1024
+
+const encoder = new TextEncoder()
+
+/** Bytes of `value` as JSON in UTF-8: what it takes in a turn. */
+export function sizeBytes(value: unknown): number {
+  return encoder.encode(JSON.stringify(value)).length
+}
+
+/** The beginning of a text that fits, cut between characters. */
+export function cutText(text: string, limitBytes: number): string {
+  // A UTF-16 unit takes at most three bytes.
+  if (text.length * 3 <= limitBytes) return text
+  const { read } = encoder.encodeInto(text, new Uint8Array(limitBytes))
+  return text.slice(0, read)
+}
+
+export function cutReason(reason: Reason): Reason {
+  const code = cutText(reason.code, codeLimitBytes)
+  const text = cutText(reason.text, textLimitBytes)
+  return code === reason.code && text === reason.text ? reason : { ...reason, code, text }
+}
