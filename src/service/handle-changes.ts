@@ -1,0 +1,173 @@
+/** `change`: planned and applied. */
+import type { InstructionEvent, InstructionState } from '../../machines/instruction/instruction.ts'
+import { absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
+import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
+import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
+import { newUlid, ulidTimeMs } from '../../streams/codec.ts'
+import { groupId } from '../../streams/subjects.ts'
+import { chooseLane } from '../change/lane-choice.ts'
+import { type ChangePlan, planChange } from '../change/plan.ts'
+import { selectTargets } from '../change/selection.ts'
+import { writeAggregate } from '../realm/aggregate-writer.ts'
+import { feedWritten } from '../realm/feed.ts'
+import type { RealmFold } from '../realm/view.ts'
+import type { ServiceContext } from './context.ts'
+import type { HandlersOf } from './handlers.ts'
+import { pageOf } from './page.ts'
+
+type Asked = Pick<ApiParsedRequest<'change', 'plan'>, 'selector' | 'operation' | 'mode' | 'includeUnchanged' | 'window'>
+type Apply = ApiParsedRequest<'change', 'apply'>
+
+export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
+  const { view } = context
+  return {
+    async plan(request) {
+      const plan = await plannedChange(context, await view.current(), request)
+      const { after, limit } = request
+      const all = plan.jobs.slice(after, after + limit).map(({ spec, name, differences }, index) => ({
+        job: after + index + 1,
+        site: spec.site,
+        service: spec.service,
+        name,
+        differences: [...differences],
+      }))
+      const { items } = pageOf(all, limit)
+      const shownTo = after + items.length
+      return {
+        ok: true,
+        operation: plan.operation,
+        destructive: plan.destructive,
+        repeats: [...plan.repeats],
+        plan: plan.jobs.length === 0 ? null : plan.digest,
+        jobs: plan.jobs.length,
+        alreadySo: plan.unchanged.length,
+        sites: [...plan.sites],
+        page: items,
+        next: shownTo < plan.jobs.length ? shownTo : null,
+        unchanged: plan.unchanged.slice(0, 100).map(({ site, service }) => ({ site: site.site, service: service.id, name: service.name })),
+      }
+    },
+
+    async apply(request) {
+      const { clock, random } = context
+      const command = request.command ?? newUlid(clock.nowMs(), random)
+      const fold = await view.current()
+      judgeCommandId(context, fold, command)
+      const known = fold.instructions.get(command)
+      if (known !== undefined) return goOn(context, command, known, { known: true })
+      const plan = await plannedChange(context, fold, request)
+      if (request.plan !== undefined && request.plan !== plan.digest) {
+        throw new ApiFailure('plan-changed', `the plan is not the one that was seen any more (${plan.jobs.length} jobs now): look at it again`)
+      }
+      if (plan.jobs.length === 0) {
+        return { ok: true, command, group: null, lane: null, plan: null, jobs: 0, alreadySo: plan.unchanged.length, repeats: [], known: false, position: 0 }
+      }
+      if (plan.destructive && !request.confirmed && request.plan === undefined) {
+        throw new ApiFailure('not-confirmed', `${plan.repeats.join('; ')}: confirm it, or give the digest of the plan`)
+      }
+      const taken = await take(context, fold, command, request, plan)
+      return goOn(context, command, taken.state, { known: taken.known, plan })
+    },
+  }
+}
+
+async function plannedChange(context: ServiceContext, fold: RealmFold, { selector, operation, mode, includeUnchanged, window }: Asked): Promise<ChangePlan> {
+  if (mode === 'desired') throw new ApiFailure('mode-unavailable', 'mode desired needs the sync job, which this version does not have: use mode jobs')
+  if (mode === 'direct') throw new ApiFailure('mode-unavailable', 'mode direct is not available in this version: use mode jobs, also for one service')
+  const targets = await selectTargets({ sites: fold.sites, read: (site) => context.sites.read(site) }, selector)
+  return planChange(targets, { operation, includeUnchanged, window, adapterOf: context.adapterOf })
+}
+
+/** P15. */
+function judgeCommandId({ clock }: ServiceContext, fold: RealmFold, command: string): void {
+  const { commandMemoryMs, clockSkewMs } = fold.realm.constants
+  const ageMs = clock.nowMs() - ulidTimeMs(command)
+  if (ageMs > commandMemoryMs) throw new ApiFailure('too-old', `command id ${command} is older than lanes remember; ask again with a new one`)
+  if (-ageMs > clockSkewMs) throw new ApiFailure('too-far-ahead', `command id ${command} lies ${-ageMs} ms in the future; set the clock of the machine that made it`)
+}
+
+/** P13: fixes lane and plan before the first attempt; whoever was first is followed. */
+async function take(context: ServiceContext, fold: RealmFold, command: string, request: Apply, plan: ChangePlan) {
+  const { coordinator, clock, random, subjects, view, signal } = context
+  const choice = chooseLane(fold, plan.jobs.map(({ spec }) => spec))
+  if (choice === undefined) throw new ApiFailure('no-lane-yet', 'no agent holds a lane yet, so nothing was written: start agents ("reeve agent"), then ask again', { command })
+  await coordinator.texts.put(plan.bytes)
+  const text = request.text ?? request.name ?? summaryOf(plan)
+  const terms = {
+    ...(request.name === undefined ? {} : { name: request.name }),
+    ...(request.window === 1 ? {} : { window: request.window }),
+    ...(request.distributionFactor === 100 ? {} : { distributionFactor: request.distributionFactor }),
+  }
+  const written = await writeAggregate<InstructionState, InstructionEvent>(
+    { log: coordinator.log, clock, random, signal },
+    {
+      subject: subjects.aggregate('instruction', command),
+      aggregate: 'instruction',
+      id: command,
+      empty: absentInstruction(command),
+      fold: foldInstruction,
+      decide: (state) => takeInstruction(state, choice.lane, plan.digest, text, terms),
+      actor: request.actor,
+      command,
+      correlation: command,
+    },
+  )
+  if (written.kind === 'refused') throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
+  if (written.kind === 'stopped') throw mayStillHappen(command)
+  await feedWritten(coordinator, subjects, written)
+  // The opener reads from the view who asked.
+  if (written.kind === 'written') await view.reached(written.position)
+  else await view.current()
+  return { state: written.state, known: written.kind === 'nothing' }
+}
+
+/** Opens the group of an instruction, or finds it open (P14); answers only what is durable (I8). */
+async function goOn(context: ServiceContext, command: string, instruction: InstructionState, how: { readonly known: boolean; readonly plan?: ChangePlan }) {
+  const { opener } = context
+  const { taken, refused } = instruction
+  if (taken === null) {
+    const withdrawn = refused?.code === 'withdrawn'
+    throw new ApiFailure(withdrawn ? 'withdrawn' : 'wrong-state', `command ${command} was ${withdrawn ? 'withdrawn' : `refused before: ${refused?.why ?? 'for no known reason'}`}; ask again with a new command id`)
+  }
+  // Whoever was first has fixed another plan, perhaps.
+  const own = how.plan?.digest === taken.plan ? how.plan : undefined
+  const opened = await opener.open(command, taken, own?.jobs.map(({ spec }) => spec))
+  switch (opened.kind) {
+    case 'sealed': {
+      const group = groupId(taken.lane, command)
+      if (opened.position > 0) await context.view.reached(opened.position)
+      return {
+        ok: true as const,
+        command,
+        group,
+        lane: taken.lane,
+        plan: taken.plan,
+        jobs: own?.jobs.length ?? context.view.state.group(group)?.jobsAnnounced ?? 0,
+        alreadySo: own?.unchanged.length ?? 0,
+        repeats: [...(own?.repeats ?? [])],
+        known: how.known || own === undefined,
+        position: opened.position,
+      }
+    }
+    case 'refused':
+      throw new ApiFailure(errorCodeOf(opened.code), opened.text, { command })
+    case 'plan-lost':
+      throw new ApiFailure('wrong-state', `the plan of command ${command} is not kept any more, so its group cannot be opened; ask again with a new command id`)
+    case 'no-answer':
+      throw mayStillHappen(command)
+  }
+}
+
+export function mayStillHappen(command: string): ApiFailure {
+  return new ApiFailure(
+    'may-still-happen',
+    `no answer in time, it may still happen: ask again with command id ${command}, or settle it with "reeve command withdraw ${command}"`,
+    { command },
+  )
+}
+
+function summaryOf(plan: ChangePlan): string {
+  const sites = plan.sites.filter((site) => site.jobs > 0)
+  const where = sites.length === 1 ? `site ${sites[0]!.site}` : `${sites.length} sites`
+  return `${plan.operation.name} ${plan.jobs.length} ${plan.jobs.length === 1 ? 'service' : 'services'} on ${where}`
+}

@@ -1,0 +1,148 @@
+/** `group`: execution groups with their exclusive state, and what people ask of them. */
+import type { JobSpec, Reason } from '../../machines/execution-group/events.ts'
+import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
+import type { GroupState } from '../../machines/execution-group/state.ts'
+import { assigneeOf } from '../../machines/execution-group/state.ts'
+import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
+import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
+import type { JobShown } from '../../streams/api/group.ts'
+import { newUlid } from '../../streams/codec.ts'
+import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
+import { laneOfGroup } from '../../streams/subjects.ts'
+import { byCodeUnits } from '../change/selection.ts'
+import type { RealmFold } from '../realm/view.ts'
+import type { ServiceContext } from './context.ts'
+import { mayStillHappen } from './handle-changes.ts'
+import type { HandlersOf } from './handlers.ts'
+import { pageOf } from './page.ts'
+import { jobSpecsOf } from './job-specs.ts'
+import type { LaneSender } from '../change/lane-sender.ts'
+
+type Asked = ApiParsedRequest<'group', 'retry'>
+
+export function groupHandlers(context: ServiceContext, sender: LaneSender): HandlersOf<'group'> {
+  const { view, projection, clock, random } = context
+
+  const ask = async (request: Asked, body: LaneCommandBody) => {
+    const { group, actor } = request
+    const command = request.command ?? newUlid(clock.nowMs(), random)
+    const state = knownGroup(await view.current(), group)
+    const lane = laneOfGroup(state.group)!
+    const answer = await sender.send(lane, { command, group, actor, body })
+    switch (answer.kind) {
+      case 'done':
+        await view.reached(answer.position)
+        return { ok: true as const, group, command, position: answer.position, revision: answer.revision, known: answer.known === true }
+      case 'refused':
+        throw new ApiFailure(errorCodeOf(answer.code), answer.text, { command })
+      case 'no-answer':
+        if (answer.received === 'perhaps') throw mayStillHappen(command)
+        throw new ApiFailure('no-lane-yet', `no agent holds lane ${lane}, so nothing was done: start agents ("reeve agent"), then ask again`, { command })
+    }
+  }
+
+  return {
+    async list({ phase, site, after, limit }) {
+      const fold = await view.current()
+      const cursor = after === undefined ? undefined : cursorOf(after)
+      const groups = [...fold.groups()]
+        .filter((group) => (phase === undefined || phase.includes(group.phase)) && (site === undefined || projection.sitesOf(group.group).has(site)))
+        .map((state) => ({ state, ...cursorOf(state.group) }))
+        .filter((entry) => cursor === undefined || latestFirst(entry, cursor) > 0)
+        .sort(latestFirst)
+        .map(({ state }) => ({
+          group: state.group,
+          name: state.name,
+          phase: state.phase,
+          jobs: state.jobsAnnounced,
+          position: state.position,
+          failed: state.failed.length,
+          sites: [...projection.sitesOf(state.group)].sort().slice(0, 20),
+          lane: laneOfGroup(state.group)!,
+          revision: state.revision,
+        }))
+      const { items, last } = pageOf(groups, limit)
+      return { ok: true, groups: items, next: last?.group ?? null }
+    },
+
+    async show({ group }) {
+      const fold = await view.current()
+      const state = knownGroup(fold, group)
+      // A copy of what the view goes on changing; nobody writes into it.
+      return { ok: true, state: structuredClone(exclusiveStateOf(state)) as never, lane: laneOfGroup(group)!, position: fold.position }
+    },
+
+    async jobs({ group, after, limit }) {
+      const fold = await view.current()
+      const state = knownGroup(fold, group)
+      const specs = await jobSpecsOf(context, state)
+      const phases = phasesOf(state)
+      const retries = new Map(state.retries.map(({ job, retryOf }) => [job, retryOf]))
+      const page = pageOf(jobsFrom(specs, after, limit, state, phases, retries), limit)
+      const last = after + page.items.length
+      return { ok: true, group, jobs: page.items, next: last < specs.length ? last : null }
+    },
+
+    retry: (request) => ask(request, { kind: 'retry' }),
+    cancel: (request) => ask(request, { kind: 'cancel' }),
+    resolve: (request) => ask(request, { kind: 'resolve', job: request.job, as: request.as }),
+  }
+}
+
+export function knownGroup(fold: RealmFold, group: string): GroupState {
+  const state = fold.group(group)
+  if (state === undefined || state.phase === 'absent') throw new ApiFailure('unknown-group', `there is no group ${group}; "reeve group list" shows those that are`)
+  return state
+}
+
+interface Cursor {
+  /** Of the command that opened it: begins with its time. */
+  readonly command: string
+  readonly group: string
+}
+
+function cursorOf(group: string): Cursor {
+  return { command: group.slice(group.lastIndexOf('-') + 1), group }
+}
+
+function latestFirst(a: Cursor, b: Cursor): number {
+  return -byCodeUnits(a.command, b.command) || byCodeUnits(a.group, b.group)
+}
+
+interface Phases {
+  of(job: number): { readonly phase: JobShown['phase']; readonly reason: Reason | null }
+}
+
+function phasesOf(state: GroupState): Phases {
+  const { executed, executing, cancelled, unknown } = exclusiveStateOf(state)
+  const failed = new Map(state.failed.map(({ job, reason }) => [job, reason]))
+  const within = (runs: readonly (readonly [number, number])[], job: number) => runs.some(([first, last]) => first <= job && job <= last)
+  return {
+    of(job) {
+      if (unknown?.job === job) return { phase: 'unknown', reason: unknown.reason }
+      // Success is looked for first: a person may have settled as succeeded what had failed before.
+      if (within(executed, job)) return { phase: 'succeeded', reason: null }
+      const reason = failed.get(job)
+      if (reason !== undefined) return { phase: 'failed', reason }
+      if (within(executing, job)) return { phase: 'granted', reason: null }
+      if (within(cancelled, job)) return { phase: 'cancelled', reason: null }
+      return { phase: 'pending', reason: null }
+    },
+  }
+}
+
+function* jobsFrom(
+  specs: readonly JobSpec[],
+  after: number,
+  limit: number,
+  state: GroupState,
+  phases: Phases,
+  retries: ReadonlyMap<number, number>,
+): Iterable<JobShown> {
+  for (let job = after + 1; job <= Math.min(specs.length, after + limit); job++) {
+    const { site, service, operation } = specs[job - 1]!
+    const { phase, reason } = phases.of(job)
+    const agent = phase === 'granted' ? state.grant?.agent : assigneeOf(state, job)
+    yield { job, site, service, operation, phase, agent: agent ?? null, reason: reason === null ? null : { ...reason }, retryOf: retries.get(job) ?? null }
+  }
+}

@@ -1,0 +1,151 @@
+/** `realm`, `lane`, `agent`, `machine`: who does the work. */
+import { groupTable } from '../../machines/execution-group/machine.ts'
+import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
+import type { AgentState } from '../../machines/agent/agent.ts'
+import type { AgentShown } from '../../streams/api/agent.ts'
+import { ApiFailure } from '../../streams/api/errors.ts'
+import { type PresenceValue, fromBytes, presenceKey } from '../../streams/coordination.ts'
+import { loadOf } from '../change/lane-choice.ts'
+import { byCodeUnits } from '../change/selection.ts'
+import type { RealmFold } from '../realm/view.ts'
+import type { ServiceContext } from './context.ts'
+import type { HandlersOf } from './handlers.ts'
+import { pageOf } from './page.ts'
+
+export function laneHandlers({ view }: ServiceContext): HandlersOf<'lane'> {
+  return {
+    async list() {
+      const fold = await view.current()
+      const lanes = fold.realm.lanes.map(({ lane, region }) => {
+        const state = fold.lanes.get(lane)
+        const load = loadOf(fold, lane)
+        return {
+          lane,
+          region,
+          phase: state?.phase ?? 'free',
+          holder: state?.holder == null ? null : { ...state.holder },
+          number: state?.number ?? 0,
+          groups: state?.groups.size ?? 0,
+          unfinished: load.groups,
+          pendingJobs: load.jobs,
+        }
+      })
+      return { ok: true, lanes: lanes.sort((a, b) => byCodeUnits(a.lane, b.lane)) }
+    },
+  }
+}
+
+export function machineHandlers({ machines }: ServiceContext): HandlersOf<'machine'> {
+  return {
+    async list({ agent }) {
+      return { ok: true, machines: machines.list(agent) }
+    },
+  }
+}
+
+export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
+  const { view, machines } = context
+  return {
+    async list({ after, limit }) {
+      const fold = await view.current()
+      const present = await presences(context)
+      const work = workOf(fold)
+      const agents = [...fold.agents.values()]
+        .filter((agent) => agent.phase !== 'absent' && (after === undefined || agent.agent > after))
+        .sort((a, b) => byCodeUnits(a.agent, b.agent))
+        .map((agent) => shown(fold, agent, present, work))
+      const { items, last } = pageOf(agents, limit)
+      return { ok: true, agents: items, next: last?.agent ?? null }
+    },
+
+    async show({ agent: id }) {
+      const fold = await view.current()
+      const agent = fold.agents.get(id)
+      if (agent === undefined) throw new ApiFailure('unknown-agent', `there is no agent ${id}; "reeve agent list" shows those that are`)
+      const seen = machines.list(id).map(({ machine, state, atMs }) => ({ machine, state, atMs }))
+      return { ok: true, ...shown(fold, agent, await presences(context), workOf(fold)), machines: seen }
+    },
+  }
+}
+
+export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
+  const { view, coordinator, subjects, service, build } = context
+  return {
+    async show() {
+      const fold = await view.current()
+      const { realm } = fold
+      const { durability } = coordinator
+      const present = await presences(context)
+      const groups = [...fold.groups()]
+      return {
+        ok: true,
+        name: subjects.realm,
+        realm: realm.realm,
+        founded: realm.founded,
+        format: realm.format,
+        incarnation: coordinator.log.incarnation,
+        position: fold.position,
+        constants: { ...realm.constants },
+        leader: realm.leader === null ? null : { ...realm.leader },
+        durability: { level: durability.level, why: durability.level === 'synced' ? null : durability.why },
+        service: { id: service, build },
+        sites: [...fold.sites.values()].filter((site) => site.managed).length,
+        agents: present.size,
+        lanes: realm.lanes.length,
+        groups: { total: groups.length, unfinished: groups.filter((group) => !groupTable.isFinal(group.phase)).length },
+      }
+    },
+  }
+}
+
+type Presences = ReadonlyMap<string, PresenceValue>
+
+/** By instance. */
+async function presences({ coordinator }: ServiceContext): Promise<Presences> {
+  const found = new Map<string, PresenceValue>()
+  const prefix = presenceKey('')
+  for (const { key, value } of await coordinator.agents.entries()) {
+    if (key.startsWith(prefix)) found.set(key.slice(prefix.length), fromBytes<PresenceValue>(value))
+  }
+  return found
+}
+
+type Work = ReadonlyMap<string, { assigned: number; executing: number }>
+
+function workOf(fold: RealmFold): Work {
+  const work = new Map<string, { assigned: number; executing: number }>()
+  const of = (agent: string) => {
+    const found = work.get(agent) ?? { assigned: 0, executing: 0 }
+    work.set(agent, found)
+    return found
+  }
+  for (const group of fold.groups()) {
+    if (groupTable.isFinal(group.phase)) continue
+    if (group.grant !== null) of(group.grant.agent).executing += group.grant.left
+    const { pending } = exclusiveStateOf(group)
+    for (const { first, last, agent } of group.assignments) {
+      for (const run of pending) of(agent).assigned += Math.max(0, Math.min(last, run[1]) - Math.max(first, run[0]) + 1)
+    }
+  }
+  return work
+}
+
+function shown(fold: RealmFold, agent: AgentState, present: Presences, work: Work): AgentShown {
+  const { instance } = agent
+  const leader = fold.realm.leader
+  const lanes = [...fold.lanes.values()].filter(({ holder }) => holder?.agent === agent.agent).map(({ lane }) => lane)
+  return {
+    agent: agent.agent,
+    role: agent.role,
+    region: agent.region,
+    skills: [...agent.skills],
+    build: agent.build,
+    phase: agent.phase,
+    instance,
+    present: present.has(instance) || [...present.values()].some((presence) => presence.agent === agent.agent),
+    leading: leader?.agent === agent.agent && leader.instance === instance,
+    lanes: lanes.sort(),
+    assigned: work.get(agent.agent)?.assigned ?? 0,
+    executing: work.get(agent.agent)?.executing ?? 0,
+  }
+}

@@ -1,0 +1,139 @@
+/** `site`: the scope of management. */
+import { type SiteEvent, type SiteState, absentSite, addSite, foldSite, removeSite } from '../../machines/site/site.ts'
+import type { Decision } from '../../machines/decision.ts'
+import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
+import type { SiteShown } from '../../streams/api/site.ts'
+import { byCodeUnits, unknownSite } from '../change/selection.ts'
+import { writeAggregate } from '../realm/aggregate-writer.ts'
+import { feedWritten } from '../realm/feed.ts'
+import { type SiteAdapter, SiteUnreachable, capabilitiesAt } from '../sites/adapter.ts'
+import { UnknownSiteKind } from '../sites/registry.ts'
+import type { ServiceContext } from './context.ts'
+import type { HandlersOf } from './handlers.ts'
+import { pageOf } from './page.ts'
+
+export function siteHandlers(context: ServiceContext): HandlersOf<'site'> {
+  const { view, projection, sites, region: ownRegion } = context
+
+  return {
+    async add(request) {
+      const { site, kind, address, region = ownRegion, actor, command } = request
+      const adapter = adapterOf(context, kind)
+      const fault = adapter.checkAddress(address)
+      if (fault !== undefined) throw new ApiFailure('bad-address', fault)
+      const { sites: known } = await view.current()
+      const there = known.get(site)
+      if (there?.managed === true) refuse(addSite(there, { kind, address, region, fencing: 'none' }))
+      const twin = [...known.values()].find((other) => other.managed && other.kind === kind && other.address === address)
+      if (twin !== undefined) throw new ApiFailure('exists', `${address} is managed as site ${twin.site} already; a site has one id only (I12)`)
+      const { services } = await readable(() => sites.tryOut({ site, kind, address, region }))
+      const { fencing } = capabilitiesAt(adapter, address)
+      const written = await write(context, site, (state) => addSite(state, { kind, address, region, fencing }), actor, command)
+      return { ok: true, site, kind, address, region, fencing, services: services.length, ...written }
+    },
+
+    async list({ after, limit }) {
+      const { sites: known } = await view.current()
+      const managed = [...known.values()].filter((site) => site.managed).sort((a, b) => byCodeUnits(a.site, b.site))
+      const rest = managed.filter((site) => after === undefined || site.site > after).map(shown)
+      const { items, last } = pageOf(rest, limit)
+      return { ok: true, sites: items, next: last?.site ?? null }
+    },
+
+    async show({ site: id }) {
+      const site = managedSite((await view.current()).sites, id)
+      const adapter = adapterOf(context, site.kind)
+      let services: number | null = null
+      let reason: string | null = null
+      try {
+        services = (await sites.read(site)).services.length
+      } catch (error) {
+        if (!(error instanceof SiteUnreachable)) throw error
+        reason = error.message
+      }
+      return {
+        ok: true,
+        ...shown(site),
+        operations: [...capabilitiesAt(adapter, site.address).operations].sort(),
+        reachable: reason === null,
+        reason,
+        services,
+        unfinished: projection.unfinishedGroupsOf(id).slice(0, 100),
+      }
+    },
+
+    async remove({ site: id, confirmed, actor, command }) {
+      const site = managedSite((await view.current()).sites, id)
+      const unfinished = projection.unfinishedGroupsOf(id)
+      if (unfinished.length > 0) refuse(removeSite(site, unfinished))
+      if (!confirmed) {
+        throw new ApiFailure('not-confirmed', `site ${id} (${site.kind}, ${site.address}) would leave the scope of management with its desired configuration; confirm it`)
+      }
+      const written = await write(context, id, (state) => removeSite(state, projection.unfinishedGroupsOf(id)), actor, command)
+      await sites.forget(id)
+      return { ok: true, site: id, ...written }
+    },
+  }
+}
+
+export function managedSite(sites: ReadonlyMap<string, SiteState>, id: string): SiteState {
+  const site = sites.get(id)
+  if (site?.managed !== true) throw new ApiFailure('unknown-site', unknownSite(id).text)
+  return site
+}
+
+/** What a site does not answer is a refusal with one line. */
+export async function readable<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof SiteUnreachable) throw new ApiFailure('site-unreachable', error.message)
+    throw error
+  }
+}
+
+function adapterOf(context: ServiceContext, kind: string): SiteAdapter {
+  try {
+    return context.adapterOf(kind)
+  } catch (error) {
+    if (error instanceof UnknownSiteKind) throw new ApiFailure('unknown-kind', error.message)
+    throw error
+  }
+}
+
+function shown({ site, kind, address, region, fencing }: SiteState): SiteShown {
+  return { site, kind, address, region, fencing }
+}
+
+function refuse(decision: Decision<SiteEvent>): void {
+  if (decision.kind === 'refused') throw new ApiFailure(errorCodeOf(decision.refusal.code), decision.refusal.text)
+}
+
+async function write(context: ServiceContext, site: string, decide: (state: SiteState) => Decision<SiteEvent>, actor: string, command: string | undefined) {
+  const { coordinator, clock, random, subjects, view, signal } = context
+  const written = await writeAggregate<SiteState, SiteEvent>(
+    { log: coordinator.log, clock, random, signal },
+    {
+      subject: subjects.aggregate('site', site),
+      aggregate: 'site',
+      id: site,
+      empty: absentSite(site),
+      fold: foldSite,
+      decide,
+      actor,
+      ...(command === undefined ? {} : { command }),
+    },
+  )
+  switch (written.kind) {
+    case 'refused':
+      throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
+    case 'stopped':
+      throw new ApiFailure('may-still-happen', `the service was stopped while it wrote; look whether site ${site} is as wanted, else ask again`)
+    case 'nothing':
+      return { position: 0, revision: written.revision }
+    case 'written':
+      await feedWritten(coordinator, subjects, written)
+      await view.reached(written.position)
+      return { position: written.position, revision: written.revision }
+  }
+}

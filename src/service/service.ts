@@ -1,0 +1,239 @@
+/**
+ * One service interface [105]: the endpoints `<realm>.api.v1.<noun>.<verb>`, and the reactor that finishes what others began.
+ *
+ * Owns: its view of the realm, its connections to sites, the requests in hand. Equivalent services share a queue group.
+ * 1. A query answers from a view that holds everything that was in the log when the request came.
+ * 2. `ok: true` to a command is said only of what is durable (I8).
+ * 3. Stopping: no new request is taken; those in hand end, at most `stopGraceMs` long; then nothing of it is heard any more.
+ */
+import { apiCatalogue, answerJsonSchema, answerLimitBytes, requestJsonSchema } from '../../streams/api/catalogue.ts'
+import type { CatalogueEntry } from '../../streams/api/catalogue.ts'
+import { ApiFailure, type Failure } from '../../streams/api/errors.ts'
+import { fromBytes, toBytes } from '../../streams/coordination.ts'
+import type { BusMessage, EndpointDefinition, Subscription } from '../../streams/ports/bus.ts'
+import { Unavailable } from '../../streams/ports/event-log.ts'
+import { pause } from '../../streams/ports/clock.ts'
+import { parseEventSubject } from '../../streams/subjects.ts'
+import { GroupOpener } from '../change/group-opener.ts'
+import { LaneSender } from '../change/lane-sender.ts'
+import { laneClient } from '../lane/client.ts'
+import { RealmView } from '../realm/view.ts'
+import { adapterOf as registeredAdapter } from '../sites/registry.ts'
+import { type ServiceContext, type ServicePorts, type ServiceTimings, defaultTimings } from './context.ts'
+import { changeHandlers } from './handle-changes.ts'
+import { commandHandlers } from './handle-commands.ts'
+import { groupHandlers } from './handle-groups.ts'
+import { logHandlers } from './handle-log.ts'
+import { agentHandlers, laneHandlers, machineHandlers, realmHandlers } from './handle-realm.ts'
+import { serviceHandlers } from './handle-services.ts'
+import { siteHandlers } from './handle-sites.ts'
+import type { Handlers } from './handlers.ts'
+import { Machines } from './machines.ts'
+import { Projection } from './projection.ts'
+import { Sites } from './sites.ts'
+
+export interface ServiceOptions extends Pick<ServicePorts, 'coordinator' | 'subjects' | 'clock' | 'random' | 'logger' | 'service' | 'build' | 'region'> {
+  readonly timings?: Partial<ServiceTimings>
+  /** Default: those of `src/sites/registry.ts`. */
+  readonly adapterOf?: ServicePorts['adapterOf']
+  /** Default: `laneClient` on the coordinator's bus. */
+  readonly lanes?: ServicePorts['lanes']
+}
+
+export interface RunningService {
+  readonly view: RealmView
+  /** Rejects when the log cannot be followed any further: the process should end. Never resolves. */
+  readonly broken: Promise<never>
+  /** Idempotent. The coordinator stays open: it is the caller's. */
+  stop(): Promise<void>
+}
+
+/** Most requests in hand; further ones are told that it is busy. */
+const requestLimit = 1_000
+
+/** Resolves when the endpoints answer. Throws `Unavailable`. */
+export async function startService(options: ServiceOptions): Promise<RunningService> {
+  const { coordinator, subjects, clock, logger } = options
+  const abort = new AbortController()
+  const timings = { ...defaultTimings, ...options.timings }
+  const adapterOf = options.adapterOf ?? registeredAdapter
+  const view = new RealmView(coordinator.log, subjects)
+  const projection = new Projection(subjects, view.state)
+  const ports: ServicePorts = {
+    ...options,
+    timings,
+    adapterOf,
+    lanes: options.lanes ?? laneClient({ bus: coordinator.bus, subjects }),
+    signal: abort.signal,
+  }
+  const sender = new LaneSender({
+    lanes: ports.lanes,
+    view,
+    incarnation: coordinator.log.incarnation,
+    clock,
+    answerMs: timings.laneAnswerMs,
+    signal: abort.signal,
+  })
+  const opener = new GroupOpener({
+    view,
+    texts: coordinator.texts,
+    sender,
+    clock,
+    logger,
+    actorOf: (command) => projection.actorOf(command),
+    continueMs: timings.continueMs,
+  })
+  view.onTurn((seen) => {
+    projection.take(seen)
+    const at = parseEventSubject(subjects.realm, seen.subject)
+    if (at?.kind === 'instruction') opener.taken(at.id)
+  })
+  const sites = new Sites({ clock, readMs: timings.siteReadMs, adapterOf })
+  const machines = new Machines(coordinator.bus, subjects, clock)
+  const context: ServiceContext = { ...ports, view, projection, sites, opener, machines }
+  const requests = new Requests(handlersOf(context, sender), context)
+  let served: Subscription | undefined
+  let stopping: Promise<void> | undefined
+  const stop = async () => {
+    served?.stop()
+    await Promise.race([requests.idle(), pause(clock, timings.stopGraceMs)])
+    abort.abort()
+    machines.stop()
+    await opener.stop()
+    await view.stop()
+    await sites.close()
+  }
+  try {
+    await view.current()
+    opener.start()
+    served = await coordinator.bus.serve({
+      name: 'reeve',
+      version: versionOf(options.build),
+      description: `Service interface of the Reeve realm ${subjects.realm}`,
+      metadata: { realm: subjects.realm, service: options.service, region: options.region, build: options.build },
+      queue: 'reeve-api',
+      endpoints: apiCatalogue.map((entry) => endpointOf(entry, context, requests)),
+    })
+    return { view, broken: brokenView(view), stop: () => (stopping ??= stop()) }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function handlersOf(context: ServiceContext, sender: LaneSender): Handlers {
+  return {
+    site: siteHandlers(context),
+    service: serviceHandlers(context),
+    change: changeHandlers(context),
+    group: groupHandlers(context, sender),
+    command: commandHandlers(context, sender),
+    agent: agentHandlers(context),
+    lane: laneHandlers(context),
+    log: logHandlers(context),
+    machine: machineHandlers(context),
+    realm: realmHandlers(context),
+  }
+}
+
+function endpointOf(entry: CatalogueEntry, { subjects }: ServiceContext, requests: Requests): EndpointDefinition {
+  return {
+    name: `${entry.noun}-${entry.verb}`,
+    subject: subjects.api(entry.noun, entry.verb),
+    metadata: {
+      kind: entry.kind,
+      summary: entry.summary,
+      request: JSON.stringify(requestJsonSchema(entry)),
+      answer: JSON.stringify(answerJsonSchema(entry)),
+      errors: entry.allErrors.join(' '),
+    },
+    handle: (message) => requests.take(entry, message),
+  }
+}
+
+/** Requests in hand. Every one is answered exactly once. */
+class Requests {
+  readonly #handlers: Handlers
+  readonly #context: ServiceContext
+  #inHand = 0
+  #idle: (() => void) | undefined
+
+  constructor(handlers: Handlers, context: ServiceContext) {
+    this.#handlers = handlers
+    this.#context = context
+  }
+
+  take(entry: CatalogueEntry, message: BusMessage): void {
+    if (this.#inHand >= requestLimit) return message.answer(toBytes(new ApiFailure('busy', `${requestLimit} requests are in hand; ask again in a moment`).toAnswer()))
+    this.#inHand += 1
+    void this.#answer(entry, message).finally(() => {
+      this.#inHand -= 1
+      if (this.#inHand === 0) this.#idle?.()
+    })
+  }
+
+  idle(): Promise<void> {
+    return this.#inHand === 0 ? Promise.resolve() : new Promise((resolve) => (this.#idle = resolve))
+  }
+
+  async #answer(entry: CatalogueEntry, message: BusMessage): Promise<void> {
+    let answer: unknown
+    try {
+      answer = await this.#carryOut(entry, message.data)
+    } catch (error) {
+      answer = this.#failure(entry, error)
+    }
+    const bytes = toBytes(answer)
+    if (bytes.length <= answerLimitBytes) return message.answer(bytes)
+    const text = `the answer takes ${bytes.length} bytes, more than one message holds: ask for less at a time`
+    message.answer(toBytes(new ApiFailure('too-large', text).toAnswer()))
+  }
+
+  async #carryOut(entry: CatalogueEntry, data: Uint8Array): Promise<unknown> {
+    const parsed = entry.request.safeParse(bodyOf(data))
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues
+      const at = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`
+      throw new ApiFailure('malformed', `the request is malformed${at}: ${issue?.message ?? 'unknown fault'}; docs/api.md has its form`)
+    }
+    const handlers = this.#handlers[entry.noun] as Record<string, (request: unknown) => Promise<unknown>>
+    return handlers[entry.verb]!(parsed.data)
+  }
+
+  #failure(entry: CatalogueEntry, error: unknown): Failure {
+    if (error instanceof ApiFailure) return error.toAnswer()
+    const { logger, view } = this.#context
+    const fields = { noun: entry.noun, verb: entry.verb, error }
+    if (error instanceof Unavailable || error === view.broken) {
+      logger.warn(fields, 'a request could not be answered: the log is not to be had')
+      return new ApiFailure('unavailable', `the log did not answer: ${(error as Error).message}; ask again`).toAnswer()
+    }
+    logger.error(fields, 'a request ended in a fault')
+    return new ApiFailure('internal', 'a fault of the service, see its log').toAnswer()
+  }
+}
+
+/** Nothing at all is an empty request, so that `nats request SUBJECT ''` works. */
+function bodyOf(data: Uint8Array): unknown {
+  if (data.length === 0) return {}
+  try {
+    return fromBytes<unknown>(data)
+  } catch {
+    throw new ApiFailure('malformed', 'the request is not JSON in UTF-8')
+  }
+}
+
+/** The services protocol wants a semantic version. */
+function versionOf(build: string): string {
+  return /^\d+\.\d+\.\d+/.exec(build)?.[0] ?? '0.0.0'
+}
+
+function brokenView(view: RealmView): Promise<never> {
+  const broken = view.reached(Number.MAX_SAFE_INTEGER).then(
+    () => Promise.reject(new Error('the log has no such position')),
+    (error: unknown) => Promise.reject(error),
+  )
+  // Nobody has to listen.
+  broken.catch(() => {})
+  return broken as Promise<never>
+}

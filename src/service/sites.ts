@@ -1,0 +1,73 @@
+/** Connections of one service to the managed sites; opened when first needed, closed when a site changes or goes. */
+import type { SiteConfiguration } from '../../machines/service/model.ts'
+import type { SiteState } from '../../machines/site/site.ts'
+import type { Clock } from '../../streams/ports/clock.ts'
+import { type SiteAdapter, type SiteConnection, type SiteRecord, SiteUnreachable } from '../sites/adapter.ts'
+
+interface Opened {
+  readonly record: SiteRecord
+  readonly connection: SiteConnection
+}
+
+export interface SitesOptions {
+  readonly clock: Clock
+  readonly readMs: number
+  /** Throws `UnknownSiteKind`. */
+  readonly adapterOf: (kind: string) => SiteAdapter
+}
+
+export class Sites {
+  readonly #options: SitesOptions
+  readonly #opened = new Map<string, Opened>()
+
+  constructor(options: SitesOptions) {
+    this.#options = options
+  }
+
+  /** The whole actual configuration. Throws `SiteUnreachable`, also when it takes too long; `UnknownSiteKind`. */
+  async read(site: SiteState): Promise<SiteConfiguration> {
+    const { kind, address, region } = site
+    const record = { site: site.site, kind, address, region }
+    const former = this.#opened.get(site.site)
+    if (former !== undefined && former.record.kind === kind && former.record.address === address) return this.#readFrom(former)
+    const opened = { record, connection: this.#options.adapterOf(kind).connect(record) }
+    this.#opened.set(site.site, opened)
+    if (former !== undefined) await former.connection.close()
+    return this.#readFrom(opened)
+  }
+
+  /** Of a site that is not managed (yet): the connection is closed again. Throws as `read`. */
+  async tryOut(record: SiteRecord): Promise<SiteConfiguration> {
+    const connection = this.#options.adapterOf(record.kind).connect(record)
+    try {
+      return await this.#readFrom({ record, connection })
+    } finally {
+      await connection.close()
+    }
+  }
+
+  async forget(site: string): Promise<void> {
+    const opened = this.#opened.get(site)
+    this.#opened.delete(site)
+    await opened?.connection.close()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#opened.keys()].map((site) => this.forget(site)))
+  }
+
+  #readFrom({ record, connection }: Opened): Promise<SiteConfiguration> {
+    const { clock, readMs } = this.#options
+    const abort = new AbortController()
+    return new Promise((resolve, reject) => {
+      const timer = clock.after(readMs, () => {
+        abort.abort()
+        reject(new SiteUnreachable(`site ${record.site} at ${record.address} did not answer within ${readMs} ms; is it running?`))
+      })
+      connection
+        .read(abort.signal)
+        .then(resolve, reject)
+        .finally(() => timer.cancel())
+    })
+  }
+}
