@@ -3,6 +3,7 @@ import { testSiteAdapter } from '../conformance/site-adapter.ts'
 
 testSiteAdapter({
   adapter: drillAdapter,
+  remote: false,
   badAddresses: ['', 'drill:', 'drill://x', 'drill://?services=0', 'drill://?services=100001', 'drill://?services=ten', 'drill://?other=1'],
   refusedNames: [],
   async start() {

@@ -7,6 +7,7 @@ import { stallingSocket } from './stalling-socket.ts'
 describe.skipIf(libvirtMissing())('libvirt, its test hypervisor in a real daemon', () => {
   testSiteAdapter({
     adapter: libvirtAdapter,
+    remote: true,
     badAddresses: [
       '',
       'nonsense',

@@ -5,6 +5,7 @@ import { startSimulatedSite } from '../support/simulated-site.ts'
 
 testSiteAdapter({
   adapter: simulatedAdapter,
+  remote: true,
   badAddresses: [
     '',
     'nonsense',

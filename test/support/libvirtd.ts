@@ -14,21 +14,29 @@ export interface Libvirtd {
   readonly socket: string
   /** Of the test hypervisor; through `socket`, when another one stands in for it. */
   uri(socket?: string): string
-  /** `virsh` with these arguments; its output. Throws when it fails. */
+  /** Of QEMU, for emulated guests of the same daemon. */
+  readonly qemuUri: string
+  /** `virsh` at the test hypervisor with these arguments; its output. Throws when it fails. */
   virsh(...args: readonly string[]): string
-  /** Defines a domain that is off; its UUID. */
+  /** `virsh` at QEMU. */
+  virshAtQemu(...args: readonly string[]): string
+  /** Defines a domain of the test hypervisor that is off; its UUID. `metadata`: XML. */
   define(name: string, metadata?: string): Promise<string>
+  /** Defines domains from their whole XML. */
+  defineXml(at: 'test' | 'qemu', ...xmls: readonly string[]): Promise<void>
   stop(): Promise<void>
 }
 
-const programs = ['libvirtd', 'virsh', 'setpriv'] as const
+const programs = ['libvirtd', 'virsh', 'setpriv']
+/** Of the emulated guests that `virshAtQemu` starts. */
+export const emulator = 'qemu-system-x86_64'
 const nobody = 65534
 
-/** Why the tests that need it are skipped; undefined when nothing is missing. In CI nothing may be missing: throws. */
-export function libvirtMissing(): string | undefined {
-  const missing = programs.filter((program) => !isInstalled(program))
+/** Why the tests that need it, and `more` programs, are skipped; undefined when nothing is missing. In CI nothing may be missing: throws. */
+export function libvirtMissing(...more: readonly string[]): string | undefined {
+  const missing = [...programs, ...more].filter((program) => !isInstalled(program))
   if (missing.length === 0) return undefined
-  const reason = `${missing.join(', ')} not installed (Debian: libvirt-daemon-system, libvirt-clients)`
+  const reason = `${missing.join(', ')} not installed (Debian: libvirt-daemon-system, libvirt-clients, qemu-system-x86)`
   if (process.env['CI'] === 'true') throw new Error(`libvirt tests must run in CI: ${reason}`)
   console.warn(`libvirt tests are skipped: ${reason}`)
   return reason
@@ -47,7 +55,7 @@ export async function startLibvirtd(): Promise<Libvirtd> {
   const folder = await mkdtemp(join(tmpdir(), 'reeve-libvirtd-'))
   const asRoot = process.getuid?.() === 0
   const path = `${process.env['PATH']}:/usr/sbin`
-  const environment: Record<string, string> = { PATH: path, HOME: folder, LC_ALL: 'C' }
+  const environment: Record<string, string> = { PATH: path, HOME: folder, LC_ALL: 'C.UTF-8' }
   for (const [name, child] of Object.entries({ XDG_RUNTIME_DIR: 'run', XDG_CONFIG_HOME: 'config', XDG_CACHE_HOME: 'cache', XDG_DATA_HOME: 'data' })) {
     environment[name] = join(folder, child)
     await mkdir(environment[name], { mode: 0o700 })
@@ -58,20 +66,38 @@ export async function startLibvirtd(): Promise<Libvirtd> {
   const configuration = [`unix_sock_dir = "${folder}"`, 'auth_unix_ro = "none"', 'auth_unix_rw = "none"', `log_outputs = "3:file:${log}"`]
   await writeFile(join(folder, 'libvirtd.conf'), `${configuration.join('\n')}\n`)
 
+  // Otherwise guests' output goes through a daemon more, which stays behind.
+  const configurationOfLibvirt = join(environment['XDG_CONFIG_HOME']!, 'libvirt')
+  await mkdir(configurationOfLibvirt)
+  await writeFile(join(configurationOfLibvirt, 'qemu.conf'), 'stdio_handler = "file"\n')
+  if (asRoot) await chown(configurationOfLibvirt, nobody, nobody)
+
   // The kernel ends it with us, also when we are killed; as root it runs as nobody, since root has no session mode.
   const user = asRoot ? ['--reuid', String(nobody), '--regid', String(nobody), '--clear-groups'] : []
   const args = ['--pdeathsig', 'TERM', ...user, '--', 'libvirtd', '--config', join(folder, 'libvirtd.conf'), '--pid-file', join(folder, 'pid')]
   const daemon = spawn('setpriv', args, { env: environment, stdio: 'ignore' })
   const socket = join(folder, 'libvirt-sock')
   const uri = (through = socket) => `test+unix:///default?socket=${through}`
+  const qemuUri = `qemu+unix:///session?socket=${socket}`
+  const virshAt = (at: string, command: readonly string[]) =>
+    execFileSync('virsh', ['--quiet', '--connect', at, ...command], { env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  const virsh = (...command: readonly string[]) => virshAt(uri(), command)
+  const virshAtQemu = (...command: readonly string[]) => virshAt(qemuUri, command)
   let holder: ChildProcess | undefined
+  let hasGuests = false
   const stop = async () => {
+    // Guests outlive their daemon.
+    if (hasGuests) for (const uuid of virshAtQemu('list', '--uuid').split('\n')) if (uuid !== '') virshAtQemu('destroy', uuid)
     await end(holder)
     await end(daemon)
     await rm(folder, { recursive: true, force: true })
   }
-  const virsh = (...command: readonly string[]) =>
-    execFileSync('virsh', ['--quiet', '--connect', uri(), ...command], { env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  const defineXml = async (at: 'test' | 'qemu', ...xmls: readonly string[]) => {
+    const files = xmls.map((_, index) => join(folder, `define-${index}.xml`))
+    for (const [index, file] of files.entries()) await writeFile(file, xmls[index]!)
+    hasGuests ||= at === 'qemu'
+    virshAt(at === 'test' ? uri() : qemuUri, [files.map((file) => `define ${file}`).join('; ')])
+  }
   try {
     await eventually(() => accepts(socket), { what: `libvirtd listens on ${socket}`, withinMs: 20_000 })
     holder = spawn('virsh', ['--quiet', '--connect', uri(), 'event', '--all', '--loop', '--timestamp'], { env: environment, stdio: 'ignore' })
@@ -86,15 +112,16 @@ export async function startLibvirtd(): Promise<Libvirtd> {
     return {
       socket,
       uri,
+      qemuUri,
       virsh,
+      virshAtQemu,
+      defineXml,
       async define(name, metadata = '') {
-        const file = join(folder, 'define.xml')
         const escaped = name.replace(/[&<>]/g, (character) => `&#${character.codePointAt(0)};`)
-        await writeFile(
-          file,
+        await defineXml(
+          'test',
           `<domain type="test"><name>${escaped}</name><metadata>${metadata}</metadata><memory>1024</memory><os><type>hvm</type></os></domain>`,
         )
-        virsh('define', file)
         return virsh('domuuid', '--domain', name).trim()
       },
       stop,

@@ -20,7 +20,7 @@ const parser = new XMLParser({
   processEntities: { enabled: true, maxTotalExpansions: Infinity, maxExpandedLength: Infinity },
 })
 
-/** `stateWord`: of `virsh domstate` under LC_ALL=C. Throws when `xml` is no domain. */
+/** `stateWord`: of `virsh domstate` untranslated. Throws when `xml` is no domain. */
 export function readDomain(stateWord: string, xml: string): Domain {
   const domain = (parser.parse(xml) as { readonly domain?: Record<string, unknown> }).domain
   if (typeof domain?.['name'] !== 'string' || typeof domain['uuid'] !== 'string') throw new Error('no domain')

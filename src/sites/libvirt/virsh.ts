@@ -85,7 +85,7 @@ export class Virsh {
 
   async #run(args: readonly string[], signal: AbortSignal): ReturnType<typeof runToEnd> {
     try {
-      return await runToEnd('virsh', ['--quiet', '--connect', this.#uri, ...args], { environment: { ...environment(), LC_ALL: 'C' }, signal })
+      return await runToEnd('virsh', ['--quiet', '--connect', this.#uri, ...args], { environment: { ...environment(), LC_ALL: 'C.UTF-8' }, signal })
     } catch (error) {
       if (!(error instanceof CommandNotFound)) throw error
       throw new VirshUnreachable(`${error.message}: install libvirt's clients on the agent's machine`, error)
