@@ -1,27 +1,14 @@
 /**
- * Files that must survive `kill -9`: an append-only file with group commit, and a lock on a folder.
+ * Files that must survive `kill -9`: an append-only file with group commit.
  *
  * Invariants of `AppendFile`: (1) bytes reach the file in the order of `append`; (2) `synced()` resolves only when everything
  * appended before the call is on disk (fdatasync); (3) after a failed write or sync nothing more is written and every `synced()`
  * rejects, since what the disk then holds is unknown; (4) a last line without its newline was never reported as synced, and is cut
  * off when the file is opened.
  */
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { ownProcessId, processIdentity } from './process.ts'
-
-export class FolderInUse extends Error {
-  override readonly name = 'FolderInUse'
-  readonly retryable = true
-  readonly folder: string
-  readonly pid: number
-  constructor(folder: string, pid: number) {
-    super(`data folder ${folder} is in use by process ${pid}: stop that process, or choose another folder`)
-    this.folder = folder
-    this.pid = pid
-  }
-}
+import { dirname } from 'node:path'
 
 export class FolderUnusable extends Error {
   override readonly name = 'FolderUnusable'
@@ -31,35 +18,6 @@ export class FolderUnusable extends Error {
     const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? String(cause)
     super(`data folder ${folder} cannot be used (${code}): choose a folder that this user may write`, { cause })
     this.folder = folder
-  }
-}
-
-export interface FolderLock {
-  release(): Promise<void>
-}
-
-/**
- * Creates the folder where needed and locks it for this process. Throws `FolderInUse`, `FolderUnusable`. The lock of a dead
- * process is taken over; where the system cannot tell one process from another (outside Linux) it guards nothing.
- */
-export async function lockFolder(folder: string): Promise<FolderLock> {
-  const path = join(folder, 'lock')
-  try {
-    await mkdir(folder, { recursive: true })
-    for (let attempt = 0; ; attempt++) {
-      try {
-        await writeFile(path, `${ownProcessId()} ${processIdentity(ownProcessId()) ?? ''}\n`, { flag: 'wx' })
-        return { release: () => rm(path, { force: true }) }
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 3) throw error
-      }
-      const [pid, identity] = (await readFile(path, 'utf8').catch(() => '')).trim().split(' ')
-      if (identity !== undefined && processIdentity(Number(pid)) === identity) throw new FolderInUse(folder, Number(pid))
-      await rm(path, { force: true })
-    }
-  } catch (error) {
-    if (error instanceof FolderInUse) throw error
-    throw new FolderUnusable(folder, error)
   }
 }
 

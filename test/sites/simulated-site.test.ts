@@ -159,7 +159,7 @@ describe('bad starts', () => {
       `PortTaken: port ${site.port} on 127.0.0.1 is taken: stop the program that uses it, or choose another port`,
     )
     await expect(startSimulatedSite({ data: site.data })).rejects.toThrow(
-      `FolderInUse: data folder ${site.data} is in use by process ${site.pid}: stop that process, or choose another folder`,
+      `FolderInUse: the data folder ${site.data} is in use by process ${site.pid}: stop that one, or name another folder`,
     )
     const noFolder = join(site.data, 'journal.jsonl')
     await expect(startSimulatedSite({ data: noFolder })).rejects.toThrow(
@@ -248,10 +248,14 @@ describe('keys and deadlines', () => {
     expect((await site.journal()).filter((call) => call.beganMs !== null)).toHaveLength(1)
   })
 
-  test('a key used for another change is refused', async () => {
-    const { connection } = await startWithOne()
+  test('a key used for another change is refused, and stays what it was', async () => {
+    const { site, connection } = await startWithOne()
+    await site.addSwitch({ count: 1, fault: { kind: 'refuse' } })
     await carryOut(connection, { name: 'start' }, { key: 'mine' })
     expect(await carryOut(connection, { name: 'stop' }, { key: 'mine' })).toMatchObject({ kind: 'failed', code: 'invalid' })
+    expect(await carryOut(connection, { name: 'start' }, { key: 'mine' })).toEqual({ kind: 'done' })
+    expect(await carryOut(connection, { name: 'stop' }, { key: 'mine' })).toMatchObject({ kind: 'failed', code: 'invalid' })
+    expect(await powerOf(site)).toBe('on')
   })
 
   test('what a site refused may succeed later with the same key', async () => {

@@ -1,6 +1,8 @@
 /** The simulated site as a program of its own: `reeve simulated-site`. It stands for the proprietary service of the seed. */
 import type { Clock } from '../../../streams/ports/clock.ts'
-import { lockFolder } from '../../platform/files.ts'
+import { FolderInUse, lockFolder } from '../../platform/data-folder.ts'
+import type { FolderLock } from '../../platform/data-folder.ts'
+import { FolderUnusable } from '../../platform/files.ts'
 import { startHttpServer } from '../../platform/http-server.ts'
 import type { FencingClass } from '../adapter.ts'
 import { CallDesk } from './calls.ts'
@@ -47,8 +49,8 @@ export async function runSimulatedSite(options: SimulatedSiteOptions): Promise<R
     for (const release of releases.splice(0).reverse()) await release()
   }
   try {
-    const lock = await lockFolder(options.data)
-    releases.push(() => lock.release())
+    const lock = await lockData(options.data)
+    releases.push(async () => lock.release())
     const store = new Store()
     const journal = await openJournal(options.data, (line) => store.fold(line))
     releases.push(() => journal.close())
@@ -75,6 +77,14 @@ export async function runSimulatedSite(options: SimulatedSiteOptions): Promise<R
   } catch (error) {
     await releaseAll()
     throw error
+  }
+}
+
+async function lockData(folder: string): Promise<FolderLock> {
+  try {
+    return await lockFolder(folder)
+  } catch (error) {
+    throw error instanceof FolderInUse ? error : new FolderUnusable(folder, error)
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * 1. Only `fold` changes anything, and only journal lines reach it: after a crash the fold of the file gives the same again.
  * 2. `mark(scope)` is the highest token that ever arrived in the scope (P22).
- * 3. A key has one settled call at most: the first that ended `done`, `already` or with a refusal that a repeat cannot change.
+ * 3. A key has one settled call at most: the first that began and ended `done`, `already` or with a refusal that stays.
  */
 import type { Service } from '../../../machines/service/model.ts'
 import type { FencingToken } from '../adapter.ts'
@@ -73,7 +73,7 @@ export class Store {
 
   /** The call whose result every repeat of the key gets. */
   settledCall(key: string): JournalEntry | undefined {
-    return this.#callsByKey.get(key)?.find((entry) => entry.repeatOf === null && entry.outcome !== null && isSettled(entry.outcome))
+    return this.#callsByKey.get(key)?.find((entry) => entry.beganMs !== null && entry.outcome !== null && isSettled(entry.outcome))
   }
 
   /** Calls that arrived and have not ended. */
