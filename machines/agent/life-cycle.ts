@@ -1,0 +1,166 @@
+/**
+ * Life cycle of an agent process [FIG. 5]. Whatever state it is in, a disconnection disposes of the configuration [514], and
+ * it connects again after a time-out [516]; a stop instruction leads to shut-down [536, 542].
+ */
+import { setup } from 'xstate'
+import type { AgentRole } from './agent.ts'
+
+export interface LifeCycleInput {
+  readonly role: AgentRole
+  /** Time-out [516] before it connects again. */
+  readonly reconnectMs: number
+}
+
+export interface LifeCycleContext extends LifeCycleInput {
+  readonly queue: 'empty' | 'waiting'
+}
+
+export type LifeCycleSignal =
+  /** The realm was read, and this process may take part in it. */
+  | { readonly type: 'Connected' }
+  | { readonly type: 'Disconnected' }
+  /** Generic agents: takes part in the election from now on [518, 520]. */
+  | { readonly type: 'Campaigning' }
+  | { readonly type: 'Elected'; readonly epoch: number }
+  | { readonly type: 'NotElected' }
+  /** The configuration was received, and presence is acknowledged. */
+  | { readonly type: 'Ready' }
+  /** A trigger on its queue, or none any more. */
+  | { readonly type: 'QueueWaiting' }
+  | { readonly type: 'QueueEmpty' }
+  /** From the leader, or the scope of management changed [538, 540]. */
+  | { readonly type: 'ConfigurationChanged' }
+  | { readonly type: 'ConfigurationApplied' }
+  | { readonly type: 'Stop' }
+  | { readonly type: 'Drained' }
+
+export type LifeCycleEffects = {
+  connect: undefined
+  disposeConfiguration: undefined
+  campaign: undefined
+  /** Receive the configuration and ask the adapters; answered by `Ready`. */
+  prepare: undefined
+  /** [541]: what it can do may have changed. */
+  applyConfiguration: undefined
+  /** The leader executes although others should: it is the only agent that could. */
+  sayLeaderExecutes: undefined
+  drain: undefined
+  shutDown: undefined
+}
+
+const machineSetup = setup({
+  types: {} as { context: LifeCycleContext; input: LifeCycleInput; events: LifeCycleSignal },
+  actions: {
+    connect: () => {},
+    disposeConfiguration: () => {},
+    campaign: () => {},
+    prepare: () => {},
+    applyConfiguration: () => {},
+    sayLeaderExecutes: () => {},
+    drain: () => {},
+    shutDown: () => {},
+  } as { [Name in keyof LifeCycleEffects]: () => void },
+  guards: {
+    generic: ({ context }) => context.role === 'generic',
+    waiting: ({ context }) => context.queue === 'waiting',
+  },
+  delays: { reconnectMs: ({ context }) => context.reconnectMs },
+})
+
+const queueWaiting = machineSetup.assign({ queue: 'waiting' })
+const queueEmpty = machineSetup.assign({ queue: 'empty' })
+
+/** The configuration watch [538, 540]: the same beside the scheduler and while leading. */
+const configurationWatch = {
+  initial: 'watching',
+  states: {
+    watching: { on: { ConfigurationChanged: 'changing' } },
+    changing: {
+      entry: 'applyConfiguration',
+      on: { ConfigurationApplied: 'watching', ConfigurationChanged: { target: 'changing', reenter: true } },
+    },
+  },
+} as const
+
+export const lifeCycleMachine = machineSetup.createMachine({
+  id: 'agent',
+  context: ({ input }) => ({ ...input, queue: 'empty' }),
+  initial: 'initial',
+  on: {
+    Disconnected: '.disconnected',
+    Stop: '.stopping',
+    QueueWaiting: { actions: queueWaiting },
+    QueueEmpty: { actions: queueEmpty },
+  },
+  states: {
+    // [502]
+    initial: {
+      initial: 'connecting',
+      states: {
+        connecting: { entry: 'connect', on: { Connected: 'connected' } },
+        connected: { always: [{ guard: 'generic', target: '#agent.election' }, { target: '#agent.process' }] },
+      },
+    },
+    // [512-516]
+    disconnected: {
+      entry: 'disposeConfiguration',
+      after: { reconnectMs: 'initial' },
+      on: { Disconnected: {} },
+    },
+    // [504]
+    election: {
+      entry: 'campaign',
+      on: { Elected: 'leading', NotElected: 'process' },
+    },
+    // [524, 526]; it executes only what nobody else could.
+    leading: {
+      type: 'parallel',
+      entry: 'prepare',
+      on: { NotElected: 'process' },
+      states: {
+        configuration: configurationWatch,
+        jobs: {
+          initial: 'none',
+          states: {
+            none: { always: { guard: 'waiting', target: 'executing' }, on: { QueueWaiting: { target: 'executing', actions: queueWaiting } } },
+            executing: { entry: 'sayLeaderExecutes', on: { QueueEmpty: { target: 'none', actions: queueEmpty } } },
+          },
+        },
+      },
+    },
+    // [506]; the election goes on beside it.
+    process: {
+      initial: 'notReady',
+      on: { Elected: 'leading' },
+      states: {
+        // [528]
+        notReady: { entry: 'prepare', on: { Ready: 'watch' } },
+        // [530]
+        watch: {
+          always: { guard: 'waiting', target: 'running' },
+          on: {
+            QueueWaiting: { target: 'running', actions: queueWaiting },
+            ConfigurationChanged: { actions: 'applyConfiguration' },
+          },
+        },
+        // [532]
+        running: {
+          type: 'parallel',
+          on: { QueueEmpty: { target: 'watch', actions: queueEmpty } },
+          states: {
+            scheduler: { initial: 'running', states: { running: {} } },
+            configuration: configurationWatch,
+          },
+        },
+      },
+    },
+    // [536]: finishes or hands back. A disconnection does not end the wish to stop.
+    stopping: {
+      entry: 'drain',
+      on: { Drained: 'shutDown', Disconnected: {}, Stop: {} },
+    },
+    // [542]
+    shutDown: { type: 'final', entry: 'shutDown' },
+  },
+})
+

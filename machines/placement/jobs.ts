@@ -1,0 +1,98 @@
+/**
+ * Which agent's queue each job goes to: by skill, near the sites, over the share that the distribution factor says, to the least
+ * loaded, and to the leader only when nobody else could. Pure; equal input gives equal output.
+ */
+import type { Assignment, JobSpec } from '../execution-group/events.ts'
+
+export interface JobCandidate {
+  readonly agent: string
+  readonly region: string
+  readonly skills: readonly string[]
+  readonly leads: boolean
+  /** Jobs in its queue that are not settled. */
+  readonly load: number
+}
+
+/** Consecutive jobs in the order of numbers that ask for the same. */
+export interface Stretch {
+  readonly first: number
+  readonly last: number
+  readonly skill?: JobSpec['skill']
+}
+
+export interface GroupToPlace {
+  readonly group: string
+  readonly region: string
+  /** Percentage of the mapped agents, 1 to 100. */
+  readonly distributionFactor: number
+  /** Jobs that are to be assigned, in order, not overlapping. */
+  readonly stretches: readonly Stretch[]
+}
+
+export interface Placed {
+  readonly assignments: readonly Assignment[]
+  /** Skills for which there is no agent: their jobs wait. */
+  readonly missing: readonly string[]
+}
+
+export function placeJobs(group: GroupToPlace, candidates: readonly JobCandidate[]): Placed {
+  const assignments: Assignment[] = []
+  const missing = new Set<string>()
+  const bySkill = new Map<string, Stretch[]>()
+  for (const stretch of group.stretches) {
+    const key = stretch.skill === undefined ? '' : `${stretch.skill.need} ${stretch.skill.name}`
+    const same = bySkill.get(key)
+    if (same === undefined) bySkill.set(key, [stretch])
+    else same.push(stretch)
+  }
+  /** What this very call adds to each agent's load. */
+  const added = new Map<string, number>()
+  for (const stretches of bySkill.values()) {
+    const { skill } = stretches[0]!
+    const mapped = mappedAgents(skill, candidates)
+    if (mapped.length === 0) {
+      if (skill !== undefined) missing.add(skill.name)
+      continue
+    }
+    // Rounded up, at least one (spec/agents.md): 4 mapped, 50 % → 2.
+    const count = Math.max(1, Math.ceil((mapped.length * group.distributionFactor) / 100))
+    const chosen = [...mapped].sort((a, b) => rank(group, a, b, added)).slice(0, count)
+    assignments.push(...spread(stretches, chosen.map((candidate) => candidate.agent), added))
+  }
+  return { assignments: assignments.sort((a, b) => a.first - b.first), missing: [...missing].sort() }
+}
+
+/** Agents that the jobs may go to: with the skill; where it only helps, those that have it if any; the leader if nobody else. */
+function mappedAgents(skill: JobSpec['skill'], candidates: readonly JobCandidate[]): readonly JobCandidate[] {
+  const skilled = skill === undefined ? candidates : candidates.filter((candidate) => candidate.skills.includes(skill.name))
+  const able = skilled.length === 0 && skill?.need === 'preferred' ? candidates : skilled
+  const followers = able.filter((candidate) => !candidate.leads)
+  return followers.length > 0 ? followers : able
+}
+
+function rank(group: GroupToPlace, a: JobCandidate, b: JobCandidate, added: ReadonlyMap<string, number>): number {
+  const far = (candidate: JobCandidate) => (candidate.region === group.region ? 0 : 1)
+  const load = (candidate: JobCandidate) => candidate.load + (added.get(candidate.agent) ?? 0)
+  return far(a) - far(b) || load(a) - load(b) || (a.agent < b.agent ? -1 : 1)
+}
+
+/** Each agent gets one consecutive share, so that the lock changes hands as seldom as the factor allows. */
+function spread(stretches: readonly Stretch[], agents: readonly string[], added: Map<string, number>): Assignment[] {
+  const total = stretches.reduce((sum, stretch) => sum + stretch.last - stretch.first + 1, 0)
+  const assignments: Assignment[] = []
+  let done = 0
+  for (const stretch of stretches) {
+    let first = stretch.first
+    while (first <= stretch.last) {
+      const index = Math.min(agents.length - 1, Math.floor((done * agents.length) / total))
+      const agent = agents[index]!
+      const shareEnd = Math.ceil(((index + 1) * total) / agents.length)
+      const last = index === agents.length - 1 ? stretch.last : Math.min(stretch.last, first + Math.max(1, shareEnd - done) - 1)
+      assignments.push({ first, last, agent })
+      added.set(agent, (added.get(agent) ?? 0) + last - first + 1)
+      done += last - first + 1
+      first = last + 1
+    }
+  }
+  return assignments
+}

@@ -1,0 +1,294 @@
+/**
+ * This agent's part in the election of the leader [504, 518-522]: performs what `machines/election` asks for.
+ *
+ * 1. The lease is written only on "nothing there", or on the revision that was read or watched last (conditional, DESIGN §5).
+ * 2. Who leads has its `LeaderElected` in the log; its revision is the epoch. A later one ends leading (I7).
+ */
+import { electionMachine, type ElectionEffects, type LeaseSeen } from '../../machines/election/machine.ts'
+import { happened } from '../../machines/decision.ts'
+import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
+import { type LeaseValue, fromBytes, leaseKey, toBytes } from '../../streams/coordination.ts'
+import type { AgentPong } from '../../streams/lane-protocol.ts'
+import type { BucketEntry, WriteOutcome } from '../../streams/ports/bucket.ts'
+import { Unavailable } from '../../streams/ports/event-log.ts'
+import { singletons } from '../../streams/subjects.ts'
+import type { AgentContext } from '../agent/context.ts'
+import type { Kept, Keeper } from '../presence/keeper.ts'
+import type { OwnPresence } from '../presence/presence.ts'
+import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
+import { writeAggregate } from '../realm/aggregate-writer.ts'
+
+export interface ElectionTimes {
+  /** The lease lives for so long after its last renewal. */
+  readonly leaseMs: number
+  readonly pingMs: number
+  readonly confirmMs: number
+  readonly answerMs: number
+  readonly retryMs: number
+}
+
+/** Take-over after a death: pingMs / 2 + confirmMs and two writes, about 150 ms; after a hang: leaseMs + stallMs. */
+export const electionTimes: ElectionTimes = { leaseMs: 6_000, pingMs: 100, confirmMs: 60, answerMs: 1_000, retryMs: 200 }
+
+const renewalsPerLease = 3
+
+export interface ElectionListener {
+  onLead(epoch: number): void
+  onStopLeading(): void
+  /** It is known who leads, or that somebody else does. */
+  onFollowing(): void
+}
+
+export interface Election {
+  readonly machine: HostedMachine<typeof electionMachine>
+  /** Epoch while leading. */
+  readonly leading: number | undefined
+  /** The log names a later leader. */
+  supersededBy(epoch: number): void
+  /** Gives the lease back where it is held. Resolves whatever becomes of it; idempotent. */
+  resign(): Promise<void>
+  /** Ends without a word, as a crash does. */
+  abandon(): void
+}
+
+export interface ElectionDeps {
+  readonly context: AgentContext
+  readonly presence: OwnPresence
+  readonly keeper: Keeper
+  readonly listener: ElectionListener
+  readonly times?: ElectionTimes
+  readonly onTransition?: TransitionListener
+}
+
+export function startElection(deps: ElectionDeps): Election {
+  return new Candidate(deps)
+}
+
+class Candidate implements Election {
+  leading: number | undefined
+  readonly machine: HostedMachine<typeof electionMachine>
+  readonly #context: AgentContext
+  readonly #presence: OwnPresence
+  readonly #keeper: Keeper
+  readonly #listener: ElectionListener
+  readonly #times: ElectionTimes
+  readonly #watch: { stop(): void }
+  readonly #link: { stop(): void }
+  #kept: Kept | undefined
+  /** Instance that one's own last write of the lease names. */
+  #leaseInstance = ''
+  #leaseRevision = 0
+  #writing = false
+  /** Ends what the present state started when that state is left. */
+  #term = new AbortController()
+  /** Grows with each effect: an answer to an earlier one is not heard any more. */
+  #asked = 0
+  #resigned: Promise<void> | undefined
+  #resolveResigned: () => void = () => {}
+
+  constructor(deps: ElectionDeps) {
+    const { context, times = electionTimes } = deps
+    this.#context = context
+    this.#presence = deps.presence
+    this.#keeper = deps.keeper
+    this.#listener = deps.listener
+    this.#times = times
+    const { bus } = context.coordinator
+    this.machine = hostMachine<typeof electionMachine, ElectionEffects>({
+      machine: electionMachine,
+      input: { agent: context.agent, pingMs: times.pingMs, confirmMs: times.confirmMs, retryMs: times.retryMs },
+      clock: context.clock,
+      effects: {
+        prepare: () => this.#do(() => this.#prepare()),
+        createLease: () => this.#do(() => this.#writeLease(undefined)),
+        takeOver: ({ revision }) => this.#do(() => this.#writeLease(revision)),
+        readLease: () => this.#do(() => this.#readLease()),
+        ping: (lease) => this.#do(() => this.#ping(lease)),
+        keepLease: ({ revision }) => this.#keepLease(revision),
+        dropLease: () => this.#dropLease(),
+        declare: () => this.#do(() => this.#declare()),
+        lead: ({ epoch }) => this.#lead(epoch),
+        stopLeading: () => this.#stopLeading(),
+        resign: () => void this.#resign(),
+      },
+      ...(deps.onTransition === undefined ? {} : { onTransition: deps.onTransition }),
+    })
+    this.#watch = context.coordinator.lease.watch((change) => {
+      if (change.kind === 'set' && change.entry.key === leaseKey) this.#see(change.entry)
+      // Older than one's own lease: it went before that was written.
+      else if (change.kind === 'gone' && change.key === leaseKey && change.revision > this.#leaseRevision) this.machine.send({ type: 'LeaseGone' })
+    })
+    this.#link = bus.onLink((state) => this.machine.send({ type: state === 'connected' ? 'Connected' : 'Disconnected' }))
+    if (bus.link === 'connected') this.machine.send({ type: 'Connected' })
+  }
+
+  supersededBy(epoch: number): void {
+    if (this.leading !== undefined && epoch > this.leading) this.machine.send({ type: 'LeaseLost' })
+  }
+
+  resign(): Promise<void> {
+    this.#resigned ??= new Promise<void>((resolve) => {
+      this.#resolveResigned = resolve
+      this.machine.send({ type: 'Resign' })
+    })
+    return this.#resigned
+  }
+
+  abandon(): void {
+    this.#end()
+    this.#kept?.drop()
+  }
+
+  #end(): void {
+    this.#term.abort()
+    this.#watch.stop()
+    this.#link.stop()
+    this.leading = undefined
+    this.machine.stop()
+    this.#resolveResigned()
+  }
+
+  /** Signals only if no later effect was asked for meanwhile. */
+  #do(effect: () => Promise<Parameters<HostedMachine<typeof electionMachine>['send']>[0]>): void {
+    const asked = ++this.#asked
+    effect()
+      .catch((error: unknown) => {
+        if (!(error instanceof Unavailable)) throw error
+        return { type: 'Unsettled' as const }
+      })
+      .then(
+        (signal) => {
+          if (asked === this.#asked) this.machine.send(signal)
+        },
+        (error: unknown) => {
+          this.#context.logger.error({ agent: this.#context.agent, err: error }, 'election failed')
+          if (asked === this.#asked) this.machine.send({ type: 'Unsettled' })
+        },
+      )
+  }
+
+  #see(entry: BucketEntry): void {
+    const lease = leaseIn(entry)
+    // One's own writes come by here too, perhaps before their answers.
+    if (lease.instance === this.#leaseInstance && (this.#kept !== undefined || this.#writing)) return
+    this.machine.send({ type: 'LeaseHeld', lease })
+    if (lease.agent !== this.#context.agent) this.#listener.onFollowing()
+  }
+
+  /** Its own subject is heard by now (`src/agent/answers.ts` subscribes at the start); the server has to know it. */
+  async #prepare() {
+    await this.#presence.present()
+    await this.#context.coordinator.bus.flush(this.#times.answerMs)
+    return { type: 'Prepared' as const }
+  }
+
+  async #writeLease(revision: number | undefined) {
+    const { lease } = this.#context.coordinator
+    const value: LeaseValue = { agent: this.#context.agent, instance: this.#presence.instance }
+    this.#leaseInstance = value.instance
+    const options = { ttlMs: this.#times.leaseMs }
+    this.#writing = true
+    let outcome: WriteOutcome
+    try {
+      outcome = await (revision === undefined
+        ? lease.create(leaseKey, toBytes(value), options)
+        : lease.update(leaseKey, toBytes(value), revision, options))
+    } finally {
+      this.#writing = false
+    }
+    if (outcome.kind === 'written') return { type: 'LeaseTaken' as const, revision: outcome.revision }
+    return outcome.kind === 'conflict' ? this.#readLease() : { type: 'Unsettled' as const }
+  }
+
+  async #readLease() {
+    const entry = await this.#context.coordinator.lease.get(leaseKey)
+    return entry === undefined ? { type: 'LeaseGone' as const } : { type: 'LeaseHeld' as const, lease: leaseIn(entry) }
+  }
+
+  async #ping(lease: LeaseSeen) {
+    const { bus } = this.#context.coordinator
+    const asked = await bus.ask(this.#context.subjects.toAgent(lease.agent, 'ping'), toBytes({}), { timeoutMs: this.#times.answerMs })
+    switch (asked.kind) {
+      case 'no-responders':
+        return { type: 'NoResponders' as const }
+      case 'timeout':
+      case 'offline':
+        return { type: 'NoAnswer' as const }
+      case 'answer': {
+        const pong = fromBytes<AgentPong>(asked.data)
+        // A later process of the same agent answers: the one that the lease names is no more (P20).
+        return pong.instance === lease.instance || pong.leading ? { type: 'Answered' as const } : { type: 'NoResponders' as const }
+      }
+    }
+  }
+
+  #keepLease(revision: number): void {
+    const { leaseMs } = this.#times
+    this.#leaseRevision = revision
+    this.#kept?.drop()
+    this.#kept = this.#keeper.keep(
+      {
+        bucket: 'lease',
+        key: leaseKey,
+        value: { agent: this.#context.agent, instance: this.#leaseInstance } as LeaseValue,
+        revision,
+        ttlMs: leaseMs,
+        periodMs: Math.floor(leaseMs / renewalsPerLease),
+      },
+      { onRenewed: (renewed) => (this.#leaseRevision = renewed), onUnsettled: () => {}, onGone: () => this.machine.send({ type: 'LeaseLost' }) },
+    )
+  }
+
+  #dropLease(): void {
+    this.#asked += 1
+    // Who resigns removes it instead.
+    if (this.#resigned === undefined) {
+      this.#kept?.drop()
+      this.#kept = undefined
+    }
+    this.#term.abort()
+    this.#term = new AbortController()
+  }
+
+  async #declare() {
+    const { agent, coordinator, clock, random, subjects } = this.#context
+    const instance = this.#leaseInstance
+    const written = await writeAggregate<RealmState, RealmEvent>(
+      { log: coordinator.log, clock, random, signal: this.#term.signal },
+      {
+        subject: subjects.aggregate('realm', singletons.realm),
+        aggregate: 'realm',
+        id: singletons.realm,
+        empty: emptyRealm(),
+        fold: foldRealm,
+        decide: () => happened<RealmEvent>({ type: 'LeaderElected', data: { agent, instance } }),
+        actor: `agent:${agent}`,
+      },
+    )
+    return written.kind === 'written' ? { type: 'Declared' as const, epoch: written.revision } : { type: 'Unsettled' as const }
+  }
+
+  #lead(epoch: number): void {
+    this.leading = epoch
+    this.#context.logger.info({ agent: this.#context.agent, epoch }, 'elected leader')
+    this.#listener.onLead(epoch)
+  }
+
+  #stopLeading(): void {
+    this.#context.logger.info({ agent: this.#context.agent, epoch: this.leading }, 'leads no longer')
+    this.leading = undefined
+    this.#listener.onStopLeading()
+  }
+
+  async #resign(): Promise<void> {
+    await this.#kept?.remove()
+    this.#kept = undefined
+    this.machine.send({ type: 'Resigned' })
+    this.#end()
+  }
+}
+
+function leaseIn(entry: BucketEntry): LeaseSeen {
+  const { agent, instance } = fromBytes<LeaseValue>(entry.value)
+  return { agent, instance, revision: entry.revision }
+}

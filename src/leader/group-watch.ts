@@ -1,0 +1,110 @@
+/**
+ * What the leader keeps of the groups that are not over: which of them changed since it last looked, and how many jobs lie in
+ * each agent's queue. Derived from the view; rebuilt whenever an agent begins to lead (I11).
+ *
+ * 1. `#open` holds every group for which something may still have to be assigned or expired.
+ * 2. `load` is the sum of what each open group contributes as of the last `settle`.
+ */
+import type { GroupState } from '../../machines/execution-group/state.ts'
+import { groupTable } from '../../machines/execution-group/machine.ts'
+import type { RealmFold, TurnSeen } from '../realm/view.ts'
+
+/** What makes a group need the leader; everything else only changes loads. */
+const callsForLeader: ReadonlySet<string> = new Set(['GroupSealed', 'JobRetried', 'GroupUnblocked', 'LockReturned'])
+
+export class GroupWatch {
+  readonly #state: RealmFold
+  readonly #open = new Set<string>()
+  readonly #toAssign = new Set<string>()
+  readonly #touched = new Set<string>()
+  readonly #contributions = new Map<string, ReadonlyMap<string, number>>()
+  readonly #loads = new Map<string, number>()
+
+  constructor(state: RealmFold) {
+    this.#state = state
+    for (const group of state.groups()) {
+      this.#touched.add(group.group)
+      this.#toAssign.add(group.group)
+    }
+  }
+
+  /** True when the leader has something to do for it. */
+  see(seen: TurnSeen): boolean {
+    let calls = false
+    for (const commit of seen.turn.commits) {
+      if (commit.aggregate !== 'group') continue
+      this.#touched.add(commit.id)
+      if (!commit.events.some((event) => callsForLeader.has(event.type))) continue
+      this.#toAssign.add(commit.id)
+      calls = true
+    }
+    return calls
+  }
+
+  /** Agents changed, or a round is due that looks at all (P27). */
+  lookAtAll(): void {
+    for (const id of this.#open) this.#toAssign.add(id)
+  }
+
+  /** Takes what changed into account. */
+  settle(): void {
+    for (const id of this.#touched) {
+      const group = this.#state.group(id)
+      this.#subtract(id)
+      if (group === undefined || groupTable.isFinal(group.phase)) {
+        this.#open.delete(id)
+        this.#toAssign.delete(id)
+        continue
+      }
+      this.#open.add(id)
+      const contribution = remainingByAgent(group)
+      this.#contributions.set(id, contribution)
+      for (const [agent, jobs] of contribution) this.#loads.set(agent, (this.#loads.get(agent) ?? 0) + jobs)
+    }
+    this.#touched.clear()
+  }
+
+  load(agent: string): number {
+    return this.#loads.get(agent) ?? 0
+  }
+
+  /** Groups to look at for assignments; the caller says with `assigned` when one needs no more. */
+  toAssign(): readonly GroupState[] {
+    return this.#groupsOf(this.#toAssign)
+  }
+
+  assigned(group: string): void {
+    this.#toAssign.delete(group)
+  }
+
+  open(): readonly GroupState[] {
+    return this.#groupsOf(this.#open)
+  }
+
+  #groupsOf(ids: Iterable<string>): readonly GroupState[] {
+    const groups: GroupState[] = []
+    for (const id of ids) {
+      const group = this.#state.group(id)
+      if (group !== undefined) groups.push(group)
+    }
+    return groups
+  }
+
+  #subtract(id: string): void {
+    for (const [agent, jobs] of this.#contributions.get(id) ?? []) this.#loads.set(agent, (this.#loads.get(agent) ?? 0) - jobs)
+    this.#contributions.delete(id)
+  }
+}
+
+/** Assigned jobs that are not settled, by agent; what is settled is a prefix of the queue, so a strict queue needs no scan. */
+function remainingByAgent(group: GroupState): ReadonlyMap<string, number> {
+  const remaining = new Map<string, number>()
+  const assigned = group.assignments.reduce((sum, { first, last }) => sum + last - first + 1, 0)
+  if (assigned === 0) return remaining
+  const left = Math.max(0, group.queued - group.position)
+  for (const { first, last, agent } of group.assignments) {
+    const share = Math.ceil(((last - first + 1) * left) / assigned)
+    remaining.set(agent, (remaining.get(agent) ?? 0) + share)
+  }
+  return remaining
+}

@@ -1,0 +1,362 @@
+/**
+ * The leader procedure [524, 526; FIG. 6]: lanes to agents, jobs to agents, grants of lost agents closed, lost agents recorded.
+ *
+ * 1. Everything it does is a conditional write or a command that a lane judges by revision, token and epoch: two leaders at
+ *    once lose time, never order (I7, P27).
+ * 2. A grant is closed only by the waits of P18 and I9 (`machines/placement/expiry.ts`).
+ * 3. Whatever it knows is rebuilt when it begins to lead; nothing outlives `stop`.
+ */
+import { leaderMachine, type LeaderEffects } from '../../machines/leader/machine.ts'
+import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
+import { loseAgent } from '../../machines/agent/decide.ts'
+import type { Assignment } from '../../machines/execution-group/events.ts'
+import type { GroupState } from '../../machines/execution-group/state.ts'
+import { expiresAtMs } from '../../machines/placement/expiry.ts'
+import { type JobCandidate, placeJobs } from '../../machines/placement/jobs.ts'
+import { placeLanes } from '../../machines/placement/lanes.ts'
+import { jobsToAssign } from '../../machines/placement/unassigned.ts'
+import type { LaneCommandAnswer, LaneCommandBody } from '../../streams/lane-protocol.ts'
+import type { Timer } from '../../streams/ports/clock.ts'
+import { Unavailable } from '../../streams/ports/event-log.ts'
+import { laneOfGroup } from '../../streams/subjects.ts'
+import type { AgentContext } from '../agent/context.ts'
+import { type LaneClient, laneClient } from '../lane/client.ts'
+import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
+import { writeAggregate } from '../realm/aggregate-writer.ts'
+import type { RealmFold, RealmView, TurnSeen } from '../realm/view.ts'
+import { AgentWatch } from './agent-watch.ts'
+import { GroupWatch } from './group-watch.ts'
+import { LaneWatch } from './lane-watch.ts'
+import { LaneFitness } from './lane-fitness.ts'
+import { MappingTable } from './mapping-table.ts'
+import { PresenceWatch } from './presence-watch.ts'
+
+/** P27. */
+export const reconcileMs = 2_000
+const retryMs = 500
+/** How often all open groups are looked at, changed or not. */
+const lookAtAllMs = 10_000
+/** Stretches of one assign command: its event has to fit into a turn. */
+const stretchLimit = 1_000
+
+export interface Leader {
+  readonly machine: HostedMachine<typeof leaderMachine>
+  lead(epoch: number): void
+  stopLeading(): void
+  /** Ends for good. Idempotent. */
+  stop(): void
+}
+
+export interface LeaderDeps {
+  readonly context: AgentContext
+  readonly view: RealmView
+  /** A mapping or the log shows a later leader. */
+  readonly onSuperseded: (epoch: number) => void
+  readonly onTransition?: TransitionListener
+}
+
+export function startLeader(deps: LeaderDeps): Leader {
+  let term: Term | undefined
+  const machine = hostMachine<typeof leaderMachine, LeaderEffects>({
+    machine: leaderMachine,
+    input: { reconcileMs, retryMs },
+    clock: deps.context.clock,
+    effects: {
+      collect: () => term?.collect(),
+      compare: () => term?.compare(),
+      place: () => term?.place(),
+      push: () => term?.push(),
+    },
+    ...(deps.onTransition === undefined ? {} : { onTransition: deps.onTransition }),
+  })
+  const end = () => {
+    term?.stop()
+    term = undefined
+    machine.send({ type: 'StopLeading' })
+  }
+  return {
+    machine,
+    lead(epoch) {
+      term?.stop()
+      term = new Term(deps, epoch, (signal) => machine.send(signal))
+      machine.send({ type: 'Lead', epoch })
+    },
+    stopLeading: end,
+    stop() {
+      end()
+      machine.stop()
+    },
+  }
+}
+
+interface Plan {
+  mappings: { readonly lane: string; readonly agent: string }[]
+  lost: { readonly agent: string; readonly instance: string }[]
+  expiries: { readonly group: GroupState; readonly grant: number }[]
+  toAssign: readonly GroupState[]
+  assignments: { readonly group: GroupState; readonly assignments: readonly Assignment[]; readonly complete: boolean }[]
+}
+
+/** One time of leading, under one epoch. */
+class Term {
+  readonly #deps: LeaderDeps
+  readonly #context: AgentContext
+  readonly #epoch: number
+  readonly #signal: HostedMachine<typeof leaderMachine>['send']
+  readonly #lanes: LaneClient
+  readonly #presence: PresenceWatch
+  readonly #agents: AgentWatch
+  readonly #mappings: MappingTable
+  readonly #laneWatch: LaneWatch
+  readonly #fitness: LaneFitness
+  readonly #ending = new AbortController()
+  readonly #unfollow: () => void
+  /** Commands under way, by what they are about. */
+  readonly #underWay = new Set<string>()
+  #groups: GroupWatch | undefined
+  #ableBefore = ''
+  #lookedAtAllMs = -Infinity
+  #missingBefore = ''
+  #due: Timer | undefined
+  #plan: Plan = emptyPlan()
+
+  constructor(deps: LeaderDeps, epoch: number, signal: HostedMachine<typeof leaderMachine>['send']) {
+    const { context, view } = deps
+    const { coordinator, subjects, clock, constants } = context
+    const { bus } = coordinator
+    this.#deps = deps
+    this.#context = context
+    this.#epoch = epoch
+    this.#signal = (told) => {
+      if (!this.#ending.signal.aborted) signal(told)
+    }
+    const changed = () => this.#signal({ type: 'Changed' })
+    this.#lanes = laneClient({ bus, subjects })
+    this.#presence = new PresenceWatch({ agents: coordinator.agents, bus, clock, presenceMs: constants.presenceMs, onChange: changed })
+    this.#agents = new AgentWatch({ bus, subjects, clock, presence: this.#presence, onChange: changed })
+    this.#mappings = new MappingTable(coordinator.mappings, changed)
+    this.#fitness = new LaneFitness(clock)
+    this.#laneWatch = new LaneWatch({
+      bus,
+      subjects,
+      clock,
+      held: () => this.#heldAsMapped(),
+      position: () => view.state.position,
+      onUnfit: (held, why) => {
+        context.logger.warn({ lane: held.lane, holder: held.agent, why }, 'the holder of a lane is unfit; mapping the lane elsewhere')
+        this.#fitness.unfit(held.lane, held.agent)
+        if (why === 'dead') this.#agents.suspect(held.agent)
+        changed()
+      },
+    })
+    this.#unfollow = view.onTurn((seen) => this.#see(seen))
+  }
+
+  stop(): void {
+    this.#ending.abort()
+    this.#unfollow()
+    this.#laneWatch.stop()
+    this.#agents.stop()
+    this.#presence.stop()
+    this.#mappings.stop()
+    this.#due?.cancel()
+  }
+
+  get #state(): RealmFold {
+    return this.#deps.view.state
+  }
+
+  #see(seen: TurnSeen): void {
+    const calls = this.#groups?.see(seen) === true
+    const others = seen.turn.commits.some((commit) => commit.aggregate !== 'group')
+    const leader = this.#state.realm.leader
+    if (leader !== null && leader.epoch > this.#epoch) this.#deps.onSuperseded(leader.epoch)
+    else if (calls || others) this.#signal({ type: 'Changed' })
+  }
+
+  /** Lanes whose holder is who the mapping names; the others are being handed over. */
+  #heldAsMapped() {
+    const held = []
+    for (const { lane } of this.#state.realm.lanes) {
+      const holder = this.#state.lanes.get(lane)?.holder
+      if (holder !== null && holder !== undefined && this.#mappings.agentOf(lane) === holder.agent) held.push({ lane, ...holder })
+    }
+    return held
+  }
+
+  /** Each step ends in one signal, unless the term has ended meanwhile. */
+  #step(done: Parameters<HostedMachine<typeof leaderMachine>['send']>[0], perform: () => Promise<void>): void {
+    perform().then(
+      () => this.#signal(done),
+      (error: unknown) => {
+        if (this.#ending.signal.aborted) return
+        if (!(error instanceof Unavailable)) this.#context.logger.error({ err: error }, 'a round of the leader failed')
+        this.#signal({ type: 'Failed' })
+      },
+    )
+  }
+
+  collect(): void {
+    this.#step({ type: 'Collected' }, async () => {
+      // What was in the log when this round began is known, its own election included.
+      const state = await this.#deps.view.current()
+      if (!this.#presence.current || !this.#mappings.current) throw new Unavailable('presence and mappings are not known yet')
+      this.#groups ??= new GroupWatch(state)
+      this.#groups.settle()
+      const able = this.#agents.able().map((value) => value.agent).join(' ')
+      const nowMs = this.#context.clock.monotonicMs()
+      if (able !== this.#ableBefore || nowMs - this.#lookedAtAllMs >= lookAtAllMs) {
+        this.#groups.lookAtAll()
+        this.#ableBefore = able
+        this.#lookedAtAllMs = nowMs
+      }
+    })
+  }
+
+  compare(): void {
+    const plan = emptyPlan()
+    const able = this.#agents.able()
+    const lanes = this.#state.realm.lanes.map(({ lane, region }) => {
+      const current = this.#mappings.agentOf(lane)
+      const avoid = this.#fitness.unfitFor(lane, current, this.#state.lanes.get(lane)?.holder?.agent)
+      return { lane, region, avoid, ...(current === undefined ? {} : { current }) }
+    })
+    const candidates = able.map(({ agent, region }) => ({ agent, region, leads: agent === this.#context.agent }))
+    for (const [lane, agent] of placeLanes(lanes, candidates)) {
+      if (this.#mappings.agentOf(lane) !== agent) plan.mappings.push({ lane, agent })
+    }
+    for (const agent of this.#state.agents.values()) {
+      if (this.#presence.lostSinceMs(agent.instance) === undefined) continue
+      if (loseAgent(agent, agent.instance).kind === 'events') plan.lost.push({ agent: agent.agent, instance: agent.instance })
+    }
+    let nextMs = Infinity
+    const nowMs = this.#context.clock.monotonicMs()
+    for (const group of this.#groups!.open()) {
+      if (group.grant === null || this.#presence.isHere(group.grant.instance)) continue
+      const lostMs = this.#presence.lostSinceMs(group.grant.instance)
+      const atMs = lostMs === undefined ? this.#presence.mayBeLostAtMs(group.grant.instance)! : expiresAtMs(group, lostMs, (site) => this.#enforces(site))
+      if (lostMs !== undefined && atMs <= nowMs) plan.expiries.push({ group, grant: group.grant.revision })
+      else if (atMs > nowMs) nextMs = Math.min(nextMs, atMs)
+    }
+    this.#remind(nextMs - nowMs)
+    plan.toAssign = this.#groups!.toAssign().filter((group) => !this.#underWay.has(group.group))
+    this.#plan = plan
+    this.#signal({ type: 'Compared', differs: plan.mappings.length + plan.lost.length + plan.expiries.length + plan.toAssign.length > 0 })
+  }
+
+  place(): void {
+    const groups = this.#groups!
+    const able = this.#agents.able()
+    const here = new Set(able.map((value) => value.agent))
+    const added = new Map<string, number>()
+    const missing = new Set<string>()
+    for (const group of this.#plan.toAssign) {
+      const stretches = jobsToAssign(group, (agent) => here.has(agent), stretchLimit)
+      if (stretches.length === 0) {
+        groups.assigned(group.group)
+        continue
+      }
+      const candidates: JobCandidate[] = able.map(({ agent, region, skills }) => ({
+        agent,
+        region,
+        skills,
+        leads: agent === this.#context.agent,
+        load: groups.load(agent) + (added.get(agent) ?? 0),
+      }))
+      const placed = placeJobs({ group: group.group, region: group.region, distributionFactor: group.distributionFactor, stretches }, candidates)
+      for (const skill of placed.missing) missing.add(skill)
+      if (placed.assignments.length === 0) continue
+      for (const { first, last, agent } of placed.assignments) added.set(agent, (added.get(agent) ?? 0) + last - first + 1)
+      const complete = stretches.length < stretchLimit && placed.missing.length === 0
+      this.#plan.assignments.push({ group, assignments: placed.assignments, complete })
+    }
+    this.#sayMissing([...missing].sort().join(', '))
+    this.#signal({ type: 'Placed' })
+  }
+
+  push(): void {
+    const { mappings, lost, expiries, assignments } = this.#plan
+    this.#step({ type: 'Pushed' }, async () => {
+      for (const { lane, agent } of mappings) {
+        const written = await this.#mappings.write(lane, agent, this.#epoch)
+        if (written === 'superseded') return this.#deps.onSuperseded(this.#epoch + 1)
+        if (written === 'written') this.#fitness.mapped(lane, agent)
+        this.#context.logger.debug({ lane, agent, epoch: this.#epoch, written }, 'lane mapped')
+      }
+      for (const { group, grant } of expiries) this.#command(group, { kind: 'expire', grant }, `${group.group} ${grant}`)
+      for (const { group, assignments: given, complete } of assignments) {
+        this.#command(group, { kind: 'assign', assignments: given, ifRevision: group.revision }, group.group, () => {
+          if (complete) this.#groups?.assigned(group.group)
+        })
+      }
+      for (const { agent, instance } of lost) await this.#recordLost(agent, instance)
+    })
+  }
+
+  /** Not waited for: a lane without a holder must not hold up the others. What fails is tried again in a later round. */
+  #command(group: GroupState, body: LaneCommandBody, about: string, done: () => void = () => {}): void {
+    const lane = laneOfGroup(group.group)
+    if (lane === undefined || this.#underWay.has(about)) return
+    this.#underWay.add(about)
+    const send = async () => {
+      const answer = await this.#lanes.send(lane, {
+        builtOn: { incarnation: this.#context.coordinator.log.incarnation, number: this.#state.lanes.get(lane)?.number ?? 0 },
+        group: group.group,
+        actor: `agent:${this.#context.agent}`,
+        epoch: this.#epoch,
+        body,
+      })
+      if (answer.kind === 'done') {
+        await this.#deps.view.reached(answer.position)
+        done()
+      } else if (answer.kind === 'refused') this.#refused(group.group, body, answer)
+    }
+    send()
+      .catch((error: unknown) => {
+        if (!this.#ending.signal.aborted) this.#context.logger.warn({ err: error, group: group.group }, 'a command of the leader failed')
+      })
+      .finally(() => this.#underWay.delete(about))
+  }
+
+  #refused(group: string, body: LaneCommandBody, answer: Extract<LaneCommandAnswer, { readonly kind: 'refused' }>): void {
+    this.#context.logger.warn({ group, command: body.kind, code: answer.code, text: answer.text }, 'a lane refused a command of the leader')
+  }
+
+  async #recordLost(agent: string, instance: string): Promise<void> {
+    const { coordinator, clock, random, subjects } = this.#context
+    await writeAggregate<AgentState, AgentEvent>(
+      { log: coordinator.log, clock, random, signal: this.#ending.signal },
+      {
+        subject: subjects.aggregate('agent', agent),
+        aggregate: 'agent',
+        id: agent,
+        empty: absentAgent(agent),
+        fold: foldAgent,
+        decide: (state) => loseAgent(state, instance),
+        actor: `agent:${this.#context.agent}`,
+        epoch: this.#epoch,
+      },
+    )
+  }
+
+  #enforces(site: string): boolean {
+    return this.#state.sites.get(site)?.fencing === 'enforced'
+  }
+
+  #remind(delayMs: number): void {
+    this.#due?.cancel()
+    this.#due = Number.isFinite(delayMs) ? this.#context.clock.after(Math.max(1, delayMs), () => this.#signal({ type: 'Changed' })) : undefined
+  }
+
+  #sayMissing(missing: string): void {
+    if (missing !== '' && missing !== this.#missingBefore) {
+      this.#context.logger.warn({ skills: missing }, 'jobs wait: no agent that is here has the skill they require')
+    }
+    this.#missingBefore = missing
+  }
+}
+
+function emptyPlan(): Plan {
+  return { mappings: [], lost: [], expiries: [], toAssign: [], assignments: [] }
+}
+

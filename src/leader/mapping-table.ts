@@ -1,0 +1,64 @@
+/**
+ * The mapping of lanes to agents in its bucket, as this leader knows it, and the writing of it [622].
+ *
+ * 1. A mapping is written only on the revision that was seen last, and never over one of a later epoch (FIG. 6 [616]).
+ */
+import { type LaneMappingValue, fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
+import type { Bucket } from '../../streams/ports/bucket.ts'
+
+export type MappingWritten = 'written' | 'unsettled' | 'superseded'
+
+export class MappingTable {
+  readonly #bucket: Bucket
+  readonly #entries = new Map<string, { readonly value: LaneMappingValue; readonly revision: number }>()
+  readonly #watch: { stop(): void }
+  #current = false
+
+  constructor(bucket: Bucket, onChange: () => void) {
+    this.#bucket = bucket
+    this.#watch = bucket.watch((change) => {
+      if (change.kind === 'current') this.#current = true
+      else if (change.kind === 'set') this.#note(change.entry.value, change.entry.revision)
+      else {
+        for (const [lane] of this.#entries) if (laneMappingKey(lane) === change.key) this.#entries.delete(lane)
+      }
+      onChange()
+    })
+  }
+
+  get current(): boolean {
+    return this.#current
+  }
+
+  agentOf(lane: string): string | undefined {
+    return this.#entries.get(lane)?.value.agent
+  }
+
+  stop(): void {
+    this.#watch.stop()
+  }
+
+  /** Throws `Unavailable`. */
+  async write(lane: string, agent: string, epoch: number): Promise<MappingWritten> {
+    const known = this.#entries.get(lane)
+    if (known !== undefined && known.value.epoch > epoch) return 'superseded'
+    const value: LaneMappingValue = { lane, agent, epoch }
+    const bytes = toBytes(value)
+    const key = laneMappingKey(lane)
+    const outcome = known === undefined ? await this.#bucket.create(key, bytes) : await this.#bucket.update(key, bytes, known.revision)
+    if (outcome.kind === 'written') {
+      this.#note(bytes, outcome.revision)
+      return 'written'
+    }
+    // What stands there decides about the next attempt; the next round makes it.
+    const entry = await this.#bucket.get(key)
+    if (entry === undefined) this.#entries.delete(lane)
+    else this.#note(entry.value, entry.revision)
+    return 'unsettled'
+  }
+
+  #note(bytes: Uint8Array, revision: number): void {
+    const value = fromBytes<LaneMappingValue>(bytes)
+    if ((this.#entries.get(value.lane)?.revision ?? 0) < revision) this.#entries.set(value.lane, { value, revision })
+  }
+}

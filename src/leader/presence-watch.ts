@@ -1,0 +1,105 @@
+/**
+ * Which instances are here and which are lost for good, as one leader sees it (P18).
+ *
+ * 1. An instance is lost only when its key is gone and this leader, connected all the while, has seen no new revision for 1.1
+ *    presence times on its monotonic clock. After every reconnection, and at the start, that time begins anew.
+ * 2. Who was found lost stays lost: instance ids are used once (P17).
+ */
+import { lostAtMs } from '../../machines/placement/expiry.ts'
+import { type PresenceValue, fromBytes } from '../../streams/coordination.ts'
+import type { Bucket, BucketChange } from '../../streams/ports/bucket.ts'
+import type { Bus } from '../../streams/ports/bus.ts'
+import type { Clock } from '../../streams/ports/clock.ts'
+
+export interface PresenceWatchDeps {
+  readonly agents: Bucket
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly presenceMs: number
+  /** An instance came, went, or says something else of itself. */
+  readonly onChange: () => void
+}
+
+const instanceKeys = 'instance.'
+
+export class PresenceWatch {
+  readonly #deps: PresenceWatchDeps
+  readonly #here = new Map<string, PresenceValue>()
+  /** Monotonic time of the last revision that was seen of an instance that is gone now. */
+  readonly #lastSeenMs = new Map<string, number>()
+  readonly #lostMs = new Map<string, number>()
+  readonly #watch: { stop(): void }
+  readonly #link: { stop(): void }
+  /** Since when, on the monotonic clock, everything has been heard; undefined while it has not. */
+  #hearsSinceMs: number | undefined
+
+  constructor(deps: PresenceWatchDeps) {
+    this.#deps = deps
+    this.#watch = deps.agents.watch((change) => this.#see(change))
+    this.#link = deps.bus.onLink((state) => {
+      if (state === 'disconnected') this.#hearsSinceMs = undefined
+    })
+  }
+
+  stop(): void {
+    this.#watch.stop()
+    this.#link.stop()
+  }
+
+  /** The present values are known; before that nobody is placed anywhere. */
+  get current(): boolean {
+    return this.#hearsSinceMs !== undefined
+  }
+
+  /** Instances whose key is there. */
+  present(): readonly PresenceValue[] {
+    return [...this.#here.values()]
+  }
+
+  isHere(instance: string): boolean {
+    return this.#here.has(instance)
+  }
+
+  /** Monotonic time since which the instance is lost for good; undefined while it is not (yet). */
+  lostSinceMs(instance: string): number | undefined {
+    const known = this.#lostMs.get(instance)
+    if (known !== undefined) return known
+    if (this.#here.has(instance) || this.#hearsSinceMs === undefined) return undefined
+    const lastSeenMs = Math.max(this.#hearsSinceMs, this.#lastSeenMs.get(instance) ?? -Infinity)
+    const atMs = lostAtMs(lastSeenMs, this.#deps.presenceMs)
+    if (this.#deps.clock.monotonicMs() < atMs) return undefined
+    this.#lostMs.set(instance, atMs)
+    return atMs
+  }
+
+  /** When `lostSinceMs` may say more, monotonic; for a timer. */
+  mayBeLostAtMs(instance: string): number | undefined {
+    if (this.#here.has(instance) || this.#hearsSinceMs === undefined) return undefined
+    return lostAtMs(Math.max(this.#hearsSinceMs, this.#lastSeenMs.get(instance) ?? -Infinity), this.#deps.presenceMs)
+  }
+
+  #see(change: BucketChange): void {
+    const { clock, onChange } = this.#deps
+    switch (change.kind) {
+      case 'current':
+        this.#hearsSinceMs = clock.monotonicMs()
+        return onChange()
+      case 'set': {
+        const { key, value } = change.entry
+        if (!key.startsWith(instanceKeys)) return
+        const instance = key.slice(instanceKeys.length)
+        this.#lastSeenMs.set(instance, clock.monotonicMs())
+        const before = this.#here.get(instance)
+        const now = fromBytes<PresenceValue>(value)
+        this.#here.set(instance, now)
+        if (before === undefined || before.stopping !== now.stopping) onChange()
+        return
+      }
+      case 'gone': {
+        if (!change.key.startsWith(instanceKeys)) return
+        this.#here.delete(change.key.slice(instanceKeys.length))
+        return onChange()
+      }
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Runs a process machine as an XState actor: its effects are performed by functions given here, its delays run on the
+ * injected clock, and every transition is reported.
+ *
+ * 1. Effects run in the order the machine names them, after the state that names them was entered; what they signal back
+ *    is taken after the transition that is under way.
+ * 2. After `stop` no effect runs, no transition is reported and no timer fires.
+ */
+import {
+  type AnyStateMachine,
+  type EventFromLogic,
+  type InputFrom,
+  type InspectionEvent,
+  type SnapshotFrom,
+  type StateValue,
+  createActor,
+} from 'xstate'
+import type { Clock, Timer } from '../../streams/ports/clock.ts'
+
+export interface MachineTransition {
+  readonly machine: string
+  readonly from: StateValue
+  /** Type of the signal; what XState made itself begins with `xstate.`. */
+  readonly event: string
+  readonly to: StateValue
+  /** Wall clock, integer milliseconds since the Unix epoch. */
+  readonly atMs: number
+}
+
+export type TransitionListener = (transition: MachineTransition) => void
+
+export interface HostedMachine<M extends AnyStateMachine> {
+  send(signal: EventFromLogic<M>): void
+  readonly state: SnapshotFrom<M>
+  stop(): void
+}
+
+export interface HostOptions<M extends AnyStateMachine, Effects> {
+  readonly machine: M
+  readonly input: InputFrom<M>
+  readonly clock: Clock
+  /** One function per named effect; a missing one is an error of types. */
+  readonly effects: { readonly [Name in keyof Effects]: (params: Effects[Name]) => void }
+  readonly onTransition?: TransitionListener
+}
+
+/** Started when this returns: the effects of the initial state have run. */
+export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOptions<M, Effects>): HostedMachine<M> {
+  const { machine, clock, effects, onTransition } = options
+  let stopped = false
+  const actions: Record<string, (args: unknown, params: never) => void> = {}
+  for (const [name, perform] of Object.entries(effects) as [string, (params: unknown) => void][]) {
+    actions[name] = (_args, params) => {
+      if (!stopped) perform(params)
+    }
+  }
+  let before: StateValue | undefined
+  const actor = createActor(machine.provide({ actions } as never), {
+    input: options.input,
+    clock: actorClock(clock),
+    inspect: (inspected: InspectionEvent) => {
+      if (inspected.type !== '@xstate.microstep' || stopped) return
+      const to = (inspected.snapshot as { readonly value?: StateValue }).value
+      if (to === undefined) return
+      const from = before ?? to
+      before = to
+      if (inspected._transitions.length > 0) onTransition?.({ machine: machine.id, from, event: inspected.event.type, to, atMs: clock.nowMs() })
+    },
+  } as never)
+  before = actor.getSnapshot().value as StateValue
+  actor.start()
+  return {
+    send: (signal) => {
+      if (!stopped) actor.send(signal)
+    },
+    get state() {
+      return actor.getSnapshot() as SnapshotFrom<M>
+    },
+    stop() {
+      stopped = true
+      actor.stop()
+    },
+  }
+}
+
+/** Our `Clock` in the shape that XState asks for. */
+function actorClock(clock: Clock) {
+  return {
+    setTimeout: (task: () => void, delayMs: number): Timer => clock.after(delayMs, task),
+    clearTimeout: (timer: Timer | undefined): void => timer?.cancel(),
+  }
+}

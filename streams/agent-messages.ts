@@ -1,0 +1,52 @@
+/**
+ * What an agent says of itself: answers on `<realm>.agent.<id>.…` and its machines' transitions on `<realm>.inspect.>`.
+ * Not kept anywhere; documented in `docs/wire.md`, "Messages that are not kept".
+ */
+import type { AgentRole } from '../machines/agent/agent.ts'
+
+/** State of a machine as XState's tools read it: a name, or an object of regions. */
+export type MachineState = string | { readonly [region: string]: MachineState }
+
+/** `<realm>.inspect.<agent>.<machine>`: one per transition, live only. */
+export interface TransitionMessage {
+  readonly agent: string
+  readonly instance: string
+  readonly machine: string
+  /** Of this machine in this process, contiguous from 1: a gap is a lost message. */
+  readonly number: number
+  readonly from: MachineState
+  /** Type of the signal; its data is not published. */
+  readonly event: string
+  readonly to: MachineState
+  readonly atMs: number
+}
+
+/** Answer to `<realm>.agent.<id>.describe`: what the agent is built to do [610], and what it is doing. */
+export interface AgentDescription {
+  readonly agent: string
+  readonly instance: string
+  readonly role: AgentRole
+  readonly region: string
+  readonly skills: readonly string[]
+  readonly build: string
+  /** Kinds of sites that it has an adapter for. */
+  readonly adapters: readonly string[]
+  readonly machines: { readonly [machine: string]: MachineState }
+  /** Epoch, while it leads. */
+  readonly leading: number | null
+  readonly lanes: readonly string[]
+  readonly load: { readonly queued: number; readonly held: number }
+  readonly startedMs: number
+}
+
+/** `<realm>.agent.<id>.stop` */
+export interface StopRequest {
+  /** graceful: finishes or hands back; forced: aborts its calls, their outcomes are `Unknown` unless a read settles them. */
+  readonly mode: 'graceful' | 'forced'
+  /** Only this instance, where it is given. */
+  readonly instance?: string
+}
+
+export type StopAnswer =
+  | { readonly kind: 'stopping'; readonly instance: string }
+  | { readonly kind: 'refused'; readonly text: string }
