@@ -2,6 +2,7 @@
  * All lanes of one agent: follows the mapping that the leader writes, and runs one `LaneProcess` for each lane that was ever
  * mapped to this agent.
  */
+import type { LaneState } from '../../machines/lane/state.ts'
 import { type LaneMappingValue, fromBytes } from '../../streams/coordination.ts'
 import type { WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { AgentContext, LaneHosting, LocalListener, Presence } from '../agent/context.ts'
@@ -17,7 +18,12 @@ export interface LaneHostOptions {
   readonly failpoint?: (name: HolderFailpoint) => Promise<void>
 }
 
-export function startLaneHost(context: AgentContext, presence: Presence, options: LaneHostOptions = {}): LaneHosting {
+export interface LaneHost extends LaneHosting {
+  /** Fold of a lane held now, for those who look on from the same process (I6); read only. */
+  stateOf(lane: string): LaneState | undefined
+}
+
+export function startLaneHost(context: AgentContext, presence: Presence, options: LaneHostOptions = {}): LaneHost {
   const processes = new Map<string, LaneProcess>()
   let local: LocalListener | undefined
   let trusted = true
@@ -56,6 +62,7 @@ export function startLaneHost(context: AgentContext, presence: Presence, options
     get held() {
       return [...processes.values()].filter((process) => process.holder !== undefined).map((process) => process.lane)
     },
+    stateOf: (lane) => processes.get(lane)?.holder?.state,
     workHere(lane: string, request: WorkRequest): Promise<WorkAnswer> | undefined {
       return processes.get(lane)?.work(request)
     },
