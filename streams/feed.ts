@@ -10,17 +10,14 @@ import type { Subjects } from './subjects.ts'
 export interface FeedMessage {
   /** Of the turn that holds the commit. */
   readonly position: number
-  readonly incarnation: number
-  /** Number of the turn on its subject. */
-  readonly number: number
+  /** Of that turn. */
   readonly timeMs: number
   readonly commit: Commit
 }
 
-export function publishOnFeed(bus: Bus, subjects: Subjects, turn: Pick<Turn, 'incarnation' | 'number' | 'timeMs' | 'commits'>, position: number): void {
-  const { incarnation, number, timeMs } = turn
+export function publishOnFeed(bus: Bus, subjects: Subjects, turn: Pick<Turn, 'timeMs' | 'commits'>, position: number): void {
   for (const commit of turn.commits) {
-    const message: FeedMessage = { position, incarnation, number, timeMs, commit }
+    const message: FeedMessage = { position, timeMs: turn.timeMs, commit }
     bus.publish(subjects.feed(commit.aggregate, commit.id), toBytes(message))
   }
 }

@@ -2,7 +2,7 @@
  * Typed client of the service interface: what the command line and `reeve up` ask with. It gives every command an id, so that
  * a repetition can never do it twice and an answer that never came can be settled (P15).
  */
-import { type ApiAnswer, type ApiRequest, type Noun, type Verb, api } from '../../streams/api/catalogue.ts'
+import { type ApiAnswer, type ApiRequest, type ApiSuccess, type Noun, type Verb, api } from '../../streams/api/catalogue.ts'
 import type { EndpointSpec } from '../../streams/api/endpoint.ts'
 import { ApiFailure, type Failure } from '../../streams/api/errors.ts'
 import { newUlid } from '../../streams/codec.ts'
@@ -10,12 +10,12 @@ import { fromBytes, toBytes } from '../../streams/coordination.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import { type Clock, type Random, pause } from '../../streams/ports/clock.ts'
 import type { Subjects } from '../../streams/subjects.ts'
+import { systemClock } from '../platform/clock.ts'
+import { systemRandom } from '../platform/random.ts'
 
 export interface ApiClientOptions {
-  readonly bus: Bus
-  readonly subjects: Subjects
-  readonly clock: Clock
-  readonly random: Random
+  readonly clock?: Clock
+  readonly random?: Random
   /** `person:ID` or `program:ID`; sent with every command that names none. */
   readonly actor?: string
 }
@@ -27,10 +27,13 @@ export interface CallOptions {
 
 export interface ApiClient {
   /**
-   * Never throws for what a service, or the lack of one, may answer: `unreachable` nothing was received; `may-still-happen` a
-   * command whose fate is open, with its id. A command that got no answer is repeated with the same id while there is time.
+   * The answer, whatever it is; never throws for what a service, or the lack of one, may answer: `unreachable` nothing was
+   * received; `may-still-happen` a command whose fate is open, with its id. A command that got no answer is repeated with the
+   * same id while there is time.
    */
-  call<N extends Noun, V extends Verb<N>>(noun: N, verb: V, request: ApiRequest<N, V>, options?: CallOptions): Promise<ApiAnswer<N, V>>
+  answer<N extends Noun, V extends Verb<N>>(noun: N, verb: V, request: ApiRequest<N, V>, options?: CallOptions): Promise<ApiAnswer<N, V>>
+  /** The same, where anything but success ends what the caller does. Throws `ApiFailure`. */
+  call<N extends Noun, V extends Verb<N>>(noun: N, verb: V, request: ApiRequest<N, V>, options?: CallOptions): Promise<ApiSuccess<N, V>>
 }
 
 const queryTimeoutMs = 15_000
@@ -41,10 +44,10 @@ const commandAttemptMs = 25_000
 const noResponderWaitMs = 2_000
 const pauseMs = 100
 
-export function apiClient(options: ApiClientOptions): ApiClient {
-  const { bus, subjects, clock, random } = options
+export function apiClient(bus: Bus, subjects: Subjects, options: ApiClientOptions = {}): ApiClient {
+  const { clock = systemClock, random = systemRandom } = options
 
-  const call = async (noun: Noun, verb: string, request: Record<string, unknown>, timeoutMs: number | undefined): Promise<unknown> => {
+  const ask = async (noun: Noun, verb: string, request: Record<string, unknown>, timeoutMs: number | undefined): Promise<unknown> => {
     const kind = (api[noun] as Record<string, EndpointSpec>)[verb]!.kind
     const command = kind === 'command' ? ((request['command'] as string | undefined) ?? newUlid(clock.nowMs(), random)) : undefined
     const body = command === undefined ? request : { ...(options.actor === undefined ? {} : { actor: options.actor }), ...request, command }
@@ -64,8 +67,14 @@ export function apiClient(options: ApiClientOptions): ApiClient {
     return noAnswer(subjects.realm, received ? command : undefined)
   }
 
+  const answer: ApiClient['answer'] = (noun, verb, request, { timeoutMs } = {}) => ask(noun, verb, request as Record<string, unknown>, timeoutMs) as never
   return {
-    call: (noun, verb, request, { timeoutMs } = {}) => call(noun, verb, request as Record<string, unknown>, timeoutMs) as never,
+    answer,
+    async call(noun, verb, request, callOptions) {
+      const answered = (await answer(noun, verb, request, callOptions)) as { readonly ok: true } | Failure
+      if (!answered.ok) throw ApiFailure.of(answered)
+      return answered as never
+    },
   }
 }
 

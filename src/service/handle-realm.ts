@@ -35,10 +35,12 @@ export function laneHandlers({ view }: ServiceContext): HandlersOf<'lane'> {
   }
 }
 
-export function machineHandlers({ machines }: ServiceContext): HandlersOf<'machine'> {
+export function machineHandlers({ view, machines }: ServiceContext): HandlersOf<'machine'> {
   return {
-    async list({ agent }) {
-      return { ok: true, machines: machines.list(agent) }
+    async list({ agent: only }) {
+      const fold = await view.current()
+      const agents = [...fold.agents.values()].filter(({ agent, phase }) => (only === undefined ? phase === 'started' : agent === only))
+      return { ok: true, machines: await machines.ask(agents.map(({ agent }) => agent).sort()) }
     },
   }
 }
@@ -62,7 +64,7 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
       const fold = await view.current()
       const agent = fold.agents.get(id)
       if (agent === undefined) throw new ApiFailure('unknown-agent', `there is no agent ${id}; "reeve agent list" shows those that are`)
-      const seen = machines.list(id).map(({ machine, state, atMs }) => ({ machine, state, atMs }))
+      const seen = (await machines.ask([id])).map(({ machine, state, atMs }) => ({ machine, state, atMs }))
       return { ok: true, ...shown(fold, agent, await presences(context), workOf(fold)), machines: seen }
     },
   }

@@ -1,6 +1,6 @@
 /** `agent`: agents as the log and their presence say. */
 import { z } from 'zod'
-import { after, count, id, next, pageLimit, success } from './common.ts'
+import { after, count, id, machineState, next, pageLimit, success } from './common.ts'
 import { endpoint } from './endpoint.ts'
 
 const agent = z.object({
@@ -33,7 +33,7 @@ export const agentApi = {
     request: z.strictObject({ agent: id }),
     response: success({
       ...agent.shape,
-      machines: z.array(z.object({ machine: z.string(), state: z.string(), atMs: z.int() })).describe('as far as heard since the service started'),
+      machines: z.array(z.object({ machine: z.string(), state: machineState, atMs: z.int() })).describe('as it says, else as last heard'),
     }),
     errors: ['unknown-agent'],
   }),

@@ -1,5 +1,6 @@
 /** Parts that several requests and answers share. */
 import { z } from 'zod'
+import type { MachineState } from '../agent-messages.ts'
 import { idPattern, regionPattern } from '../subjects.ts'
 
 export const id = z.string().regex(idPattern)
@@ -51,3 +52,6 @@ export const written = {
   position: position.describe('position in the log of what was written; 0 where it was so already'),
   revision: count.describe('revision of the aggregate after it'),
 }
+
+/** As XState's tools read it: a name, or an object of regions. */
+export const machineState: z.ZodType<MachineState> = z.lazy(() => z.union([z.string(), z.record(z.string(), machineState)]))

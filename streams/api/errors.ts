@@ -101,6 +101,18 @@ export class ApiFailure extends Error {
     this.command = details.command
   }
 
+  /** What a service answered. A code of a later version becomes `refused`. */
+  static of({ error }: Failure): ApiFailure {
+    return new ApiFailure(errorCodeOf(error.code), error.text, {
+      ...(error.more === undefined ? {} : { more: error.more }),
+      ...(error.command === undefined ? {} : { command: error.command }),
+    })
+  }
+
+  get exitCode(): number {
+    return exitCodeOf(this.code)
+  }
+
   get retryable(): boolean {
     return errorCodes[this.code].retryable
   }

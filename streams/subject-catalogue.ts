@@ -1,0 +1,72 @@
+/** Every subject of a realm: what it carries, who publishes, who listens. `docs/subjects.md` is generated from it. */
+import type { AgentVerb, LaneVerb, Subjects } from './subjects.ts'
+
+export type SubjectKept = 'stream EVENTS' | 'not kept'
+
+export interface SubjectEntry {
+  readonly subject: string
+  readonly kept: SubjectKept
+  readonly what: string
+  readonly publishers: string
+  readonly listeners: string
+}
+
+const id = '<id>'
+const agent = '<agent>'
+const lane = '<lane>'
+
+const eventsOf: Record<Parameters<Subjects['aggregate']>[0], readonly [what: string, publishers: string]> = {
+  realm: ['format, constants, lanes, elections; the id is always `self`', 'whoever founds or joins the realm; the leader'],
+  agent: ['starts and ends of an agent', 'the agent; the leader, where it is lost'],
+  site: ['a site enters or leaves the scope of management', 'services'],
+  config: ['the desired configuration, in later formats', 'services'],
+  action: ['action items, in later formats', 'services'],
+  trigger: ['triggers and their due times, in later formats', 'services; the leader'],
+  instruction: ['a change that was asked for: lane, plan and terms; the id is the command id', 'services'],
+}
+
+const toLane: Record<LaneVerb, readonly [what: string, publishers: string]> = {
+  work: ['outcomes, what is held, free room; the answer brings grants', 'executors'],
+  command: ['open, add, seal, assign, expire, retry, cancel, resolve, withdraw', 'services; the leader'],
+}
+
+const toAgent: Record<AgentVerb, readonly [what: string, publishers: string]> = {
+  grants: ['locks granted, and what is to be stopped, without being asked', "lanes' holders"],
+  assigned: ['jobs that came into its queue', "lanes' holders"],
+  stop: ['end gracefully, or at once', 'services; `reeve up`'],
+  ping: ['is it alive, and does it lead', 'agents that would lead'],
+  describe: ['what it is built to do, and the states of its machines', 'services; the leader'],
+  abort: ['end the calls of a grant', 'the leader'],
+  'read-site': ['read a site that only it can reach', 'services; agents'],
+}
+
+export function subjectCatalogue(subjects: Subjects): readonly SubjectEntry[] {
+  const kept = (subject: string, what: string, publishers: string): SubjectEntry => ({
+    subject,
+    kept: 'stream EVENTS',
+    what,
+    publishers,
+    listeners: 'everything that folds the log: services, the leader, replay',
+  })
+  const live = (subject: string, what: string, publishers: string, listeners: string): SubjectEntry => ({
+    subject,
+    kept: 'not kept',
+    what,
+    publishers,
+    listeners,
+  })
+  const rows = <K extends string, T>(record: Record<K, T>, row: (key: K, value: T) => SubjectEntry) =>
+    (Object.entries(record) as [K, T][]).map(([key, value]) => row(key, value))
+  return [
+    kept(subjects.lane(lane), 'turns of the groups of a lane, and who holds it', "the lane's holder"),
+    ...rows(eventsOf, (aggregate, [what, publishers]) => kept(subjects.aggregate(aggregate, id), what, publishers)),
+    ...rows(toLane, (verb, [what, publishers]) => live(subjects.toLane(lane, verb), what, publishers, 'whoever believes that it holds the lane')),
+    live(subjects.laneAnnounced(lane), 'a new holder says so', "the lane's holder", 'executors'),
+    ...rows(toAgent, (verb, [what, publishers]) => live(subjects.toAgent(agent, verb), what, publishers, 'the agent')),
+    live(subjects.pingLane(agent, lane), 'is the lane held, and up to which position', 'the leader; agents that are to take the lane', "the lane's holder"),
+    live(subjects.releaseLane(agent, lane), 'the mapping names another: release the lane', 'the agent that is to take the lane', "the lane's holder"),
+    live(subjects.api('<noun>', '<verb>'), 'commands and queries of the service interface (api.md)', 'people and programs', 'services, in one queue group'),
+    live(subjects.feed('<aggregate>', id), 'each commit once more, after it was acknowledged, with its position', "lanes' holders; services; agents", 'people, programs, pages'),
+    live(subjects.inspect(agent, '<machine>'), 'every transition of a machine', 'the agent', 'visualizers; services'),
+  ]
+}
