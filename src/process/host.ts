@@ -2,8 +2,8 @@
  * Runs a process machine as an XState actor: its effects are performed by functions given here, its delays run on the
  * injected clock, and every transition is reported.
  *
- * 1. Effects run in the order the machine names them, after the state that names them was entered; what they signal back
- *    is taken after the transition that is under way.
+ * 1. Effects run in the order the machine names them, when the transition that names them is complete; what they signal back
+ *    at once is taken then, and its effects run after those that were named before.
  * 2. After `stop` no effect runs, no transition is reported and no timer fires.
  */
 import {
@@ -48,16 +48,26 @@ export interface HostOptions<M extends AnyStateMachine, Effects> {
 export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOptions<M, Effects>): HostedMachine<M> {
   const { machine, clock, effects, onTransition } = options
   let stopped = false
-  const actions: Record<string, (args: unknown, params: never) => void> = {}
-  for (const [name, perform] of Object.entries(effects) as [string, (params: unknown) => void][]) {
-    actions[name] = (_args, params) => {
-      if (!stopped) perform(params)
+  // Performed outside the actor: XState forbids to start or signal actors from within an action.
+  const named: (() => void)[] = []
+  let performing = false
+  const perform = () => {
+    if (performing) return
+    performing = true
+    try {
+      for (let effect = named.shift(); effect !== undefined; effect = named.shift()) if (!stopped) effect()
+    } finally {
+      performing = false
     }
+  }
+  const actions: Record<string, (args: unknown, params: never) => void> = {}
+  for (const [name, effect] of Object.entries(effects) as [string, (params: unknown) => void][]) {
+    actions[name] = (_args, params) => void named.push(() => effect(params))
   }
   let before: StateValue | undefined
   const actor = createActor(machine.provide({ actions } as never), {
     input: options.input,
-    clock: actorClock(clock),
+    clock: actorClock(clock, perform),
     inspect: (inspected: InspectionEvent) => {
       if (inspected.type !== '@xstate.microstep' || stopped) return
       const to = (inspected.snapshot as { readonly value?: StateValue }).value
@@ -69,9 +79,12 @@ export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOpt
   } as never)
   before = actor.getSnapshot().value as StateValue
   actor.start()
+  perform()
   return {
     send: (signal) => {
-      if (!stopped) actor.send(signal)
+      if (stopped) return
+      actor.send(signal)
+      perform()
     },
     get state() {
       return actor.getSnapshot() as SnapshotFrom<M>
@@ -83,10 +96,14 @@ export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOpt
   }
 }
 
-/** Our `Clock` in the shape that XState asks for. */
-function actorClock(clock: Clock) {
+/** Our `Clock` in the shape that XState asks for; `after` runs behind every task. */
+function actorClock(clock: Clock, after: () => void) {
   return {
-    setTimeout: (task: () => void, delayMs: number): Timer => clock.after(delayMs, task),
+    setTimeout: (task: () => void, delayMs: number): Timer =>
+      clock.after(delayMs, () => {
+        task()
+        after()
+      }),
     clearTimeout: (timer: Timer | undefined): void => timer?.cancel(),
   }
 }
