@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import type { Cause, Commit, Turn } from './envelope.ts'
-import { turnLimitBytes } from './envelope.ts'
+import { schemaVersion, turnLimitBytes } from './envelope.ts'
 import type { Random } from './ports/clock.ts'
 
 /** What stands at a position is not a turn. Never retried: the bytes are for ever. */
@@ -70,6 +70,7 @@ function envelopeFault(value: unknown): string | undefined {
   const turn = value as Record<string, unknown>
   if (typeof turn['turn'] !== 'string') return '"turn" is not a string'
   if (!isCount(turn['schema'], 1)) return '"schema" is not a whole number from 1'
+  if ((turn['schema'] as number) > schemaVersion) return `it has schema ${String(turn['schema'])}, this build reads up to ${schemaVersion}: use a newer build`
   if (!isCount(turn['incarnation'], 1)) return '"incarnation" is not a whole number from 1'
   if (!isCount(turn['number'], 1)) return '"number" is not a whole number from 1'
   if (!isCount(turn['timeMs'], 0)) return '"timeMs" is not a whole number'

@@ -17,6 +17,8 @@ export interface PresenceValue {
   readonly region: string
   readonly skills: readonly string[]
   readonly build: string
+  /** Presence time that this instance goes by (P18); absent: the realm's present one. */
+  readonly presenceMs?: number
   /** True while the agent is stopping: it takes nothing new. */
   readonly stopping: boolean
 }

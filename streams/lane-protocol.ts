@@ -33,6 +33,8 @@ export interface WorkRequest {
   readonly builtOn: BuiltOn
   readonly agent: string
   readonly instance: string
+  /** Grows with each message of the instance to this lane: what an older one says of `capacity` and `held` is out of date (P6). */
+  readonly counter?: number
   /** Most grants of this lane that it will hold at once; 0 grants nothing (a stopping agent). */
   readonly capacity: number
   /** Every grant that it holds, begun or not. */

@@ -30,6 +30,7 @@ export type AggregateWithSubject = (typeof aggregatesWithSubject)[number]
 export type LaneVerb = 'work' | 'command'
 export type AgentVerb = 'grants' | 'assigned' | 'stop' | 'ping' | 'describe' | 'abort' | 'read-site'
 
+/** What takes an id throws `MalformedId` for one that is none: a dot or a wildcard would be another subject. */
 export interface Subjects {
   readonly realm: string
   /** Every event of the realm. */
@@ -67,15 +68,15 @@ export function subjectsOf(realm: string): Subjects {
     realm,
     allEvents: `${realm}.event.>`,
     allLanes: `${realm}.event.lane.*`,
-    lane: (lane) => `${realm}.event.lane.${lane}`,
-    aggregate: (aggregate, id) => `${realm}.event.${aggregate}.${id}`,
+    lane: (lane) => `${realm}.event.lane.${requireId('lane', lane)}`,
+    aggregate: (aggregate, id) => `${realm}.event.${aggregate}.${requireId(aggregate, id)}`,
     allOf: (aggregate) => `${realm}.event.${aggregate}.*`,
-    toLane: (lane, verb) => `${realm}.lane.${lane}.${verb}`,
-    toAgent: (agent, verb) => `${realm}.agent.${agent}.${verb}`,
-    pingLane: (agent, lane) => `${realm}.agent.${agent}.ping-${lane}`,
-    releaseLane: (agent, lane) => `${realm}.agent.${agent}.release-${lane}`,
+    toLane: (lane, verb) => `${realm}.lane.${requireId('lane', lane)}.${verb}`,
+    toAgent: (agent, verb) => `${realm}.agent.${requireId('agent', agent)}.${verb}`,
+    pingLane: (agent, lane) => `${realm}.agent.${requireId('agent', agent)}.ping-${requireId('lane', lane)}`,
+    releaseLane: (agent, lane) => `${realm}.agent.${requireId('agent', agent)}.release-${requireId('lane', lane)}`,
     api: (noun, verb) => `${realm}.api.v1.${noun}.${verb}`,
-    feed: (aggregate, id) => `${realm}.feed.${aggregate}.${id}`,
+    feed: (aggregate, id) => `${realm}.feed.${aggregate}.${requireId(aggregate, id)}`,
     allFeeds: `${realm}.feed.>`,
     inspect: (agent, machine) => `${realm}.inspect.${agent}.${machine}`,
     allInspect: `${realm}.inspect.>`,

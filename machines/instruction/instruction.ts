@@ -3,6 +3,7 @@
  * recorded too (agents.md [330]). What came first stands.
  */
 import { type Decision, happened, nothing, refused } from '../decision.ts'
+import type { GroupMode } from '../execution-group/events.ts'
 import { cutText, sizeBytes, textLimitBytes } from '../execution-group/limits.ts'
 
 /** Of the group that is opened for it, so that whatever service goes on opens the very same one (P13). */
@@ -13,6 +14,8 @@ export interface InstructionTerms {
   readonly window?: number
   /** Absent: 100. */
   readonly distributionFactor?: number
+  /** Absent: `jobs`. */
+  readonly mode?: GroupMode
 }
 
 export type InstructionEvent =
@@ -66,6 +69,7 @@ export function takeInstruction(state: InstructionState, lane: string, plan: str
   const no = settledAs(state)
   if (no !== undefined) return no
   if (sizeBytes(text) > textLimitBytes) return refused('too-large', `an instruction's text takes at most ${textLimitBytes} bytes; give a shorter one`)
+  if (sizeBytes(terms.name ?? '') > textLimitBytes) return refused('too-large', `a group's name takes at most ${textLimitBytes} bytes; give a shorter one`)
   return happened({ type: 'InstructionTaken', data: { lane, plan, text, ...terms } })
 }
 

@@ -86,6 +86,8 @@ describe('instruction', () => {
   it('is taken once; whoever meets it follows it (P13)', () => {
     const { state } = given().when((at) => takeInstruction(at, 'east-1', 'p', 'start all')).then(taken).when((at) => takeInstruction(at, 'east-2', 'q', 'other')).thenNothing()
     expect(state.taken).toEqual(taken.data)
+    const terms = { name: 'n', window: 4, distributionFactor: 50, mode: 'direct' as const }
+    given().when((at) => takeInstruction(at, 'east-1', 'p', 'start all', terms)).then({ type: 'InstructionTaken', data: { ...taken.data, ...terms } } as InstructionEvent)
   })
   it('a refusal is recorded, and stays', () => {
     given().when((at) => refuseInstruction(at, 'start all', 'unknown-site', 'there is no site x')).then(refusedEvent)
@@ -99,6 +101,7 @@ describe('instruction', () => {
   })
   it('long texts do not fit, an unknown type ends writing', () => {
     given().when((at) => takeInstruction(at, 'east-1', 'p', 'x'.repeat(2_100))).thenRefused('too-large')
+    given().when((at) => takeInstruction(at, 'east-1', 'p', 't', { name: 'x'.repeat(2_100) })).thenRefused('too-large')
     given(notKnown as unknown as InstructionEvent).when((at) => takeInstruction(at, 'east-1', 'p', 't')).thenRefused('wrong-state')
   })
 })

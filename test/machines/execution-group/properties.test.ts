@@ -16,7 +16,7 @@ import { type GroupState, absentGroup, countOf, headJob } from '../../../machine
 import { canonicalJson } from '../../../streams/codec.ts'
 import { groupName, onceOnly, plan, spec, why } from '../../support/group-events.ts'
 
-const runs = { numRuns: 1_500 }
+const runs = { numRuns: 600 }
 
 interface Commit {
   readonly revision: number
@@ -94,7 +94,8 @@ const scenario = fc.record({
   window: fc.integer({ min: 1, max: 3 }),
   mode: fc.constantFrom('jobs' as const, 'jobs' as const, 'sync' as const, 'direct' as const),
   repeatable: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
-  asks: fc.array(ask, { maxLength: 60 }),
+  // Long ones too: by itself fast-check keeps arrays short.
+  asks: fc.array(ask, { maxLength: 60, size: 'max' }),
 })
 type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never
 
