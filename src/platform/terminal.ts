@@ -63,3 +63,8 @@ export function commandLineArguments(): readonly string[] {
 export function workingFolder(): string {
   return process.cwd()
 }
+
+/** Replaces the last line of the terminal, which must not be longer than it is wide; nothing is written elsewhere. */
+export function redrawLine(text: string): void {
+  if (outIsTerminal()) process.stdout.write(`\r\u001b[2K${text}`)
+}

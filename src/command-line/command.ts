@@ -1,0 +1,83 @@
+/** What every command of `reeve` shares: its settings, how it ends, how it names who asks. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { isUlid, newUlid } from '../../streams/codec.ts'
+import { systemClock } from '../platform/clock.ts'
+import { environment } from '../platform/process.ts'
+import { systemRandom } from '../platform/random.ts'
+import { workingFolder } from '../platform/terminal.ts'
+import { type SettingName, type Settings, secretSettings, settingNames, settingTexts, settingsOf } from './configuration.ts'
+
+export type Flags = Readonly<Record<string, unknown>>
+
+/** An action that is given the settings, its own flags and its arguments. */
+export type Act = (settings: Settings, flags: Flags, args: readonly string[]) => Promise<void>
+
+/** For commander's `action`: the settings are judged before anything is done. */
+export function acting(act: Act): (...given: unknown[]) => Promise<void> {
+  return async (...given) => {
+    const command = given.at(-1) as Command
+    const flags = command.optsWithGlobals()
+    const settings = await settingsOf({ flags, environment: environment(), workingFolder: workingFolder() })
+    await act(settings, flags, command.processedArgs.flat().filter((value) => value !== undefined) as string[])
+  }
+}
+
+const valueNames: Partial<Record<SettingName, string>> = {
+  server: 'URL', realm: 'NAME', data: 'DIR', region: 'ID', 'nats-server': 'PATH', 'monitoring-url': 'URL', user: 'NAME',
+}
+
+/** Options that every command takes, before or after its name. */
+export function globalOptions(command: Command): Command {
+  command.optionsGroup('Options for every command:')
+  for (const name of ['server', 'realm', 'data'] as const) command.addOption(settingOption(name))
+  command.option('--config <FILE>', 'configuration file; default: reeve.yaml here')
+  command.addOption(settingOption('user'))
+  return command
+}
+
+export function settingOption(name: SettingName): Option {
+  if (secretSettings.has(name)) throw new Error(`${name} must not be a flag`)
+  const value = valueNames[name]
+  return new Option(value === undefined ? `--${name}` : `--${name} <${value}>`, settingTexts[name])
+}
+
+export function allSettings(): readonly SettingName[] {
+  return settingNames
+}
+
+export function json(command: Command): Command {
+  return command.option('--json', 'one line of JSON, with keys and values as documented')
+}
+
+export function dryRun(command: Command): Command {
+  return command.option('--dry-run', 'say what would be done; do nothing')
+}
+
+/** P15: who repeats a command gives the id of the first attempt. */
+export function commandOption(command: Command): Command {
+  return command.addOption(new Option('--command <ID>', 'id of this command, to repeat one whose answer never came').argParser(ulidArgument))
+}
+
+function ulidArgument(text: string): string {
+  if (!isUlid(text)) throw new InvalidArgumentError('it is not a ULID.')
+  return text
+}
+
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+    if (!(value >= least && value <= most)) throw new InvalidArgumentError(`give a whole number from ${least} to ${most}.`)
+    return value
+  }
+}
+
+export function commandIdOf(flags: Flags): string {
+  return (flags['command'] as string | undefined) ?? newUlid(systemClock.nowMs(), systemRandom)
+}
+
+/** `person:NAME`, of who is logged in on this machine. */
+export function actorOf(): string {
+  const { USER, LOGNAME, USERNAME } = environment()
+  const name = (USER || LOGNAME || USERNAME || 'unknown').replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 64)
+  return `person:${name}`
+}

@@ -1,0 +1,93 @@
+/** `reeve doctor`: checks what there is and says what to do. */
+import { type Command } from 'commander'
+import { ApiFailure } from '../../streams/api/errors.ts'
+import { openLink } from '../../streams/jetstream/connect.ts'
+import { NatsBus } from '../../streams/jetstream/bus.ts'
+import type { Durability } from '../../streams/ports/coordinator.ts'
+import { Unavailable } from '../../streams/ports/event-log.ts'
+import { subjectsOf } from '../../streams/subjects.ts'
+import { defaultConstants } from '../../machines/realm/realm.ts'
+import { type Finding, note, problem } from '../doctor/finding.ts'
+import { checkDataFolder, checkNatsServer, checkNode } from '../doctor/machine.ts'
+import { checkRealm } from '../doctor/realm.ts'
+import { checkClock, checkDurability, checkJetStream, checkServerVersion, checkStreams } from '../doctor/server.ts'
+import { systemClock } from '../platform/clock.ts'
+import { setExitCode } from '../platform/process.ts'
+import { acting, json, settingOption } from './command.ts'
+import type { Settings } from './configuration.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
+import { plain, print, printJson, showStatus, styled } from './output.ts'
+import { apiOf, placeOf } from './session.ts'
+
+export function registerDoctor(program: Command): void {
+  json(program.command('doctor'))
+    .summary('check everything, and say what to do')
+    .description('Checks this machine, the server, streams, durability, clocks, agents and sites, and says what to do. Exit code 1 when something is wrong.')
+    .addOption(settingOption('nats-server'))
+    .addOption(settingOption('monitoring-url'))
+    .action(
+      acting(async (settings, flags) => {
+        showStatus('looking …')
+        const findings = await examine(settings)
+        const problems = findings.filter((finding) => finding.level === 'problem').length
+        if (flags['json']) printJson({ ok: problems === 0, problems, findings })
+        else {
+          for (const finding of findings) printFinding(finding)
+          print()
+          print(problems === 0 ? styled('green', 'nothing is wrong') : styled('red', `${problems} ${problems === 1 ? 'thing has' : 'things have'} to be done`))
+        }
+        if (problems > 0) setExitCode(exitCodes.failed)
+      }),
+    )
+}
+
+async function examine(settings: Settings): Promise<readonly Finding[]> {
+  const here = [checkNode(), await checkNatsServer(systemClock, settings.natsServer), await checkDataFolder(settings.data)]
+  let place: Awaited<ReturnType<typeof placeOf>>
+  try {
+    place = await placeOf(settings)
+  } catch (error) {
+    if (!(error instanceof CommandEnd)) throw error
+    return [...here, note('server', error.message)]
+  }
+  const subjects = subjectsOf(place.realm)
+  let link: Awaited<ReturnType<typeof openLink>>
+  try {
+    link = await openLink({ servers: [place.url], name: 'reeve doctor', clock: systemClock, connectTimeoutMs: 3_000, ...settings.login })
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error
+    return [...here, problem('server', `no nats-server answers at ${place.url} (named by ${place.source})`, 'check the URL and that it runs')]
+  }
+  try {
+    const findings: Finding[] = [...here, checkServerVersion(link), await checkJetStream(link)]
+    try {
+      findings.push(...(await checkStreams(link, subjects)))
+      let said: Durability | undefined
+      let skewMs: number = defaultConstants.clockSkewMs
+      const ask = await apiOf(new NatsBus(link), subjects)
+      let realm: readonly Finding[]
+      try {
+        const shown = await ask('realm', 'show', {})
+        said = shown.durability.level === 'synced' ? { level: 'synced' } : { level: shown.durability.level, why: shown.durability.why ?? 'it does not say why' }
+        skewMs = shown.constants.clockSkewMs
+        realm = await checkRealm(ask)
+      } catch (error) {
+        if (!(error instanceof ApiFailure)) throw error
+        realm = [problem('service', `no service interface answers: ${error.message}`, 'start one with "reeve serve"')]
+      }
+      findings.push(await checkDurability(link, place.monitoringUrl, said), await checkClock(link, systemClock, subjects, skewMs), ...realm)
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error
+      findings.push(problem('server', error.message, 'look at the log of the nats-server'))
+    }
+    return findings
+  } finally {
+    await link.close()
+  }
+}
+
+function printFinding(finding: Finding): void {
+  const mark = { ok: styled('green', '✔'), note: styled('yellow', '•'), problem: styled('red', '✖') }[finding.level]
+  print(`${mark} ${plain(finding.text)}`)
+  if (finding.todo !== undefined && finding.level !== 'ok') print(`    ${styled('dim', plain(finding.todo))}`)
+}

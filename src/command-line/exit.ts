@@ -1,0 +1,70 @@
+/** Exit codes (DESIGN §6) and the one line that goes with them. What an error is decides, never its text. */
+import { CommanderError } from 'commander'
+import { ApiFailure, exitCodeOf } from '../../streams/api/errors.ts'
+import { NoSuchRealm, WrongDefinition } from '../../streams/jetstream/streams-definition.ts'
+import { ServerTooOld } from '../../streams/jetstream/connect.ts'
+import { Unavailable } from '../../streams/ports/event-log.ts'
+import { MalformedId } from '../../streams/subjects.ts'
+import { MalformedLogFile } from '../log-file/format.ts'
+import { UnreadableLogFile } from '../log-file/read.ts'
+import { FolderInUse } from '../platform/data-folder.ts'
+import { FolderUnusable } from '../platform/files.ts'
+import { PortTaken } from '../platform/http-server.ts'
+import { RealmRefused } from '../realm/founding.ts'
+import { WrongIncarnation } from '../realm/aggregate-writer.ts'
+import { MalformedAt } from '../replay/at.ts'
+import { ReplayRefused } from '../replay/group.ts'
+import { NatsServerError } from '../server/errors.ts'
+import { UnknownSiteKind } from '../sites/registry.ts'
+
+export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4 } as const
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
+
+export const exitMeanings: readonly (readonly [ExitCode, string])[] = [
+  [exitCodes.done, 'done'],
+  [exitCodes.failed, 'it was tried and did not succeed'],
+  [exitCodes.usage, 'wrong usage'],
+  [exitCodes.refused, 'refused: a precondition does not hold, nothing was changed'],
+  [exitCodes.unreachable, 'somebody who is needed did not answer; where a command may still happen, its id is said'],
+]
+
+/** A command ends with this code and line. */
+export class CommandEnd extends Error {
+  override readonly name = 'CommandEnd'
+  readonly exitCode: ExitCode
+  /** Further lines, one problem each. */
+  readonly more: readonly string[]
+  constructor(exitCode: ExitCode, message: string, more: readonly string[] = []) {
+    super(message)
+    this.exitCode = exitCode
+    this.more = more
+  }
+}
+
+export interface Ending {
+  readonly exitCode: ExitCode
+  readonly lines: readonly string[]
+}
+
+/** Undefined for what no command should ever meet: a fault of this program. */
+export function endingOf(error: unknown): Ending | undefined {
+  if (error instanceof CommandEnd) return { exitCode: error.exitCode, lines: [error.message, ...error.more] }
+  if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? exitCodes.done : exitCodes.usage, lines: [] }
+  if (error instanceof ApiFailure) {
+    // With several problems the text is a summary of them, or the first.
+    const more = error.more.map((one) => one.text).filter((text) => text !== error.message)
+    return { exitCode: exitCodeOf(error.code) as ExitCode, lines: [error.message, ...more] }
+  }
+  const exitCode = codeOf(error)
+  return exitCode === undefined ? undefined : { exitCode, lines: [(error as Error).message] }
+}
+
+function codeOf(error: unknown): ExitCode | undefined {
+  if (error instanceof Unavailable || error instanceof NoSuchRealm) return exitCodes.unreachable
+  if (error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind) return exitCodes.usage
+  if (error instanceof ReplayRefused) return error.code === 'malformed' ? exitCodes.usage : exitCodes.refused
+  if (error instanceof NatsServerError) return error.problem === 'did-not-start' ? exitCodes.failed : exitCodes.refused
+  if (error instanceof MalformedLogFile || error instanceof UnreadableLogFile) return exitCodes.failed
+  const refusals = [ServerTooOld, WrongDefinition, RealmRefused, WrongIncarnation, FolderInUse, FolderUnusable, PortTaken]
+  return refusals.some((kind) => error instanceof kind) ? exitCodes.refused : undefined
+}

@@ -1,0 +1,116 @@
+/** Following an execution group to its end: each job's line when it is settled, and a line that says where it stands. */
+import type { ApiSuccess } from '../../streams/api/catalogue.ts'
+import type { JobShown } from '../../streams/api/group.ts'
+import { pause } from '../../streams/ports/clock.ts'
+import { systemClock } from '../platform/clock.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
+import { clearStatus, plain, print, showStatus, styled } from './output.ts'
+import type { Session } from './session.ts'
+
+export type GroupShown = ApiSuccess<'group', 'show'>
+
+/** Groups with more jobs show only where they stand. */
+const jobsShownOneByOne = 200
+const pollMs = 200
+const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+
+export function operationText(operation: JobShown['operation']): string {
+  switch (operation.name) {
+    case 'rename':
+      return `rename to ${JSON.stringify(operation.to)}`
+    case 'assign':
+    case 'deassign':
+      return `${operation.name} ${operation.user}`
+    default:
+      return operation.name
+  }
+}
+
+export function hasEnded(phase: string): boolean {
+  return phase === 'completed' || phase === 'cancelled' || phase === 'abandoned'
+}
+
+/** Nothing more happens to it by itself. */
+export function hasStopped(phase: string): boolean {
+  return hasEnded(phase) || phase === 'blocked' || phase === 'faulted'
+}
+
+export interface Following {
+  readonly quiet: boolean
+  readonly signal?: AbortSignal
+  /** For `--wait` after a retry or a resolve: what was blocked at this revision may still be so for a moment. */
+  readonly beyondRevision?: number
+}
+
+/** Resolves when the group has stopped. Any message of the feed makes it look at once; without one it looks every 200 ms. */
+export async function followGroup(session: Session, group: string, options: Following): Promise<GroupShown> {
+  const { signal } = options
+  const settled = new Set<number>()
+  let wake = () => {}
+  const subscription = session.bus.subscribe(session.subjects.feed('group', group), () => wake())
+  try {
+    for (let turn = 0; ; turn++) {
+      const shown = await session.ask('group', 'show', { group })
+      const { state } = shown
+      if (!options.quiet) {
+        if (state.jobs <= jobsShownOneByOne) await printSettled(session, group, settled)
+        const left = state.lock === null ? '' : `, job ${state.executing[0]?.[0] ?? ''} at ${state.lock.agent}`
+        showStatus(`${spinner[turn % spinner.length]} ${state.position} of ${state.jobs} jobs settled${left}`)
+      }
+      if (hasStopped(state.phase) && state.revision > (options.beyondRevision ?? 0)) return shown
+      if (signal?.aborted) return shown
+      await new Promise<void>((resolve) => {
+        wake = resolve
+        void pause(systemClock, pollMs, signal).then(resolve)
+      })
+    }
+  } finally {
+    subscription.stop()
+    clearStatus()
+  }
+}
+
+async function printSettled(session: Session, group: string, settled: Set<number>): Promise<void> {
+  for (let after: number | null = 0; after !== null; ) {
+    const page: ApiSuccess<'group', 'jobs'> = await session.ask('group', 'jobs', { group, after, limit: 1000 })
+    for (const job of page.jobs) {
+      if (settled.has(job.job) || job.phase === 'pending' || job.phase === 'granted') continue
+      settled.add(job.job)
+      print(jobLine(job))
+    }
+    after = page.next
+  }
+}
+
+export function jobLine(job: JobShown): string {
+  const marks = { succeeded: styled('green', '✔'), failed: styled('red', '✖'), cancelled: styled('dim', '–'), unknown: styled('yellow', '?'), pending: ' ', granted: '▸' }
+  const reason = job.reason === null ? '' : `  ${styled('red', plain(job.reason.text))}`
+  const agent = job.agent === null ? '' : styled('dim', `  ${job.agent}`)
+  const what = `${String(job.job).padStart(4)}  ${plain(job.site)}/${plain(job.service)}  ${plain(operationText(job.operation))}`
+  return `  ${marks[job.phase]} ${what}${agent}${reason}`
+}
+
+/** Exit code 1, with the reason, unless everything succeeded. */
+export function demandSuccess(shown: GroupShown): void {
+  const { state } = shown
+  if (state.phase === 'completed') return
+  throw new CommandEnd(exitCodes.failed, whyStopped(shown))
+}
+
+export function whyStopped(shown: GroupShown): string {
+  const { state } = shown
+  const failed = state.failed.at(-1)
+  const group = `group ${state.group}`
+  switch (state.phase) {
+    case 'blocked':
+      return state.unknown !== null
+        ? `${group} is blocked: the outcome of job ${state.unknown.job} is not known (${plain(state.unknown.reason.text)}); look at the site, then "reeve group resolve ${state.group} ${state.unknown.job} succeeded|failed"`
+        : `${group} is blocked: job ${failed?.job} failed (${plain(failed?.reason.text ?? 'no reason')}); "reeve group retry ${state.group}" or "reeve group cancel ${state.group}"`
+    case 'faulted':
+      return `${group} is faulted: ${state.fault?.type} at revision ${state.fault?.revision} (${state.fault?.event}); only "reeve group cancel ${state.group}" leads on`
+    case 'abandoned':
+      return `${group} was abandoned before all its parts had come; ask again`
+    default:
+      return `${group} is ${state.phase}`
+  }
+}

@@ -1,0 +1,188 @@
+/** `reeve group`: execution groups with their exclusive state. */
+import { type Command, Option } from 'commander'
+import type { Run } from '../../machines/execution-group/events.ts'
+import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
+import { inputIsTerminal } from '../platform/terminal.ts'
+import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, wholeNumber } from './command.ts'
+import { confirm } from './confirm.ts'
+import { demandSuccess, followGroup, hasEnded, jobLine } from './follow.ts'
+import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
+import { allPages } from './pages.ts'
+import { type Session, withSession } from './session.ts'
+import { limitOption } from './site.ts'
+
+const phases = ['opening', 'running', 'blocked', 'cancelling', 'completed', 'cancelled', 'abandoned', 'faulted'] as const
+
+export function registerGroup(program: Command): void {
+  const group = program.command('group').description('execution groups: what runs, in order, and where it stands')
+
+  limitOption(json(group.command('list')), 50)
+    .summary('list execution groups, the latest first')
+    .description('Lists execution groups, the latest first.')
+    .addOption(new Option('--phase <PHASE...>', 'only in these states').choices(phases))
+    .option('--site <ID>', 'only unfinished ones that change this site')
+    .action(
+      acting(async (settings, flags) =>
+        withSession(settings, async ({ ask }) => {
+          const limit = flags['limit'] as number
+          const filter = {
+            ...(flags['phase'] === undefined ? {} : { phase: flags['phase'] as (typeof phases)[number][] }),
+            ...(flags['site'] === undefined ? {} : { site: flags['site'] as string }),
+          }
+          const groups = await allPages((after) => ask('group', 'list', { ...filter, ...after, limit: Math.min(limit, 1000) }), (page) => page.groups, limit)
+          if (flags['json']) return printJson({ ok: true, groups })
+          printTable(
+            [
+              { head: 'group', cell: (row) => row.group },
+              { head: 'state', cell: (row) => row.phase },
+              { head: 'settled', align: 'right', cell: (row) => `${row.position}/${row.jobs}` },
+              { head: 'failed', align: 'right', cell: (row) => row.failed },
+              { head: 'sites', cell: (row) => row.sites.join(' ') || '-' },
+              { head: 'name', cell: (row) => row.name },
+            ],
+            groups,
+            'no groups; "reeve change apply" opens one',
+          )
+        }),
+      ),
+    )
+
+  json(group.command('show'))
+    .summary('show the exclusive state of one group')
+    .description('Shows the exclusive state of one group, as the log has it: which jobs were executed, are being executed, and are yet to be.')
+    .argument('<group>', 'id of the group')
+    .action(
+      acting(async (settings, flags, [id]) =>
+        withSession(settings, async ({ ask }) => {
+          const shown = await ask('group', 'show', { group: id! })
+          if (flags['json']) return printJson(shown)
+          printState(shown.state as ExclusiveState, shown.position)
+        }),
+      ),
+    )
+
+  limitOption(json(group.command('jobs')), 200)
+    .summary('list the jobs of a group')
+    .description('Lists the jobs of a group by number, with their state and who executes them.')
+    .argument('<group>', 'id of the group')
+    .option('--after <JOB>', 'begin after the job with this number', wholeNumber(0, 1_000_000), 0)
+    .action(
+      acting(async (settings, flags, [id]) =>
+        withSession(settings, async ({ ask }) => {
+          const limit = flags['limit'] as number
+          const jobs = []
+          for (let after: number | null = flags['after'] as number; after !== null && jobs.length < limit; ) {
+            const page: Awaited<ReturnType<typeof ask<'group', 'jobs'>>> = await ask('group', 'jobs', { group: id!, after, limit: Math.min(limit - jobs.length, 1000) })
+            jobs.push(...page.jobs)
+            after = page.next
+          }
+          if (flags['json']) return printJson({ ok: true, group: id, jobs })
+          for (const job of jobs) print(jobLine(job))
+          if (jobs.length === 0) print(styled('dim', 'no jobs'))
+        }),
+      ),
+    )
+
+  changing(group.command('retry'))
+    .summary('add the failed job of a blocked group anew')
+    .description('Adds the failed job of a blocked group anew, in its place; the group goes on from there.')
+    .argument('<group>', 'id of the group')
+    .action(
+      acting(async (settings, flags, [id]) =>
+        withSession(settings, (session) => change(session, flags, id!, 'retry the failed job of', (ask) => session.ask('group', 'retry', ask))),
+      ),
+    )
+
+  changing(group.command('cancel'))
+    .summary('cancel what a group has not begun')
+    .description('Cancels all pending jobs of a group; the one in flight ends by its outcome. What was done stays done.')
+    .argument('<group>', 'id of the group')
+    .option('--yes', 'do not ask')
+    .action(
+      acting(async (settings, flags, [id]) =>
+        withSession(settings, (session) => change(session, flags, id!, 'cancel', (ask) => session.ask('group', 'cancel', ask), true)),
+      ),
+    )
+
+  changing(group.command('resolve'))
+    .summary('settle a job whose outcome is not known')
+    .description('Settles a job whose outcome is not known, after somebody has looked at the site.')
+    .argument('<group>', 'id of the group')
+    .argument('<job>', 'number of the job', wholeNumber(1, 1_000_000))
+    .addArgument(program.createArgument('<as>', 'what had happened').choices(['succeeded', 'failed']))
+    .action(
+      acting(async (settings, flags, [id, job, as]) =>
+        withSession(settings, (session) =>
+          change(session, flags, id!, `settle job ${job} as ${as} in`, (ask) => session.ask('group', 'resolve', { ...ask, job: Number(job), as: as as 'succeeded' | 'failed' })),
+        ),
+      ),
+    )
+}
+
+function changing(command: Command): Command {
+  return commandOption(dryRun(json(command))).option('--wait', 'follow the group to its end; exit code 1 when it did not complete')
+}
+
+interface GroupAsk {
+  readonly group: string
+  readonly actor: string
+  readonly command: string
+}
+
+async function change(
+  session: Session,
+  flags: Flags,
+  id: string,
+  what: string,
+  carryOut: (ask: GroupAsk) => Promise<{ readonly position: number; readonly revision: number; readonly known: boolean }>,
+  destructive = false,
+): Promise<void> {
+  const before = await session.ask('group', 'show', { group: id })
+  const { state } = before
+  const said = `group ${id} (${plain(state.name)}: ${state.phase}, ${state.position} of ${state.jobs} jobs settled)`
+  if (flags['dryRun']) {
+    const jobs = await session.ask('group', 'jobs', { group: id, after: Math.max(0, firstOpen(state as ExclusiveState) - 1), limit: 20 })
+    if (flags['json']) return printJson({ ok: true, dryRun: true, group: id, state, jobs: jobs.jobs })
+    print(`would ${what} ${said}; its next jobs:`)
+    for (const job of jobs.jobs) print(jobLine(job))
+    return
+  }
+  if (destructive && !hasEnded(state.phase)) await confirm(`${what} ${said}`, flags['yes'] === true, inputIsTerminal())
+  const done = await carryOut({ group: id, actor: actorOf(), command: commandIdOf(flags) })
+  if (!flags['wait']) {
+    if (flags['json']) return printJson(done)
+    return print(`done: ${what} group ${id}${done.known ? ' (known already)' : ''} (position ${done.position}, revision ${done.revision})`)
+  }
+  const shown = await followGroup(session, id, { quiet: flags['json'] === true, beyondRevision: done.revision - 1 })
+  if (flags['json']) printJson({ ...done, state: shown.state, position: shown.position })
+  else print(`group ${id} is ${shown.state.phase} (position ${shown.position}, revision ${shown.state.revision})`)
+  if (!(destructive && shown.state.phase === 'cancelled')) demandSuccess(shown)
+}
+
+function firstOpen(state: ExclusiveState): number {
+  return state.executing[0]?.[0] ?? state.failed.at(-1)?.job ?? state.pending[0]?.[0] ?? 1
+}
+
+export function printState(state: ExclusiveState, position: number): void {
+  printFields([
+    ['group', state.group],
+    ['name', state.name],
+    ['state', state.phase],
+    ['settled', `${state.position} of ${state.jobs}`],
+    ['executed', runsText(state.executed)],
+    ['executing', state.lock === null ? '-' : `${runsText(state.executing)} by ${state.lock.agent} (lock ${state.lock.grant})`],
+    ['pending', runsText(state.pending)],
+    ...(state.cancelled.length === 0 ? [] : ([['cancelled', runsText(state.cancelled)]] as const)),
+    ...state.failed.map((one): [string, string] => ['failed', `${one.job}: ${one.reason.text}`]),
+    ...(state.unknown === null ? [] : ([['not known', `${state.unknown.job}: ${state.unknown.reason.text}`]] as const)),
+    ...(state.retries.length === 0 ? [] : ([['retries', state.retries.map((one) => `${one.job} for ${one.retryOf}`).join(', ')]] as const)),
+    ...(state.fault === null ? [] : ([['fault', `${state.fault.type} at revision ${state.fault.revision} (${state.fault.event})`]] as const)),
+    ['revision', state.revision],
+    ['position', position],
+  ])
+}
+
+export function runsText(runs: readonly Run[]): string {
+  return runs.length === 0 ? '-' : runs.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(' ')
+}
+

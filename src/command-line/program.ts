@@ -1,0 +1,55 @@
+/** The command tree of `reeve`: one file a noun. */
+import { Command } from 'commander'
+import { ownVersion } from '../platform/own-package.ts'
+import { registerAgent } from './agent.ts'
+import { registerChange } from './change.ts'
+import { globalOptions } from './command.ts'
+import { registerCompletion } from './completion.ts'
+import { registerDoctor } from './doctor.ts'
+import { exitMeanings } from './exit.ts'
+import { registerGroup } from './group.ts'
+import { registerLog } from './log.ts'
+import { registerMachine } from './machine.ts'
+import { registerServe, registerSimulatedSite } from './programs.ts'
+import { registerCommand, registerLane } from './realm-commands.ts'
+import { registerReplay } from './replay.ts'
+import { registerService } from './service.ts'
+import { registerSite } from './site.ts'
+import { registerUp } from './up.ts'
+
+export function buildProgram(): Command {
+  const program = globalOptions(new Command('reeve'))
+    .description('Manages virtual computing services on many sites: changes become ordered jobs, agents carry them out, the log replays.')
+    .version(ownVersion(), '--version', 'print the version')
+    .helpCommand(false)
+    .showSuggestionAfterError()
+    .addHelpText('after', `\nExit codes: ${exitMeanings.map(([code, meaning]) => `${code} ${meaning.split(':')[0]!.split(';')[0]}`).join(' · ')}`)
+  program.commandsGroup('Programs:')
+  registerUp(program)
+  registerAgent(program)
+  registerServe(program)
+  registerSimulatedSite(program)
+  program.commandsGroup('Sites and changes:')
+  registerSite(program)
+  registerService(program)
+  registerChange(program)
+  registerGroup(program)
+  registerCommand(program)
+  program.commandsGroup('Looking:')
+  registerLane(program)
+  registerReplay(program)
+  registerLog(program)
+  registerMachine(program)
+  registerDoctor(program)
+  registerCompletion(program)
+  everyCommand(program, (command) => {
+    command.exitOverride()
+    command.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'reeve: ')) })
+  })
+  return program
+}
+
+export function everyCommand(command: Command, visit: (command: Command) => void): void {
+  visit(command)
+  for (const child of command.commands) everyCommand(child, visit)
+}

@@ -1,0 +1,94 @@
+/** A command's connection to a realm: its endpoints (queries and changes), or its log (replay and export, read only). */
+import type { Noun, Verb, ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
+import { connectCoordinator, openLink, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
+import { NatsBus } from '../../streams/jetstream/bus.ts'
+import type { Bus } from '../../streams/ports/bus.ts'
+import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
+import { systemClock } from '../platform/clock.ts'
+import { systemRandom } from '../platform/random.ts'
+import { readRunning } from '../up/running-file.ts'
+import { actorOf } from './command.ts'
+import type { Settings } from './configuration.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
+
+export type Ask = <N extends Noun, V extends Verb<N>>(noun: N, verb: V, request: ApiRequest<N, V>) => Promise<ApiSuccess<N, V>>
+
+export interface Session {
+  readonly bus: Bus
+  readonly subjects: Subjects
+  /** Throws `ApiFailure`. */
+  readonly ask: Ask
+  close(): Promise<void>
+}
+
+export interface Place {
+  readonly url: string
+  readonly realm: string
+  readonly monitoringUrl: string | undefined
+  /** Whence the URL is known, for a person. */
+  readonly source: string
+}
+
+/** Where the realm is. Throws `CommandEnd` (unreachable) where nothing says it. */
+export async function placeOf(settings: Settings): Promise<Place> {
+  if (settings.server !== undefined) {
+    return { url: settings.server, realm: settings.realm, monitoringUrl: settings.monitoringUrl, source: settings.sources.server ?? 'default' }
+  }
+  const running = await readRunning(settings.data)
+  if (running === undefined) {
+    throw new CommandEnd(exitCodes.unreachable, `no realm runs with the data in ${settings.data}: start one with "reeve up", or name a server with --server URL`)
+  }
+  if (!running.alive) {
+    throw new CommandEnd(exitCodes.unreachable, `the realm with the data in ${settings.data} has ended (process ${running.pid}): start it again with "reeve up"`)
+  }
+  return {
+    url: running.url,
+    realm: settings.sources.realm === undefined ? running.realm : settings.realm,
+    monitoringUrl: settings.monitoringUrl ?? running.monitoringUrl,
+    source: `"reeve up", process ${running.pid}`,
+  }
+}
+
+const connectTimeoutMs = 3_000
+
+/** Throws `Unavailable`, `CommandEnd`. */
+export async function openSession(settings: Settings): Promise<Session> {
+  const place = await placeOf(settings)
+  const link = await openLink({ servers: [place.url], name: 'reeve command', clock: systemClock, connectTimeoutMs, ...settings.login })
+  const bus = new NatsBus(link)
+  const subjects = subjectsOf(place.realm)
+  return { bus, subjects, ask: await apiOf(bus, subjects), close: () => link.close() }
+}
+
+/** The endpoints of the realm. */
+export async function apiOf(bus: Bus, subjects: Subjects): Promise<Ask> {
+  const { apiClient } = await import('../service/client.ts')
+  const client = apiClient(bus, subjects, { actor: actorOf() })
+  return (noun, verb, request) => client.call(noun, verb, request)
+}
+
+/** For what only reads the log. Throws `Unavailable`, `NoSuchRealm`, `WrongDefinition`, `ServerTooOld`, `CommandEnd`. */
+export async function openLogForReading(settings: Settings): Promise<{ readonly coordinator: NatsCoordinator; readonly subjects: Subjects }> {
+  const place = await placeOf(settings)
+  const coordinator = await connectCoordinator({
+    servers: [place.url],
+    realm: place.realm,
+    name: 'reeve command (reads)',
+    clock: systemClock,
+    random: systemRandom,
+    create: false,
+    connectTimeoutMs,
+    ...settings.login,
+  })
+  return { coordinator, subjects: subjectsOf(place.realm) }
+}
+
+export async function withSession<T>(settings: Settings, use: (session: Session) => Promise<T>): Promise<T> {
+  const session = await openSession(settings)
+  try {
+    return await use(session)
+  } finally {
+    await session.close()
+  }
+}
+

@@ -1,0 +1,120 @@
+/** `reeve up`: everything on this machine, in one command. */
+import type { Command } from 'commander'
+import { systemClock } from '../platform/clock.ts'
+import { executablesOnPath } from '../platform/folders.ts'
+import { ownVersion } from '../platform/own-package.ts'
+import { environment, exitNow, onParentGone, onStopSignal, setExitCode } from '../platform/process.ts'
+import { systemRandom } from '../platform/random.ts'
+import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
+import { demoSites, submitSample } from '../up/demo.ts'
+import { type RunningUp, UpStopped, startUp } from '../up/up.ts'
+import { acting, settingOption } from './command.ts'
+import type { Settings } from './configuration.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
+import { followGroup, type GroupShown, hasEnded, whyStopped } from './follow.ts'
+import { printState } from './group.ts'
+import { complain, plain, print, styled } from './output.ts'
+
+export function registerUp(program: Command): void {
+  program
+    .command('up')
+    .summary('run everything on this machine')
+    .description('Runs everything on this machine: a nats-server of its own (or --server), agents and the service interface, each a process. Ctrl-C ends all of it.')
+    .option('--demo', 'with two simulated desktop sites; the first start carries out a sample change')
+    .option('--exit', 'end when the sample change is done')
+    .addOption(settingOption('nats-server'))
+    .addOption(settingOption('monitoring-url'))
+    .addOption(settingOption('region'))
+    .addOption(settingOption('accept-weak-durability'))
+    .action(acting((settings, flags) => run(settings, flags['demo'] === true, flags['exit'] === true)))
+}
+
+async function run(settings: Settings, demo: boolean, leave: boolean): Promise<void> {
+  const stop = new AbortController()
+  let running: RunningUp | undefined
+  const signals = onStopSignal((_signal, again) => {
+    stop.abort()
+    // A second wish does not wait any longer.
+    if (again) {
+      running?.kill()
+      exitNow(130)
+    }
+  })
+  const parent = onParentGone(() => stop.abort())
+  print(`${styled('bold', 'reeve')} ${ownVersion()}  ${styled('dim', `realm ${settings.realm}, data in ${settings.data}`)}`)
+  try {
+    running = await startUp({ settings, demo, clock: systemClock, random: systemRandom, signal: stop.signal })
+    const shown = demo ? await sample(running, settings, stop.signal) : undefined
+    if (stop.signal.aborted) return
+    if (leave) {
+      if (shown !== undefined && shown.state.phase !== 'completed') throw new CommandEnd(exitCodes.failed, whyStopped(shown))
+      return
+    }
+    await tryNext(shown?.state.group)
+    const why = await Promise.race([running.failed, new Promise<undefined>((resolve) => stop.signal.addEventListener('abort', () => resolve(undefined), { once: true }))])
+    if (why !== undefined) throw new CommandEnd(exitCodes.failed, why)
+  } catch (error) {
+    if (!(error instanceof UpStopped)) throw error
+  } finally {
+    if (running !== undefined) {
+      if (stop.signal.aborted) print(styled('dim', 'stopping …'))
+      await running.stop()
+    }
+    signals.stop()
+    parent.stop()
+    if (stop.signal.aborted) {
+      print(styled('dim', 'stopped; the data stays'))
+      setExitCode(exitCodes.done)
+    }
+  }
+}
+
+async function sample(running: RunningUp, settings: Settings, signal: AbortSignal): Promise<GroupShown | undefined> {
+  const { session, view } = running
+  const submitted = await submitSample(session.ask, settings.data, systemClock, systemRandom)
+  print()
+  if (submitted.kind === 'nothing') {
+    complain(`no sample change: ${submitted.why}`)
+    return undefined
+  }
+  let shown: GroupShown
+  if (submitted.kind === 'before') {
+    shown = submitted.shown
+    const { state } = shown
+    print(`${styled('bold', 'Sample change')} of the first start: group ${state.group} is ${state.phase}`)
+    if (!hasEnded(state.phase) && state.phase !== 'blocked') shown = await followGroup(session, state.group, { quiet: false, signal })
+  } else {
+    print(`${styled('bold', 'Sample change')}: maintenance-on for ${submitted.jobs} services of ${demoSites.map((site) => site.site).join(' and ')}, in order`)
+    shown = await followGroup(session, submitted.group, { quiet: false, signal })
+  }
+  if (signal.aborted) return shown
+  const { end } = await session.ask('log', 'read', { from: 1, limit: 1 })
+  await view.reached(end)
+  print()
+  print(styled('bold', 'Exclusive state, from the log alone'))
+  printState(shown.state as ExclusiveState, shown.position)
+  print(styled('dim', `The group's last turn stands at position ${shown.position}; the log ends at ${end}.`))
+  if (shown.state.failed.length > 0 && !hasEnded(shown.state.phase)) complain(plain(whyStopped(shown)))
+  return shown
+}
+
+async function tryNext(group: string | undefined): Promise<void> {
+  const commands: (readonly [string, string])[] = [
+    ['reeve service list', 'what the sites provide'],
+    ['reeve change apply maintenance-off --all --wait', 'a change of your own'],
+    ...(group === undefined ? [] : ([[`reeve group show ${group}`, 'its exclusive state'], [`reeve replay --group ${group} --at r5`, 'the same, at any point']] as const)),
+    ['reeve agent list', 'who works; kill one and look again'],
+    ['reeve log tail', 'what happens, live'],
+    ['reeve machine export --to diagrams', 'what may follow what, as pictures'],
+    ['reeve doctor', 'whether all is well'],
+  ]
+  if ((await executablesOnPath('virsh', environment()['PATH'])).length > 0) {
+    commands.push(['reeve site add lab libvirt test+unix:///default', 'libvirt is here: its test hypervisor as a site'])
+  }
+  print()
+  print(`${styled('bold', 'Try next')} ${styled('dim', '(in another terminal, in this folder; in a clone: npx reeve …)')}`)
+  const width = Math.max(...commands.map(([command]) => command.length))
+  for (const [command, about] of commands) print(`  ${command.padEnd(width)}  ${styled('dim', about)}`)
+  print()
+  print(styled('dim', 'Everything runs; Ctrl-C ends it.'))
+}

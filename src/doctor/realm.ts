@@ -1,0 +1,61 @@
+/** What the realm says of itself through its service interface: leader, lanes, agents, sites. */
+import type { Session } from '../command-line/session.ts'
+import { type Finding, note, ok, problem } from './finding.ts'
+
+type Ask = Session['ask']
+
+export async function checkRealm(ask: Ask): Promise<readonly Finding[]> {
+  const realm = await ask('realm', 'show', {})
+  const { agents } = await ask('agent', 'list', { limit: 1000 })
+  const { lanes } = await ask('lane', 'list', {})
+  return [
+    ok('service', `service ${realm.service.id} answers; the log is at position ${realm.position}`),
+    leader(realm.leader, agents),
+    ...agentFindings(agents),
+    laneFinding(lanes),
+    ...(await siteFindings(ask)),
+  ]
+}
+
+type Agents = readonly { readonly agent: string; readonly role: string; readonly present: boolean; readonly phase: string }[]
+
+function leader(named: { readonly agent: string } | null, agents: Agents): Finding {
+  if (!agents.some((agent) => agent.present && agent.role === 'generic')) {
+    return problem('leader', 'no generic agent is alive: nobody can lead', 'start one with "reeve agent"')
+  }
+  if (named === null) return problem('leader', 'no leader was ever elected', 'look at the logs of the generic agents')
+  return agents.some((agent) => agent.agent === named.agent && agent.present)
+    ? ok('leader', `agent ${named.agent} leads`)
+    : problem('leader', `agent ${named.agent}, which led last, is not alive and nobody has followed`, 'wait some seconds; then look at the logs of the generic agents')
+}
+
+function agentFindings(agents: Agents): readonly Finding[] {
+  const silent = agents.filter((agent) => !agent.present && agent.phase === 'started')
+  const alive = agents.filter((agent) => agent.present).length
+  return [
+    alive > 0 ? ok('agents', `${alive} agents are alive`) : problem('agents', 'no agent is alive: no job runs', 'start one with "reeve agent"'),
+    ...silent.map((agent) => note('agents', `agent ${agent.agent} is silent; the leader declares it lost when its time is over`)),
+  ]
+}
+
+function laneFinding(lanes: readonly { readonly lane: string; readonly holder: object | null }[]): Finding {
+  const free = lanes.filter((lane) => lane.holder === null).map((lane) => lane.lane)
+  if (lanes.length === 0) return problem('lanes', 'the realm has no lanes', 'start "reeve serve" or an agent, which founds them')
+  if (free.length === 0) return ok('lanes', `${lanes.length} lanes, each with a holder`)
+  return problem('lanes', `lanes without a holder: ${free.join(', ')}`, 'the leader gives them to agents within seconds; start an agent in that region where there is none')
+}
+
+async function siteFindings(ask: Ask): Promise<readonly Finding[]> {
+  const { sites } = await ask('site', 'list', { limit: 1000 })
+  if (sites.length === 0) return [note('sites', 'no site is managed yet', 'add one with "reeve site add"')]
+  const findings: Finding[] = []
+  for (const { site } of sites) {
+    const shown = await ask('site', 'show', { site })
+    findings.push(
+      shown.reachable
+        ? ok('sites', `site ${site} (${shown.kind}) answers, ${shown.services ?? 0} services`)
+        : problem('sites', `site ${site} (${shown.kind}, ${shown.address}) does not answer: ${shown.reason ?? 'no reason'}`, 'check that it runs and that this address reaches it'),
+    )
+  }
+  return findings
+}

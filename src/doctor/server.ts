@@ -1,0 +1,89 @@
+/** The NATS server: JetStream, the streams field by field, durability (I8), clocks. Reads only. */
+import { durabilityOfServers } from '../../streams/jetstream/durability.ts'
+import type { Link } from '../../streams/jetstream/link.ts'
+import { findIncarnation, realmDefinitions, reportOf } from '../../streams/jetstream/streams-definition.ts'
+import { leastServerVersion } from '../../streams/jetstream/connect.ts'
+import type { Clock } from '../../streams/ports/clock.ts'
+import type { Durability } from '../../streams/ports/coordinator.ts'
+import type { Subjects } from '../../streams/subjects.ts'
+import { readJsonAt } from '../platform/loopback.ts'
+import { compareVersions, parseVersion } from '../server/version.ts'
+import { type Finding, note, ok, problem } from './finding.ts'
+
+export function checkServerVersion(link: Link): Finding {
+  const version = link.connection.info?.version ?? ''
+  const [found, least] = [parseVersion(version), parseVersion(leastServerVersion)!]
+  if (found === undefined) return note('server-version', 'the server does not say which version it is')
+  return compareVersions(found, least) >= 0
+    ? ok('server-version', `nats-server ${version} answers at ${link.connection.getServer()}`)
+    : problem('server-version', `the nats-server is ${version}`, `Reeve needs ${leastServerVersion} or newer: upgrade it`)
+}
+
+export async function checkJetStream(link: Link): Promise<Finding> {
+  const answer = await link.api<{ readonly streams: number; readonly storage: number }>('INFO')
+  return answer.ok
+    ? ok('jetstream', `JetStream is on: ${answer.value.streams} streams, ${Math.ceil(answer.value.storage / 1024)} KiB`)
+    : problem('jetstream', `JetStream is not available: ${answer.error.description}`, 'switch JetStream on for this account')
+}
+
+/** Every stream and bucket of the realm, field by field. */
+export async function checkStreams(link: Link, subjects: Subjects): Promise<readonly Finding[]> {
+  const incarnation = await findIncarnation(link, subjects)
+  if (incarnation === undefined) return [problem('streams', `there is no realm ${subjects.realm} on this server`, 'start it ("reeve up", "reeve serve"), or name another with --realm')]
+  const findings: Finding[] = []
+  const definitions = realmDefinitions(subjects, incarnation)
+  for (const definition of definitions) {
+    const report = await reportOf(link, definition)
+    if (!report.present) {
+      findings.push(problem('streams', `stream ${definition.name} is missing`, 'start "reeve serve", which makes what is missing; a bucket is rebuilt, a log is not'))
+      continue
+    }
+    for (const one of report.differences) {
+      findings.push(problem('streams', `stream ${one.stream}: ${one.field} is ${JSON.stringify(one.actual)} where ${JSON.stringify(one.expected)} is needed`, 'restore the field with the nats command; no program writes until then'))
+    }
+  }
+  return findings.length > 0 ? findings : [ok('streams', `${definitions.length} streams of realm ${subjects.realm}, incarnation ${incarnation}: every field is as it should be`)]
+}
+
+/** Never ok on a guess: what cannot be read is unknown. `saidByRealm`: what the service interface knows. */
+export async function checkDurability(link: Link, monitoringUrl: string | undefined, saidByRealm: Durability | undefined): Promise<Finding> {
+  const how = 'name its monitoring page with --monitoring-url'
+  if (monitoringUrl === undefined) {
+    if (saidByRealm === undefined) return note('durability', 'durability is unknown: only its monitoring page says whether the server syncs every write', how)
+    return durabilityFinding(saidByRealm, how)
+  }
+  const varz = await readJsonAt(new URL('/varz', monitoringUrl).href, 3_000)
+  if (varz === undefined) return note('durability', `durability is unknown: the monitoring page ${monitoringUrl} does not answer`, how)
+  const durability = durabilityOfServers([varz])
+  if (durability.level === 'synced' && link.connection.info?.cluster !== undefined) {
+    return note('durability', 'durability is unknown: this server syncs every write, the others of its cluster were not asked', 'run doctor with the monitoring page of each')
+  }
+  return durabilityFinding(durability, how)
+}
+
+function durabilityFinding(durability: Durability, how: string): Finding {
+  switch (durability.level) {
+    case 'synced':
+      return ok('durability', 'every acknowledged write is on the disk (sync_interval: always)')
+    case 'weak':
+      return problem('durability', `durability is weak: ${durability.why}`, 'set jetstream.sync_interval: always and restart the server')
+    case 'unknown':
+      return note('durability', `durability is unknown: ${durability.why}`, how)
+  }
+}
+
+/** Compares with the server's stamp on its answer; half the round trip is the error. */
+export async function checkClock(link: Link, clock: Clock, subjects: Subjects, allowedMs: number): Promise<Finding> {
+  const incarnation = await findIncarnation(link, subjects)
+  if (incarnation === undefined) return note('clock', 'clocks cannot be compared: there is no log yet')
+  const beforeMs = clock.nowMs()
+  const answer = await link.api<{ readonly ts?: string }>(`STREAM.INFO.${subjects.streamName(incarnation)}`)
+  const afterMs = clock.nowMs()
+  const serverMs = answer.ok && answer.value.ts !== undefined ? Date.parse(answer.value.ts) : Number.NaN
+  if (Number.isNaN(serverMs)) return note('clock', 'the server does not say what time it has')
+  const skewMs = Math.round(serverMs - (beforeMs + afterMs) / 2)
+  const text = `the server's clock is ${Math.abs(skewMs)} ms ${skewMs < 0 ? 'behind' : 'ahead of'} this machine's`
+  return Math.abs(skewMs) > allowedMs
+    ? problem('clock', text, `set the clocks: beyond ${allowedMs} ms an agent takes no lane (P15)`)
+    : ok('clock', text)
+}

@@ -1,0 +1,312 @@
+/**
+ * `reeve up`: everything on this machine. Starts the server, the service interface, the agents and, for a demonstration,
+ * two simulated sites, each a process of its own; keeps them running, and ends all of them with itself.
+ *
+ * 1. One `up` a data folder: the folder's lock is taken first and let go last.
+ * 2. What was started is stopped in the order agents and service, sites, server, whatever happened in between.
+ */
+import { join } from 'node:path'
+import { connectCoordinator, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
+import type { Clock, Random } from '../../streams/ports/clock.ts'
+import { pause } from '../../streams/ports/clock.ts'
+import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
+import type { Settings } from '../command-line/configuration.ts'
+import { print, showStatus, styled } from '../command-line/output.ts'
+import { apiOf, type Session } from '../command-line/session.ts'
+import { type DataFolder, dataFolderAt, lockFolder } from '../platform/data-folder.ts'
+import { makeFolder } from '../platform/folders.ts'
+import { type Environment, environment, ownProcessId, processIdentity } from '../platform/process.ts'
+import { joinRealm } from '../realm/founding.ts'
+import { RealmView } from '../realm/view.ts'
+import { type NatsServer, startNatsServer } from '../server/run.ts'
+import { adapters } from '../sites/registry.ts'
+import { durabilityAt } from './ask-durability.ts'
+import { demoKind, demoSites, portOf } from './demo.ts'
+import { rememberRealm, rememberedRealm } from './realm-identity.ts'
+import { removeRunning, writeRunning } from './running-file.ts'
+import { Supervised } from './supervisor.ts'
+
+export interface UpOptions {
+  readonly settings: Settings
+  readonly demo: boolean
+  readonly clock: Clock
+  readonly random: Random
+  /** Ends the start, where it aborts before that is done. */
+  readonly signal: AbortSignal
+}
+
+export interface RunningUp {
+  readonly session: Session
+  readonly view: RealmView
+  readonly url: string
+  /** Resolves, with why, when it cannot go on by itself. */
+  readonly failed: Promise<string>
+  /** Everything that was started, within 3 s. Idempotent. */
+  stop(): Promise<void>
+  /** At once, by force. */
+  kill(): void
+}
+
+/** The start was ended by a person. */
+export class UpStopped extends Error {
+  override readonly name = 'UpStopped'
+  readonly retryable = true
+}
+
+const genericAgents = 3
+const skilledAgentsAKind = 2
+/** Together well under the 3 s in which Ctrl-C has to be done. */
+const childGraceMs = 1_300
+const serverGraceMs = 900
+const readyMs = 60_000
+
+/** Throws `FolderInUse`, `NatsServerError`, `Unavailable`, `RealmRefused`, `ChildDidNotStart`, `UpStopped`, `ApiFailure`; then nothing of it runs. */
+export async function startUp(options: UpOptions): Promise<RunningUp> {
+  const up = new Up(options)
+  try {
+    await up.start()
+    return up
+  } catch (error) {
+    await up.stop()
+    throw options.signal.aborted ? new UpStopped('stopped before everything had started', { cause: error }) : error
+  }
+}
+
+class Up implements RunningUp {
+  readonly #options: UpOptions
+  readonly #folder: DataFolder
+  readonly #subjects: Subjects
+  readonly #programs: Supervised[] = []
+  readonly #sites: Supervised[] = []
+  readonly #kinds = new Set<string>()
+  #lock: { release(): void } | undefined
+  #server: NatsServer | undefined
+  #coordinator: NatsCoordinator | undefined
+  #place: readonly string[] = []
+  #stopping: Promise<void> | undefined
+  #fail: (why: string) => void = () => {}
+  readonly failed: Promise<string>
+  session!: Session
+  view!: RealmView
+  url = ''
+
+  constructor(options: UpOptions) {
+    this.#options = options
+    this.#folder = dataFolderAt(options.settings.data)
+    this.#subjects = subjectsOf(options.settings.realm)
+    this.failed = new Promise((resolve) => (this.#fail = resolve))
+  }
+
+  async start(): Promise<void> {
+    const { settings, demo } = this.#options
+    this.#lock = await lockFolder(settings.data)
+    await makeFolder(this.#folder.logs)
+    await this.#startServer()
+    await this.#joinRealm()
+    const { view } = this
+    await view.current()
+    // Everything that does not need another is started together.
+    showStatus('starting service, agents and sites …')
+    const service = this.#supervise(this.#programs, 'service', () => ['serve', ...this.#place, '--id', 'service'])
+    const generic = Array.from({ length: genericAgents }, (_, index) => this.#agent(`generic-${index + 1}`, 'generic', undefined))
+    const sites = demo ? demoSites.map((site) => this.#demoSite(site)) : []
+    const skilled = [...new Set([...[...view.state.sites.values()].filter((site) => site.managed).map((site) => site.kind), ...(demo ? [demoKind] : [])])].flatMap((kind) => this.#skilledFor(kind))
+    const started = await Promise.all([service.start(), ...sites.map((site) => site.start()), ...[...generic, ...skilled].map((agent) => agent.start())])
+    this.#demandGoing()
+    line('service', 'answers on the NATS subjects of the realm')
+    line('agents', [...generic, ...skilled].map((agent) => agent.name).join(' '))
+    if (demo) await this.#addDemoSites(started.slice(1, 1 + sites.length).map((ready) => ready.address))
+    view.onTurn(() => void this.#followSites())
+    await this.#followSites()
+    await this.#untilLanesAreHeld()
+  }
+
+  async #startServer(): Promise<void> {
+    const { settings, clock } = this.#options
+    if (settings.server !== undefined) {
+      this.url = settings.server
+      this.#place = ['--server', this.url, ...(settings.monitoringUrl === undefined ? [] : ['--monitoring-url', settings.monitoringUrl])]
+      return
+    }
+    showStatus('starting nats-server …')
+    const server = await startNatsServer({
+      clock,
+      folder: this.#folder.server,
+      ...(settings.natsServer === undefined ? {} : { program: settings.natsServer }),
+      onFetch: () => showStatus('fetching nats-server, once …'),
+    })
+    this.#server = server
+    this.url = server.url
+    this.#place = ['--server', server.url, '--monitoring-url', server.monitoringUrl]
+    void server.exited.then(({ code, signal }) => {
+      if (this.#stopping === undefined) this.#fail(`nats-server ended by itself (${signal ?? `exit code ${code}`}); its log is ${server.logFile}`)
+    })
+    line('server', `nats-server ${server.version} at ${server.url}, every write synced`)
+    this.#demandGoing()
+  }
+
+  async #joinRealm(): Promise<void> {
+    const { settings, clock, random, signal } = this.#options
+    showStatus('joining the realm …')
+    const durability = this.#server === undefined ? await durabilityAt(settings.monitoringUrl) : ({ level: 'synced' } as const)
+    const coordinator = await connectCoordinator({
+      servers: [this.url], realm: settings.realm, name: 'reeve up', clock, random, create: true, ...settings.login, ...(durability === undefined ? {} : { durability }),
+    })
+    this.#coordinator = coordinator
+    const expectedRealm = await rememberedRealm(settings.data)
+    const realm = await joinRealm({ log: coordinator.log, clock, random, signal }, this.#subjects, {
+      actor: 'program:reeve-up',
+      region: settings.region,
+      durability: coordinator.durability,
+      acceptWeakDurability: settings.acceptWeakDurability,
+      ...(expectedRealm === undefined ? {} : { expectedRealm }),
+    })
+    await rememberRealm(settings.data, realm.realm)
+    if (this.#server === undefined) line('server', `${this.url}, durability ${coordinator.durability.level}`)
+    this.view = new RealmView(coordinator.log, this.#subjects)
+    this.session = {
+      bus: coordinator.bus,
+      subjects: this.#subjects,
+      ask: await apiOf(coordinator.bus, this.#subjects),
+      close: async () => {},
+    }
+    const pid = ownProcessId()
+    const identity = processIdentity(pid)
+    const monitoringUrl = this.#server?.monitoringUrl ?? settings.monitoringUrl
+    await writeRunning(settings.data, {
+      url: this.url, realm: settings.realm, pid, ...(identity === undefined ? {} : { identity }), ...(monitoringUrl === undefined ? {} : { monitoringUrl }),
+    })
+    this.#demandGoing()
+  }
+
+  #agent(id: string, role: 'generic' | 'skilled', kind: string | undefined): Supervised {
+    return this.#supervise(this.#programs, id, () => ['agent', ...this.#place, '--id', id, '--role', role, ...(kind === undefined ? [] : ['--skill', kind])])
+  }
+
+  /** Two, so that one may be killed. */
+  #skilledFor(kind: string): readonly Supervised[] {
+    if (this.#kinds.has(kind)) return []
+    this.#kinds.add(kind)
+    // A kind that needs no skill is carried out by generic agents; one without an adapter here by nobody.
+    const adapter = adapters.find((one) => one.kind === kind)
+    if (adapter === undefined || adapter.skill === 'none') return []
+    return Array.from({ length: skilledAgentsAKind }, (_, index) => this.#agent(`${kind}-${index + 1}`, 'skilled', kind))
+  }
+
+  async #followSites(): Promise<void> {
+    for (const site of this.view.state.sites.values()) {
+      if (!site.managed || this.#stopping !== undefined) continue
+      for (const agent of this.#skilledFor(site.kind)) {
+        try {
+          await agent.start()
+          line('agent', `${agent.name}, for sites of kind ${site.kind}`)
+        } catch (error) {
+          print(`${styled('red', '✖')} ${(error as Error).message}`)
+        }
+      }
+    }
+  }
+
+  #demoSite({ site, name, services, seed }: (typeof demoSites)[number]): Supervised {
+    // The same one for the whole run, so that a restart finds its callers.
+    let port = portOf(this.view.state.sites.get(site))
+    const program = this.#supervise(this.#sites, `site ${site}`, () => [
+      'simulated-site', '--data', join(this.#folder.sites, site), '--port', String(port), '--name', name, '--services', String(services), '--seed', seed,
+    ])
+    const start = program.start.bind(program)
+    program.start = async () => {
+      const ready = await start()
+      port = ready.port ?? port
+      return ready
+    }
+    return program
+  }
+
+  async #addDemoSites(addresses: readonly (string | undefined)[]): Promise<void> {
+    for (const [index, { site }] of demoSites.entries()) {
+      const known = this.view.state.sites.get(site)
+      if (known === undefined || known.revision === 0) {
+        await this.session.ask('site', 'add', { site, kind: demoKind, address: addresses[index]!, region: this.#options.settings.region, actor: 'program:reeve-up' })
+      }
+      line('site', `${site} at ${addresses[index]} (simulated desktops)`)
+    }
+    await this.view.current()
+  }
+
+  async #untilLanesAreHeld(): Promise<void> {
+    const { clock } = this.#options
+    showStatus('waiting for a leader and the lanes …')
+    const endMs = clock.monotonicMs() + readyMs
+    for (;;) {
+      this.#demandGoing()
+      const { realm, lanes } = await this.view.current()
+      const held = realm.lanes.filter(({ region, lane }) => region === this.#options.settings.region && lanes.get(lane)?.phase === 'held').length
+      const all = realm.lanes.filter(({ region }) => region === this.#options.settings.region).length
+      if (realm.leader !== null && held === all) return line('leader', `${realm.leader.agent}; ${all} lanes, each with a holder`)
+      if (clock.monotonicMs() >= endMs) {
+        return print(`${styled('yellow', '•')} ${realm.leader === null ? 'no leader yet' : `${all - held} of ${all} lanes have no holder yet`}; "reeve doctor" says more`)
+      }
+      await pause(clock, 50, this.#options.signal)
+    }
+  }
+
+  #supervise(list: Supervised[], name: string, args: () => readonly string[]): Supervised {
+    const { clock } = this.#options
+    const program = new Supervised({
+      name,
+      args: () => [...args(), ...this.#shared(name)],
+      environment: { ...environment(), ...loginVariables(this.#options.settings) },
+      logFile: join(this.#folder.logs, `${name.replace(' ', '-')}.log`),
+      clock,
+      onEnded: (ended, exit, againInMs) => print(`${styled('yellow', '!')} ${ended} ended (${exit.signal ?? `exit code ${exit.code}`}); it is started again in ${againInMs / 1000} s`),
+      onBack: (back) => print(`${styled('green', '✔')} ${back} is back`),
+    })
+    list.push(program)
+    return program
+  }
+
+  #shared(name: string): readonly string[] {
+    if (name.startsWith('site ')) return []
+    const { settings } = this.#options
+    return ['--realm', settings.realm, '--region', settings.region, '--data', settings.data, ...(settings.acceptWeakDurability ? ['--accept-weak-durability'] : [])]
+  }
+
+  #demandGoing(): void {
+    if (this.#options.signal.aborted) throw new UpStopped('stopped before everything had started')
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop())
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all(this.#programs.map((program) => program.stop(childGraceMs)))
+    await Promise.all([...this.#sites.map((site) => site.stop(childGraceMs / 2)), this.view?.stop().catch(() => {})])
+    await this.#coordinator?.close().catch(() => {})
+    await this.#server?.stop(serverGraceMs)
+    if (this.#lock !== undefined) {
+      await removeRunning(this.#options.settings.data).catch(() => {})
+      this.#lock.release()
+    }
+  }
+
+  kill(): void {
+    for (const program of [...this.#programs, ...this.#sites]) program.kill()
+    void this.#server?.stop(0)
+  }
+}
+
+const nameWidth = 8
+
+function line(name: string, text: string): void {
+  print(`${styled('green', '✔')} ${name.padEnd(nameWidth)} ${text}`)
+}
+
+/** A login is never a flag: everybody on the machine can read those (I10). */
+function loginVariables({ login }: Settings): Environment {
+  return {
+    ...(login.user === undefined ? {} : { REEVE_USER: login.user }),
+    ...(login.pass === undefined ? {} : { REEVE_PASSWORD: login.pass }),
+    ...(login.token === undefined ? {} : { REEVE_TOKEN: login.token }),
+  }
+}
