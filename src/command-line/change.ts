@@ -8,7 +8,7 @@ import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, 
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { demandSuccess, followGroup, operationText } from './follow.ts'
-import { plain, print, printJson, printTable, styled } from './output.ts'
+import { counted, plain, print, printJson, printTable, styled } from './output.ts'
 import { type Ask, withSession } from './session.ts'
 
 type Plan = ApiSuccess<'change', 'plan'>
@@ -38,7 +38,7 @@ export function registerChange(program: Command): void {
           if (flags['dryRun']) return plan(session.ask, asked, flags)
           // The plan is seen before it is confirmed, and the very same one is applied.
           const planned = await session.ask('change', 'plan', { ...asked, limit: 0 })
-          if (planned.destructive && planned.jobs > 0) await confirm(`${operationText(planned.operation)}: ${planned.repeats.join('; ')}`, flags['yes'] === true, inputIsTerminal())
+          if (planned.destructive && planned.jobs > 0) await confirm(`do this, and users may lose something: ${planned.repeats.map(plain).join('; ')}`, flags['yes'] === true, inputIsTerminal())
           const applied = await session.ask('change', 'apply', {
             ...asked,
             ...(planned.plan === null || flags['command'] !== undefined ? {} : { plan: planned.plan }),
@@ -54,7 +54,7 @@ export function registerChange(program: Command): void {
           }
           if (!flags['json']) {
             for (const line of applied.repeats) print(plain(line))
-            print(`group ${applied.group}: ${applied.jobs} jobs${applied.alreadySo > 0 ? `, ${applied.alreadySo} services are so already` : ''} (position ${applied.position})${applied.known ? ', known already' : ''}`)
+            print(`group ${applied.group}: ${counted(applied.jobs, 'job')}${applied.alreadySo > 0 ? `, ${applied.alreadySo} services are so already` : ''} (position ${applied.position})${applied.known ? ', known already' : ''}`)
           }
           if (!flags['wait']) {
             if (flags['json']) printJson(applied)
@@ -155,7 +155,7 @@ async function plan(ask: Ask, asked: Asked, flags: Flags): Promise<void> {
   if (page.length < first.jobs) print(styled('dim', `… and ${first.jobs - page.length} more`))
   print()
   for (const line of first.repeats) print(plain(line))
-  print(`${first.jobs} jobs in order; ${first.alreadySo} services are so already${first.destructive ? '; users may lose something' : ''}`)
+  print(`${counted(first.jobs, 'job')} in order; ${first.alreadySo} services are so already${first.destructive ? '; users may lose something' : ''}`)
   print(styled('dim', `plan ${first.plan}`))
 }
 

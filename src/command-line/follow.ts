@@ -46,6 +46,8 @@ export interface Following {
 export async function followGroup(session: Session, group: string, options: Following): Promise<GroupShown> {
   const { signal } = options
   const settled = new Set<number>()
+  /** Who executed a job, as seen while it ran: a group that has ended names nobody any more. */
+  const executors = new Map<number, string>()
   let wake = () => {}
   const subscription = session.bus.subscribe(session.subjects.feed('group', group), () => wake())
   try {
@@ -53,7 +55,7 @@ export async function followGroup(session: Session, group: string, options: Foll
       const shown = await session.ask('group', 'show', { group })
       const { state } = shown
       if (!options.quiet) {
-        if (state.jobs <= jobsShownOneByOne) await printSettled(session, group, settled)
+        if (state.jobs <= jobsShownOneByOne) await printSettled(session, group, settled, executors)
         const left = state.lock === null ? '' : `, job ${state.executing[0]?.[0] ?? ''} at ${state.lock.agent}`
         showStatus(`${spinner[turn % spinner.length]} ${state.position} of ${state.jobs} jobs settled${left}`)
       }
@@ -70,13 +72,14 @@ export async function followGroup(session: Session, group: string, options: Foll
   }
 }
 
-async function printSettled(session: Session, group: string, settled: Set<number>): Promise<void> {
+async function printSettled(session: Session, group: string, settled: Set<number>, executors: Map<number, string>): Promise<void> {
   for (let after: number | null = 0; after !== null; ) {
     const page: ApiSuccess<'group', 'jobs'> = await session.ask('group', 'jobs', { group, after, limit: 1000 })
     for (const job of page.jobs) {
+      if (job.agent !== null) executors.set(job.job, job.agent)
       if (settled.has(job.job) || job.phase === 'pending' || job.phase === 'granted') continue
       settled.add(job.job)
-      print(jobLine(job))
+      print(jobLine({ ...job, agent: job.agent ?? executors.get(job.job) ?? null }))
     }
     after = page.next
   }

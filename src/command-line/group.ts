@@ -178,7 +178,7 @@ export function printState(state: ExclusiveState, position: number): void {
     ...(state.retries.length === 0 ? [] : ([['retries', state.retries.map((one) => `${one.job} for ${one.retryOf}`).join(', ')]] as const)),
     ...(state.fault === null ? [] : ([['fault', `${state.fault.type} at revision ${state.fault.revision} (${state.fault.event})`]] as const)),
     ['revision', state.revision],
-    ['position', position],
+    ['log position', position],
   ])
 }
 

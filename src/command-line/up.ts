@@ -70,7 +70,7 @@ async function run(settings: Settings, demo: boolean, leave: boolean): Promise<v
 }
 
 async function sample(running: RunningUp, settings: Settings, signal: AbortSignal): Promise<GroupShown | undefined> {
-  const { session, view } = running
+  const { session } = running
   const submitted = await submitSample(session.ask, settings.data, systemClock, systemRandom)
   print()
   if (submitted.kind === 'nothing') {
@@ -88,12 +88,11 @@ async function sample(running: RunningUp, settings: Settings, signal: AbortSigna
     shown = await followGroup(session, submitted.group, { quiet: false, signal })
   }
   if (signal.aborted) return shown
-  const { end } = await session.ask('log', 'read', { from: 1, limit: 1 })
-  await view.reached(end)
+  const { turns, end } = await session.ask('log', 'read', { aggregate: 'group', id: shown.state.group, limit: 1000 })
   print()
   print(styled('bold', 'Exclusive state, from the log alone'))
   printState(shown.state as ExclusiveState, shown.position)
-  print(styled('dim', `The group's last turn stands at position ${shown.position}; the log ends at ${end}.`))
+  print(styled('dim', `Its turns stand at positions ${turns[0]?.position} to ${turns.at(-1)?.position}; the log ends at ${end}.`))
   if (shown.state.failed.length > 0 && !hasEnded(shown.state.phase)) complain(plain(whyStopped(shown)))
   return shown
 }

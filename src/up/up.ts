@@ -239,12 +239,16 @@ class Up implements RunningUp {
     const endMs = clock.monotonicMs() + readyMs
     for (;;) {
       this.#demandGoing()
-      const { realm, lanes } = await this.view.current()
-      const held = realm.lanes.filter(({ region, lane }) => region === this.#options.settings.region && lanes.get(lane)?.phase === 'held').length
-      const all = realm.lanes.filter(({ region }) => region === this.#options.settings.region).length
-      if (realm.leader !== null && held === all) return line('leader', `${realm.leader.agent}; ${all} lanes, each with a holder`)
+      const { realm, lanes, agents } = await this.view.current()
+      // What a former run left in the log does not count: its instances are gone.
+      const alive = (named: { readonly agent: string; readonly instance: string } | null | undefined) =>
+        named !== null && named !== undefined && agents.get(named.agent)?.phase === 'started' && agents.get(named.agent)?.instance === named.instance
+      const here = realm.lanes.filter(({ region }) => region === this.#options.settings.region)
+      const held = here.filter(({ lane }) => alive(lanes.get(lane)?.holder)).length
+      const all = here.length
+      if (realm.leader !== null && alive(realm.leader) && held === all) return line('leader', `${realm.leader.agent}; ${all} lanes, each with a holder`)
       if (clock.monotonicMs() >= endMs) {
-        return print(`${styled('yellow', '•')} ${realm.leader === null ? 'no leader yet' : `${all - held} of ${all} lanes have no holder yet`}; "reeve doctor" says more`)
+        return print(`${styled('yellow', '•')} ${!alive(realm.leader) ? 'no leader yet' : `${all - held} of ${all} lanes have no holder yet`}; "reeve doctor" says more`)
       }
       await pause(clock, 50, this.#options.signal)
     }
