@@ -1,0 +1,47 @@
+/** I6: the log, folded, is what a living holder has in memory, to the byte of its canonical JSON. */
+import { type LaneState, emptyLane, foldTurn } from '../../machines/lane/state.ts'
+import { canonicalJson } from '../../streams/codec.ts'
+import type { ReadLog } from './read.ts'
+import type { Violation } from './violation.ts'
+
+export interface LiveLane {
+  readonly lane: string
+  readonly holder: string
+  readonly state: LaneState
+}
+
+export function checkReplay(log: ReadLog, live: readonly LiveLane[]): Violation[] {
+  const violations: Violation[] = []
+  for (const { lane, holder, state } of live) {
+    const folded = emptyLane(lane)
+    for (const stored of log.turns) if (stored.lane === lane) foldTurn(folded, stored.turn)
+    const expected = plain(folded)
+    const found = plain(state)
+    for (const key of new Set([...Object.keys(expected), ...Object.keys(found)])) {
+      const difference = firstDifference(expected[key], found[key], key)
+      if (difference !== undefined) violations.push({ rule: 'I6', what: `lane ${lane} as ${holder} has it differs from the log at ${difference}`, position: undefined })
+    }
+  }
+  return violations
+}
+
+function plain(state: LaneState): Record<string, unknown> {
+  return { ...state, groups: Object.fromEntries(state.groups), commands: Object.fromEntries(state.commands) }
+}
+
+function firstDifference(expected: unknown, found: unknown, path: string): string | undefined {
+  if (isObject(expected) && isObject(found)) {
+    for (const key of new Set([...Object.keys(expected), ...Object.keys(found)])) {
+      const difference = firstDifference(expected[key], found[key], `${path}.${key}`)
+      if (difference !== undefined) return difference
+    }
+    return undefined
+  }
+  const left = expected === undefined ? 'nothing' : canonicalJson(expected)
+  const right = found === undefined ? 'nothing' : canonicalJson(found)
+  return left === right ? undefined : `${path}: the log says ${left}, it has ${right}`
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,44 @@
+/** All checkers on one world. */
+import type { LaneState } from '../../machines/lane/state.ts'
+import type { StoredMessage } from '../../streams/ports/event-log.ts'
+import type { Subjects } from '../../streams/subjects.ts'
+import { checkLog } from '../checkers/log.ts'
+import { checkGroups } from '../checkers/groups.ts'
+import { checkSites } from '../checkers/sites.ts'
+import { checkReplay } from '../checkers/replay.ts'
+import { checkTold } from '../checkers/told.ts'
+import { readLog } from '../checkers/read.ts'
+import type { Violation } from '../checkers/violation.ts'
+import type { WorldPlan } from './plan.ts'
+import type { SimSite } from './site.ts'
+import type { Told } from './told.ts'
+
+export interface Judged {
+  readonly messages: readonly StoredMessage[]
+  readonly subjects: Subjects
+  readonly told: Told
+  readonly sites: readonly SimSite[]
+  readonly writers: ReadonlyMap<string, string>
+  readonly live: readonly { readonly lane: string; readonly holder: string; readonly state: LaneState }[]
+  readonly groups: readonly string[]
+  readonly plan: WorldPlan
+  /** The world came to rest: everything must have ended. */
+  readonly ended: boolean
+}
+
+export function judge(judged: Judged): Violation[] {
+  const log = readLog(judged.messages, judged.subjects.realm)
+  // A process frozen between its check and its call is what no protocol can do anything about (P23).
+  const frozen = judged.plan.nemesis.pauseEveryMs !== undefined
+  return [
+    ...checkLog(log, { writers: judged.writers }),
+    ...checkGroups(log, { mustHaveEnded: judged.ended }),
+    ...checkSites(
+      log,
+      judged.sites.map(({ plan, journal }) => ({ site: plan.site, fencing: plan.fencing, calls: journal })),
+      { frozen, toleranceMs: 1 },
+    ),
+    ...checkReplay(log, judged.live),
+    ...checkTold(log, judged.told),
+  ]
+}

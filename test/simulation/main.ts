@@ -1,0 +1,52 @@
+/**
+ * npm run sim -- --seed N [--trace] · --seeds N [--from S] · --mutants [--seeds N]
+ * Exit code 0: nothing was found (or every mutant was). 1: something was, with one line each to reproduce it.
+ */
+import { parseArgs } from 'node:util'
+import { runWorld } from './world.ts'
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    seeds: { type: 'string' },
+    from: { type: 'string', default: '1' },
+    trace: { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+})
+
+const mostShown = 8
+
+async function campaign(from: number, count: number): Promise<number> {
+  const failed: number[] = []
+  let steps = 0
+  const began = performance.now()
+  for (let seed = from; seed < from + count; seed++) {
+    const result = await runWorld({ seed, ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}) })
+    steps += result.steps
+    if (result.violations.length > 0) {
+      failed.push(seed)
+      console.log(`seed ${seed}: ${result.violations.length} found`)
+      for (const { rule, what, position } of result.violations.slice(0, mostShown)) {
+        console.log(`  ${rule}${position === undefined ? '' : ` at ${position}`}: ${what}`)
+      }
+      console.log(`  reproduce: npm run sim -- --seed ${seed}`)
+    } else if (count === 1) {
+      console.log(`seed ${seed}: nothing found. ${JSON.stringify(result)}`)
+    } else if ((seed - from + 1) % 50 === 0) {
+      console.log(`${seed - from + 1} of ${count} seeds, ${failed.length} failed, ${((performance.now() - began) / 1_000).toFixed(0)} s`)
+    }
+  }
+  const seconds = (performance.now() - began) / 1_000
+  console.log(`${count} seeds from ${from}: ${failed.length} failed; ${steps} steps in ${seconds.toFixed(1)} s`)
+  for (const seed of failed) console.log(`npm run sim -- --seed ${seed}`)
+  return failed.length === 0 ? 0 : 1
+}
+
+if (values.mutants) {
+  const { runMutants } = await import('./mutants.ts')
+  process.exitCode = await runMutants({ seeds: Number(values.seeds ?? 150), only: values.only })
+} else {
+  process.exitCode = await campaign(Number(values.seed ?? values.from), values.seed === undefined ? Number(values.seeds ?? 100) : 1)
+}

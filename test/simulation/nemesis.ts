@@ -1,0 +1,83 @@
+/** What goes wrong from outside, as the plan says, until the faults stop; then everything is repaired and stays so. */
+import type { Dice } from './dice.ts'
+import type { World, WorldAgent } from './world.ts'
+
+export function startNemesis(world: World, dice: Dice): void {
+  const { nemesis, faultsUntilMs } = world.plan
+  const often = (everyMs: number | undefined, strike: () => void) => {
+    if (everyMs === undefined) return
+    const next = () => {
+      world.time.after(dice.between(0.2, 1.8) * everyMs, () => {
+        if (world.calm) return
+        strike()
+        next()
+      })
+    }
+    next()
+  }
+  const later = (leastMs: number, mostMs: number, task: () => void) => world.time.after(dice.between(leastMs, mostMs), task)
+  const restart = (entry: WorldAgent) => {
+    if (entry.running === undefined) world.startAgent(entry.agent)
+  }
+
+  often(nemesis.killEveryMs, () => {
+    const entry = dice.pick(world.agents)
+    if (entry.running === undefined) return
+    world.kill(entry.process, entry.coordinator)
+    later(50, 8_000, () => restart(entry))
+  })
+  often(nemesis.pauseEveryMs, () => {
+    const entry = dice.pick(world.agents)
+    const { process } = entry
+    if (process.state !== 'running') return
+    world.say(process.name, 'paused')
+    process.pause()
+    const suspended = dice.chance(0.3)
+    if (nemesis.twins && dice.chance(0.3)) later(100, 4_000, () => process.state === 'paused' && entry.process === process && twin(entry))
+    later(100, dice.pick([1_000, 5_000, 15_000]), () => {
+      world.say(process.name, suspended ? 'resumed, its machine had been suspended' : 'resumed')
+      process.resume(suspended)
+    })
+  })
+  const twin = (entry: WorldAgent) => {
+    world.say(entry.process.name, 'stays frozen while the agent is started anew')
+    world.frozen.push(entry.process)
+    world.startAgent(entry.agent)
+  }
+  often(nemesis.cutEveryMs, () => {
+    const name = dice.pick([...world.agents.map(({ process }) => process.name), ...world.otherClients])
+    const reach = dice.pick(['disconnected', 'silent'] as const)
+    world.say(name, `cut off: ${reach}`)
+    world.realm.setReach(name, reach)
+    // The site may be cut off with it.
+    if (dice.chance(0.3)) for (const site of world.sites.values()) site.cut(name)
+    later(200, dice.pick([1_000, 4_000, 12_000]), () => {
+      world.say(name, 'joined again')
+      world.realm.setReach(name, 'connected')
+      for (const site of world.sites.values()) site.join(name)
+    })
+  })
+  often(nemesis.serverStopEveryMs, () => {
+    world.say('server', 'stopped')
+    world.realm.stop()
+    later(200, 8_000, () => {
+      world.say('server', 'started')
+      world.realm.start()
+    })
+  })
+  often(nemesis.moveLaneEveryMs, () => world.steward.moveOne())
+  often(nemesis.siteFaultEveryMs, () => dice.pick([...world.sites.values()]).trouble())
+
+  world.time.after(faultsUntilMs, () => {
+    world.say('world', 'faults stop')
+    world.calm = true
+    world.network.calm()
+    world.realm.start()
+    for (const site of world.sites.values()) site.calm()
+    for (const process of world.frozen) process.resume(false)
+    for (const entry of world.agents) {
+      entry.process.resume(false)
+      restart(entry)
+    }
+  })
+}

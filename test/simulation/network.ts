@@ -1,0 +1,88 @@
+/** Answers from the seed what the realm in memory asks about each operation. After `calm()` only latencies are left. */
+import type { AppendFault, Delays, MemoryFaults, ReadFault, WriteFault } from '../../streams/memory/faults.ts'
+import type { Dice } from './dice.ts'
+import type { WorldPlan } from './plan.ts'
+
+export class SimNetwork {
+  readonly faults: MemoryFaults
+  /** By turn id: the process whose append brought it, whatever became of it. */
+  readonly writers = new Map<string, string>()
+  readonly #dice: Dice
+  readonly #plan: WorldPlan
+  #calm = false
+
+  constructor(dice: Dice, plan: WorldPlan) {
+    this.#dice = dice
+    this.#plan = plan
+    this.faults = {
+      append: ({ client, bytes }) => {
+        const turn = /^\{"turn":"([^"]+)"/.exec(Buffer.from(bytes.subarray(0, 48)).toString())?.[1]
+        if (turn !== undefined) this.writers.set(turn, client)
+        return this.#append()
+      },
+      logRead: ({ client }) => this.#read(client),
+      readLag: ({ client }) => (isBystander(client) ? 0 : this.#lag()),
+      bucketWrite: ({ client }) => (isBystander(client) ? this.#delays() : this.#write()),
+      bucketRead: ({ client }) => this.#read(client),
+      watchLag: () => this.#lag(),
+      message: () => this.#message(),
+    }
+  }
+
+  calm(): void {
+    this.#calm = true
+  }
+
+  #hop(): number {
+    return this.#dice.between(0.05, this.#plan.network.latencyMs)
+  }
+
+  #delays(): Delays {
+    return { requestMs: this.#hop(), answerMs: this.#hop() }
+  }
+
+  #lag(): number {
+    return this.#hop() + (this.#calm ? 0 : this.#dice.between(0, this.#plan.store.lagMs))
+  }
+
+  #write(): WriteFault {
+    const { store, network } = this.#plan
+    const draw = this.#dice.part()
+    const delays = this.#delays()
+    if (this.#calm) return delays
+    if (draw < store.requestLost) return { ...delays, lose: 'request' }
+    if (draw < store.requestLost + store.answerLost) return { ...delays, lose: 'answer' }
+    if (draw < store.requestLost + store.answerLost + store.late) return { ...delays, requestMs: this.#dice.between(0, network.latestMs) }
+    return delays
+  }
+
+  #append(): AppendFault {
+    const write = this.#write()
+    const refused = this.#dice.chance(this.#plan.store.refused)
+    if (this.#calm || write.lose !== undefined || !refused) return write
+    return { ...write, refuse: this.#dice.pick(['busy', 'unavailable', 'conflict'] as const) }
+  }
+
+  #read(client: string): ReadFault {
+    const lost = this.#dice.chance(this.#plan.store.readLost)
+    const delays = this.#delays()
+    return !this.#calm && lost && !isBystander(client) ? { ...delays, lose: true } : delays
+  }
+
+  #message(): readonly number[] {
+    const { lost, doubled, late, latestMs } = this.#plan.network
+    const first = this.#hop()
+    if (this.#calm) return [first]
+    if (this.#dice.chance(lost)) return []
+    const arrivals = [this.#dice.chance(late) ? this.#dice.between(0, latestMs) : first]
+    if (this.#dice.chance(doubled)) arrivals.push(this.#dice.between(0, latestMs))
+    return arrivals
+  }
+}
+
+/** Who only stands by for the world itself. */
+export const bystander = 'bystander'
+
+function isBystander(client: string): boolean {
+  return client === bystander
+}

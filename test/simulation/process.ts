@@ -1,0 +1,196 @@
+/**
+ * A simulated process: everything that its code hears (timers, answers, messages, changes) comes through one gate.
+ *
+ * 1. Paused: nothing gets in; on resuming all of it comes in the order of its arrival, each as an event of its own.
+ * 2. Dead: nothing gets in any more, so that code of it which waits never goes on, as after `kill -9`. What it had sent is under way.
+ */
+import type { Bucket } from '../../streams/ports/bucket.ts'
+import type { Bus } from '../../streams/ports/bus.ts'
+import type { Clock, Timer } from '../../streams/ports/clock.ts'
+import type { Coordinator, TextStore } from '../../streams/ports/coordinator.ts'
+import type { EventLog } from '../../streams/ports/event-log.ts'
+import { type VirtualTime, epochMs } from './virtual-time.ts'
+
+export interface ClockFaults {
+  /** Of the wall clock against the realm's, milliseconds. */
+  readonly skewMs: number
+  /** How fast both clocks run: 1 is right. */
+  readonly rate: number
+}
+
+export class SimProcess {
+  readonly name: string
+  readonly clock: Clock
+  readonly #time: VirtualTime
+  #state: 'running' | 'paused' | 'dead' = 'running'
+  #waiting: (() => void)[] = []
+  #catchingUp = false
+  /** What the monotonic clock lost while the machine was suspended (P18). */
+  #suspendedMs = 0
+  #pausedAtMs = 0
+
+  constructor(name: string, time: VirtualTime, faults: ClockFaults) {
+    this.name = name
+    this.#time = time
+    const originMs = time.nowMs
+    this.clock = {
+      nowMs: () => Math.floor(epochMs + faults.skewMs + time.nowMs * faults.rate),
+      monotonicMs: () => (time.nowMs - originMs) * faults.rate - this.#suspendedMs,
+      after: (delayMs, task): Timer => {
+        if (this.#state === 'dead') return { cancel: () => {} }
+        let cancelled = false
+        const timer = time.after(delayMs / faults.rate, () => this.enter(() => !cancelled && task()))
+        return {
+          cancel: () => {
+            cancelled = true
+            timer.cancel()
+          },
+        }
+      },
+    }
+  }
+
+  get state(): 'running' | 'paused' | 'dead' {
+    return this.#state
+  }
+
+  enter(task: () => void): void {
+    if (this.#state === 'dead') return
+    // What waited since the pause goes first.
+    if (this.#state === 'paused' || this.#catchingUp) this.#waiting.push(task)
+    else task()
+  }
+
+  pass<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      promise.then(
+        (value) => this.enter(() => resolve(value)),
+        (error: unknown) => this.enter(() => reject(error as Error)),
+      )
+    })
+  }
+
+  pause(): void {
+    if (this.#state !== 'running') return
+    this.#state = 'paused'
+    this.#pausedAtMs = this.#time.nowMs
+  }
+
+  /** `suspended`: it was the machine that stood still, and its monotonic clock with it. */
+  resume(suspended: boolean): void {
+    if (this.#state !== 'paused') return
+    this.#state = 'running'
+    if (suspended) this.#suspendedMs += this.#time.nowMs - this.#pausedAtMs
+    if (!this.#catchingUp) this.#catchUp()
+  }
+
+  #catchUp(): void {
+    this.#catchingUp = this.#waiting.length > 0
+    if (!this.#catchingUp) return
+    this.#time.after(0, () => {
+      if (this.#state === 'running') this.#waiting.shift()?.()
+      if (this.#state === 'running') this.#catchUp()
+      else this.#catchingUp = false
+    })
+  }
+
+  kill(): void {
+    this.#state = 'dead'
+    this.#waiting = []
+  }
+
+  coordinator(inner: Coordinator): Coordinator {
+    return {
+      log: this.#log(inner.log),
+      bus: this.#bus(inner.bus),
+      texts: this.#texts(inner.texts),
+      lease: this.#bucket(inner.lease),
+      agents: this.#bucket(inner.agents),
+      config: this.#bucket(inner.config),
+      mappings: this.#bucket(inner.mappings),
+      durability: inner.durability,
+      close: () => this.pass(inner.close()),
+    }
+  }
+
+  #log(log: EventLog): EventLog {
+    const pass = <T>(promise: Promise<T>) => this.pass(promise)
+    return {
+      incarnation: log.incarnation,
+      append: (request) => pass(log.append(request)),
+      last: (subject) => pass(log.last(subject)),
+      at: (position) => pass(log.at(position)),
+      end: () => pass(log.end()),
+      async *read(options) {
+        const reading = log.read(options)[Symbol.asyncIterator]()
+        try {
+          for (;;) {
+            const next = await pass(reading.next())
+            if (next.done === true) return
+            yield next.value
+          }
+        } finally {
+          await reading.return?.()
+        }
+      },
+    }
+  }
+
+  #bus(bus: Bus): Bus {
+    const gate = this
+    return {
+      publish: (subject, data) => bus.publish(subject, data),
+      subscribe: (subject, handle, options) => {
+        let active = true
+        const subscription = bus.subscribe(subject, (message) => gate.enter(() => active && handle(message)), options)
+        return {
+          stop() {
+            active = false
+            subscription.stop()
+          },
+        }
+      },
+      ask: (subject, data, options) => gate.pass(bus.ask(subject, data, options)),
+      flush: (timeoutMs) => gate.pass(bus.flush(timeoutMs)),
+      serve: (service) =>
+        gate.pass(
+          bus.serve({
+            ...service,
+            endpoints: service.endpoints.map((endpoint) => ({ ...endpoint, handle: (message) => gate.enter(() => endpoint.handle(message)) })),
+          }),
+        ),
+      get link() {
+        return bus.link
+      },
+      onLink: (listener) => bus.onLink((state) => gate.enter(() => listener(state))),
+    }
+  }
+
+  #bucket(bucket: Bucket): Bucket {
+    const pass = <T>(promise: Promise<T>) => this.pass(promise)
+    return {
+      name: bucket.name,
+      get: (key) => pass(bucket.get(key)),
+      create: (key, value, options) => pass(bucket.create(key, value, options)),
+      createOnce: (key, value, options) => pass(bucket.createOnce(key, value, options)),
+      update: (key, value, revision, options) => pass(bucket.update(key, value, revision, options)),
+      put: (key, value) => pass(bucket.put(key, value)),
+      remove: (key, revision) => pass(bucket.remove(key, revision)),
+      entries: () => pass(bucket.entries()),
+      watch: (onChange) => {
+        let active = true
+        const watch = bucket.watch((change) => this.enter(() => active && onChange(change)))
+        return {
+          stop() {
+            active = false
+            watch.stop()
+          },
+        }
+      },
+    }
+  }
+
+  #texts(texts: TextStore): TextStore {
+    return { put: (bytes) => this.pass(texts.put(bytes)), get: (digest) => this.pass(texts.get(digest)) }
+  }
+}

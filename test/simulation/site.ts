@@ -1,0 +1,136 @@
+/**
+ * A site in virtual time: the call desk, store and switches of the simulated site itself, its journal in memory, and a network of
+ * its own between it and every process.
+ */
+import type { Clock } from '../../streams/ports/clock.ts'
+import { pause } from '../../streams/ports/clock.ts'
+import { type SiteCall, type SiteConnection, type SiteResult, SiteUnreachable } from '../../src/sites/adapter.ts'
+import { type Answered, CallDesk } from '../../src/sites/simulated/calls.ts'
+import type { CallOutcome, CallRequest, JournalEntry } from '../../src/sites/simulated/protocol.ts'
+import { Store } from '../../src/sites/simulated/store.ts'
+import { Switches } from '../../src/sites/simulated/switches.ts'
+import type { Dice } from './dice.ts'
+import type { SitePlan } from './plan.ts'
+import type { SimProcess } from './process.ts'
+
+const serviceCount = 40
+
+export class SimSite {
+  readonly plan: SitePlan
+  readonly #store = new Store()
+  readonly #switches = new Switches()
+  readonly #desk: CallDesk
+  readonly #clock: Clock
+  readonly #dice: Dice
+  readonly #unreachable = new Set<string>()
+
+  constructor(plan: SitePlan, clock: Clock, dice: Dice) {
+    this.plan = plan
+    this.#clock = clock
+    this.#dice = dice
+    this.#store.fold({ type: 'created', format: 1, name: plan.site, services: serviceCount, seed: plan.site, atMs: clock.nowMs() })
+    this.#desk = new CallDesk({
+      store: this.#store,
+      journal: {
+        append: (line) => this.#store.fold(line),
+        synced: () => pause(clock, dice.between(0.1, plan.latencyMs)),
+        close: async () => {},
+      },
+      switches: this.#switches,
+      clock,
+      fencing: plan.fencing,
+      stopping: new AbortController().signal,
+    })
+  }
+
+  get services(): readonly string[] {
+    return [...this.#store.services()].map(({ id }) => id)
+  }
+
+  get journal(): readonly JournalEntry[] {
+    return this.#store.calls(0, Infinity)
+  }
+
+  /** The next few calls meet something. */
+  trouble(): void {
+    const dice = this.#dice
+    const when = dice.pick(['before', 'after'] as const)
+    const fault = dice.pick([
+      { kind: 'latency', latencyMs: dice.whole(10, 5_000), pastDeadline: dice.chance(0.3) },
+      { kind: 'refuse', reason: 'refused by the world' },
+      { kind: 'error', when },
+      { kind: 'drop', when },
+      { kind: 'hang', when },
+    ] as const)
+    this.#switches.add({ operation: '*', count: dice.whole(1, 3), fault })
+  }
+
+  join(process: string): void {
+    this.#unreachable.delete(process)
+  }
+
+  cut(process: string): void {
+    this.#unreachable.add(process)
+  }
+
+  calm(): void {
+    this.#switches.removeAll()
+    this.#unreachable.clear()
+  }
+
+  connect(process: SimProcess): SiteConnection {
+    return {
+      read: (signal) => process.pass(this.#read(process, signal)),
+      carryOut: (call) => process.pass(this.#carryOut(process, call)),
+      close: async () => {},
+    }
+  }
+
+  #hop(): Promise<void> {
+    return pause(this.#clock, this.#dice.between(0.05, 2))
+  }
+
+  async #read(process: SimProcess, signal: AbortSignal) {
+    await this.#hop()
+    if (this.#unreachable.has(process.name) || signal.aborted) throw new SiteUnreachable(`site ${this.plan.site} cannot be reached`)
+    const services = [...this.#store.services()]
+    await this.#hop()
+    return { site: this.plan.site, services }
+  }
+
+  async #carryOut(process: SimProcess, call: SiteCall): Promise<SiteResult> {
+    await this.#hop()
+    if (this.#unreachable.has(process.name)) return { kind: 'failed', code: 'unreachable', reason: `site ${this.plan.site} not reached` }
+    const { operation, token, idempotencyKey, deadlineMs } = call
+    if (operation.name === 'rehearse') return { kind: 'failed', code: 'unsupported', reason: 'not here' }
+    const request: CallRequest = { operation, token, idempotencyKey, deadlineMs, fencing: this.plan.fencing }
+    // As the adapter does: what the abort leaves behind goes on at the site.
+    const aborted = new Promise<'aborted'>((resolve) => {
+      if (call.signal.aborted) resolve('aborted')
+      else call.signal.addEventListener('abort', () => resolve('aborted'), { once: true })
+    })
+    const answered = await Promise.race([aborted, this.#desk.take(call.service, request)])
+    await this.#hop()
+    if (answered === 'aborted') return { kind: 'unknown', reason: 'no answer in the time of the call' }
+    return this.#resultOf(answered, call)
+  }
+
+  #resultOf(answered: Answered, call: SiteCall): SiteResult {
+    if (answered.kind === 'outcome') return fromOutcome(answered.outcome)
+    const entry = this.#store
+      .callsOf(call.idempotencyKey)
+      .findLast(({ token, deadlineMs }) => token.revision === call.token.revision && deadlineMs === call.deadlineMs)
+    return entry?.outcome ? fromOutcome(entry.outcome) : { kind: 'unknown', reason: 'the site did not say what became of the call' }
+  }
+}
+
+function fromOutcome(outcome: CallOutcome): SiteResult {
+  switch (outcome.kind) {
+    case 'busy':
+    case 'expired':
+    case 'lost':
+      return { kind: 'failed', code: 'refused-by-site', reason: `${outcome.kind}; nothing was changed` }
+    default:
+      return outcome
+  }
+}

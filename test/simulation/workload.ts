@@ -1,0 +1,164 @@
+/**
+ * Who asks: opens groups in parts, repeats with the same command id until it is answered, and sees every group to its end (retries,
+ * resolves or cancels what blocks). Never killed; cut off and misled like everybody else.
+ */
+import { groupTable } from '../../machines/execution-group/machine.ts'
+import type { JobSpec } from '../../machines/execution-group/events.ts'
+import type { Operation } from '../../machines/service/operation.ts'
+import { laneClient } from '../../src/lane/client.ts'
+import { partsOf } from '../../src/change/parts.ts'
+import { planBytes } from '../../src/change/plan.ts'
+import { RealmView } from '../../src/realm/view.ts'
+import { digestOf, newUlid } from '../../streams/codec.ts'
+import type { LaneCommand, LaneCommandAnswer, LaneCommandBody } from '../../streams/lane-protocol.ts'
+import { pause } from '../../streams/ports/clock.ts'
+import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import { type Subjects, groupId } from '../../streams/subjects.ts'
+import type { Dice } from './dice.ts'
+import type { SimProcess } from './process.ts'
+import type { SimSite } from './site.ts'
+import type { Told } from './told.ts'
+
+const lookMs = 250
+/** A command that nobody answers is given up for good: the world is broken by then. */
+const attempts = 400
+
+export interface WorkloadOptions {
+  readonly process: SimProcess
+  readonly coordinator: Coordinator
+  readonly subjects: Subjects
+  readonly dice: Dice
+  readonly lanes: readonly string[]
+  readonly sites: ReadonlyMap<string, SimSite>
+  readonly groups: number
+  readonly openUntilMs: number
+  readonly told: Told
+  readonly end: () => number
+}
+
+type Answer = Exclude<LaneCommandAnswer, { kind: 'not-the-holder' }>
+
+export class Workload {
+  readonly groups: string[] = []
+  /** Set when something was never answered. */
+  failure: string | undefined
+  done = false
+  readonly #options: WorkloadOptions
+  readonly #view: RealmView
+
+  constructor(options: WorkloadOptions) {
+    this.#options = options
+    this.#view = new RealmView(options.coordinator.log, options.subjects)
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    const { dice, groups, process, openUntilMs } = this.#options
+    const asked = Array.from({ length: groups }, async (_, index) => {
+      const own = dice.stream(`group-${index}`)
+      await pause(process.clock, own.between(0, openUntilMs))
+      await this.#seeThrough(own)
+    })
+    try {
+      await Promise.all(asked)
+    } catch (error) {
+      this.failure = error instanceof Error ? error.message : String(error)
+    }
+    this.done = true
+  }
+
+  async #seeThrough(dice: Dice): Promise<void> {
+    const { lanes, process, subjects } = this.#options
+    void subjects
+    const lane = dice.pick(lanes)
+    const command = newUlid(process.clock.nowMs(), dice)
+    const group = groupId(lane, command)
+    this.groups.push(group)
+    const jobs = Array.from({ length: dice.chance(0.2) ? 1 : dice.whole(1, 30) }, () => this.#job(dice))
+    const window = dice.chance(0.3) && jobs.every(({ repeatable }) => repeatable) ? dice.pick([2, 4, 8]) : 1
+    const plan = digestOf(planBytes(jobs))
+    const parts = dice.chance(0.3) ? cut(jobs, dice.whole(1, 5)) : partsOf(jobs)
+    const opened = await this.#send(lane, group, command, {
+      kind: 'open', name: `group of ${jobs.length}`, jobs: jobs.length, parts: parts.length, plan, window, region: 'r', distributionFactor: 100,
+    }, dice)
+    if (opened.kind === 'refused') throw new Error(`opening ${group} was refused: ${opened.code} ${opened.text}`)
+    for (const [index, part] of parts.entries()) {
+      const added = await this.#send(lane, group, command, { kind: 'add', plan, part: index + 1, jobs: part }, dice)
+      if (added.kind === 'refused') return this.#refusedWhileOpening(group, added)
+    }
+    const sealed = await this.#send(lane, group, command, { kind: 'seal', plan }, dice)
+    if (sealed.kind === 'refused') return this.#refusedWhileOpening(group, sealed)
+    await this.#untilEnded(lane, group, dice)
+  }
+
+  /** Abandoned meanwhile because no part came for too long; anything else is not right. */
+  #refusedWhileOpening(group: string, answer: Answer & { readonly kind: 'refused' }): void {
+    if (answer.code !== 'wrong-state') throw new Error(`a part of ${group} was refused: ${answer.code} ${answer.text}`)
+  }
+
+  async #untilEnded(lane: string, group: string, dice: Dice): Promise<void> {
+    const { process } = this.#options
+    const cancels = dice.chance(0.15)
+    const cancelAtMs = process.clock.monotonicMs() + dice.between(0, 8_000)
+    for (;;) {
+      await pause(process.clock, lookMs)
+      const state = this.#view.state.group(group)
+      if (this.#view.broken !== undefined) throw this.#view.broken
+      if (state === undefined) continue
+      if (groupTable.isFinal(state.phase)) return
+      const newId = () => newUlid(process.clock.nowMs(), dice)
+      if (state.phase === 'faulted') throw new Error(`group ${group} is faulted: ${JSON.stringify(state.fault)}`)
+      if (cancels && process.clock.monotonicMs() >= cancelAtMs && state.phase !== 'cancelling') {
+        await this.#send(lane, group, newId(), { kind: 'cancel' }, dice)
+      } else if (state.phase === 'blocked') {
+        await pause(process.clock, dice.between(0, 2_000))
+        if (state.unknown !== null) {
+          await this.#send(lane, group, newId(), { kind: 'resolve', job: state.unknown.job, as: dice.pick(['succeeded', 'failed'] as const) }, dice)
+        } else {
+          await this.#send(lane, group, newId(), dice.chance(0.9) ? { kind: 'retry' } : { kind: 'cancel' }, dice)
+        }
+      }
+    }
+  }
+
+  #job(dice: Dice): JobSpec {
+    const site = dice.pick([...this.#options.sites.values()])
+    return { site: site.plan.site, service: dice.pick(site.services), operation: operation(dice), repeatable: !dice.chance(0.1) }
+  }
+
+  /** The same command until somebody answers; now and then once more after that (P15). */
+  async #send(lane: string, group: string, command: string, body: LaneCommandBody, dice: Dice): Promise<Answer> {
+    const { coordinator, subjects, process, told, end } = this.#options
+    const client = laneClient({ bus: coordinator.bus, subjects })
+    let again = dice.chance(0.1) ? 1 : 0
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const number = this.#view.state.lanes.get(lane)?.number ?? 0
+      const message: LaneCommand = { builtOn: { incarnation: coordinator.log.incarnation, number }, command, group, actor: 'person:p', body }
+      const sentAt = end()
+      const answer = await client.send(lane, message, dice.pick([500, 2_000, 5_000]))
+      if (answer.kind === 'done' || answer.kind === 'refused') {
+        told.commands.push({ lane, command: message, answer, sentAt, heardAt: end() })
+        // What the clocks of this world make too new or too old is asked again with a later clock.
+        if (again-- <= 0) return answer
+      }
+      await pause(process.clock, dice.between(20, 600))
+    }
+    throw new Error(`${body.kind} of ${group} was never answered`)
+  }
+}
+
+function operation(dice: Dice): Operation {
+  return dice.pick<() => Operation>([
+    () => ({ name: 'start' }),
+    () => ({ name: 'stop' }),
+    () => ({ name: 'maintenance-on' }),
+    () => ({ name: 'maintenance-off' }),
+    () => ({ name: 'rename', to: `name ${dice.whole(1, 1_000_000)}` }),
+    () => ({ name: 'assign', user: `user-${dice.whole(1, 5)}` }),
+    () => ({ name: 'deassign', user: `user-${dice.whole(1, 5)}` }),
+  ])()
+}
+
+function cut<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size))
+}

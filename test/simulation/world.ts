@@ -1,0 +1,270 @@
+/**
+ * A whole realm from one seed: real lanes, executors and presence over the realm in memory, a workload, a nemesis, and the checkers
+ * at the end. The same seed and the same code give the same run, to the byte of the log.
+ */
+import { createHash } from 'node:crypto'
+import { MemoryRealm } from '../../streams/memory/realm.ts'
+import type { StoredMessage } from '../../streams/ports/event-log.ts'
+import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import { type Subjects, laneName, subjectsOf } from '../../streams/subjects.ts'
+import type { Logger } from '../../src/agent/context.ts'
+import type { LaneState } from '../../machines/lane/state.ts'
+import { type SimAgent, startSimAgent } from './agent.ts'
+import { Dice } from './dice.ts'
+import { judge } from './judge.ts'
+import { startNemesis } from './nemesis.ts'
+import { SimNetwork, bystander } from './network.ts'
+import { type WorldPlan, constants, planOf } from './plan.ts'
+import { SimProcess } from './process.ts'
+import { SimSite } from './site.ts'
+import { Steward } from './steward.ts'
+import { Told } from './told.ts'
+import { VirtualTime, epochMs } from './virtual-time.ts'
+import { Workload } from './workload.ts'
+import type { Violation } from '../checkers/violation.ts'
+
+/** A world that has not ended its groups so long after its faults stopped is stuck. */
+const settleMs = 240_000
+const mostSteps = 3_000_000
+/** After the last group has ended: late messages arrive, holders and executors agree. */
+const quietMs = 4_000
+
+export interface WorldOptions {
+  readonly seed: number
+  /** Each log line of each process, with its virtual time. */
+  readonly onLine?: (line: string) => void
+}
+
+export interface WorldResult {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+  readonly steps: number
+  readonly virtualMs: number
+  readonly turns: number
+  readonly kills: number
+  readonly groups: number
+  readonly calls: number
+  /** Of everything that the log holds: equal for equal seeds. */
+  readonly digest: string
+}
+
+export async function runWorld(options: WorldOptions): Promise<WorldResult> {
+  const world = new World(options)
+  try {
+    return await world.run()
+  } finally {
+    world.close()
+  }
+}
+
+export interface WorldAgent {
+  readonly agent: string
+  process: SimProcess
+  running: SimAgent | undefined
+  coordinator: Coordinator
+}
+
+export class World {
+  readonly seed: number
+  readonly dice: Dice
+  readonly plan: WorldPlan
+  readonly time = new VirtualTime()
+  readonly sites = new Map<string, SimSite>()
+  readonly agents: WorldAgent[] = []
+  /** Processes of agents that were replaced while frozen (P20), still to be woken. */
+  readonly frozen: SimProcess[] = []
+  readonly realm: MemoryRealm
+  readonly subjects: Subjects
+  readonly network: SimNetwork
+  readonly lanes: readonly string[]
+  readonly steward: Steward
+  /** Clients that are never killed, but cut off like all. */
+  readonly otherClients: string[] = []
+  kills = 0
+  calm = false
+  readonly #told = new Told()
+  readonly #workload: Workload
+  readonly #bystander: Coordinator
+  readonly #line: (line: string) => void
+  #processes = 0
+  #failures: Violation[] = []
+  #endPosition = 0
+  readonly #onRejection = (error: unknown) => this.fail('crash', `unhandled: ${error instanceof Error ? error.stack : String(error)}`)
+
+  constructor({ seed, onLine }: WorldOptions) {
+    this.seed = seed
+    this.#line = onLine ?? (() => {})
+    this.dice = new Dice(`reeve/${seed}`)
+    this.plan = planOf(this.dice.stream('plan'))
+    this.subjects = subjectsOf('sim')
+    this.network = new SimNetwork(this.dice.stream('network'), this.plan)
+    const { time } = this
+    const realmClock = { nowMs: () => Math.floor(epochMs + time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs: number, task: () => void) => time.after(delayMs, task) }
+    this.realm = new MemoryRealm({ realm: 'sim', clock: realmClock, random: this.dice.stream('realm'), faults: this.network.faults })
+    this.lanes = Array.from({ length: this.plan.lanes }, (_, index) => laneName('r', index + 1))
+    for (const site of this.plan.sites) this.sites.set(site.site, new SimSite(site, realmClock, this.dice.stream(site.site)))
+    this.#bystander = this.realm.connect({ name: bystander, clock: realmClock })
+    process.on('unhandledRejection', this.#onRejection)
+    for (let index = 1; index <= this.plan.agents; index++) this.startAgent(`a${index}`)
+    this.steward = new Steward({ ...this.#newClient('steward'), dice: this.dice.stream('steward'), lanes: this.lanes })
+    this.#workload = new Workload({
+      ...this.#newClient('person'),
+      dice: this.dice.stream('workload'),
+      lanes: this.lanes,
+      sites: this.sites,
+      groups: this.plan.groups,
+      openUntilMs: this.plan.faultsUntilMs * 0.8,
+      told: this.#told,
+      end: () => this.#endPosition,
+    })
+    startNemesis(this, this.dice.stream('nemesis'))
+  }
+
+  fail(rule: string, what: string): void {
+    this.#failures.push({ rule, what, position: undefined })
+  }
+
+  async run(): Promise<WorldResult> {
+    void this.#watchEnd()
+    const bounds = { steps: mostSteps, untilMs: this.plan.faultsUntilMs + settleMs }
+    const crashed = () => this.#failures.length > 0
+    let end = await this.time.run(() => crashed() || (this.calm && this.#workload.done), bounds)
+    if (end === 'reached' && !crashed()) {
+      const quietFrom = this.time.nowMs
+      end = await this.time.run(() => crashed() || this.time.nowMs >= quietFrom + quietMs, { ...bounds, untilMs: quietFrom + quietMs + 60_000 })
+    }
+    if (end !== 'reached') this.fail('I3', `the world is ${end} at ${Math.round(this.time.nowMs)} ms, ${this.time.steps} steps`)
+    if (this.#workload.failure !== undefined) this.fail('I3', this.#workload.failure)
+    const messages = await this.#readAll()
+    const violations = [
+      ...this.#failures,
+      ...judge({
+        messages,
+        subjects: this.subjects,
+        told: this.#told,
+        sites: [...this.sites.values()],
+        writers: this.network.writers,
+        live: this.#liveLanes(),
+        groups: this.#workload.groups,
+        plan: this.plan,
+        ended: end === 'reached',
+      }),
+    ]
+    const digest = createHash('sha256')
+    for (const { bytes } of messages) digest.update(bytes)
+    return {
+      seed: this.seed,
+      violations,
+      steps: this.time.steps,
+      virtualMs: Math.round(this.time.nowMs),
+      turns: messages.length,
+      kills: this.kills,
+      groups: this.#workload.groups.length,
+      calls: [...this.sites.values()].reduce((sum, site) => sum + site.journal.length, 0),
+      digest: digest.digest('hex'),
+    }
+  }
+
+  close(): void {
+    process.off('unhandledRejection', this.#onRejection)
+  }
+
+  say(who: string, message: string, fields?: object): void {
+    this.#line(`${(this.time.nowMs / 1_000).toFixed(4).padStart(9)} ${who.padEnd(10)} ${message}${fields === undefined ? '' : ` ${describe(fields)}`}`)
+  }
+
+  startAgent(agent: string): void {
+    const { process: own, coordinator } = this.#newClient(agent)
+    const entry = this.agents.find((known) => known.agent === agent) ?? { agent, process: own, running: undefined, coordinator }
+    if (!this.agents.includes(entry)) this.agents.push(entry)
+    entry.process = own
+    entry.coordinator = coordinator
+    entry.running = startSimAgent({
+      agent,
+      process: own,
+      coordinator,
+      subjects: this.subjects,
+      dice: this.dice.stream(own.name),
+      sites: this.sites,
+      logger: this.#logger(own.name),
+      told: this.#told,
+      end: () => this.#endPosition,
+      failpoint: (name) => this.#failpoint(entry, own, coordinator, name),
+      onExit: (why) => {
+        this.say(own.name, `exits: ${why}`)
+        this.kill(own, coordinator)
+      },
+    })
+    this.say(own.name, 'started')
+  }
+
+  kill(target: SimProcess, coordinator: Coordinator): void {
+    if (target.state === 'dead') return
+    this.say(target.name, 'killed')
+    this.kills += 1
+    target.kill()
+    void coordinator.close()
+    for (const entry of this.agents) if (entry.process === target) entry.running = undefined
+  }
+
+  async #failpoint(entry: WorldAgent, own: SimProcess, coordinator: Coordinator, name: string): Promise<void> {
+    const { dice, plan } = this
+    if (this.calm || own.state !== 'running' || !dice.chance(plan.nemesis.failpoint)) return
+    if (dice.chance(0.5) && plan.nemesis.pauseEveryMs !== undefined) {
+      this.say(own.name, `paused at ${name}`)
+      own.pause()
+      this.time.after(dice.between(100, 12_000), () => own.resume(false))
+      return own.pass(Promise.resolve())
+    }
+    this.say(own.name, `to be killed at ${name}`)
+    this.kill(own, coordinator)
+    this.time.after(dice.between(50, 6_000), () => {
+      if (entry.running === undefined) this.startAgent(entry.agent)
+    })
+    return new Promise(() => {})
+  }
+
+  #newClient(name: string) {
+    const clockDice = this.dice.stream(`clock-${name}-${++this.#processes}`)
+    const { skewMs, drift } = this.plan
+    const own = new SimProcess(`${name}.${this.#processes}`, this.time, {
+      skewMs: clockDice.whole(-skewMs, skewMs),
+      rate: 1 + clockDice.between(-drift, drift),
+    })
+    if (name === 'steward' || name === 'person') this.otherClients.push(own.name)
+    const coordinator = own.coordinator(this.realm.connect({ name: own.name, clock: own.clock }))
+    return { process: own, coordinator, subjects: this.subjects }
+  }
+
+  #logger(who: string): Logger {
+    const at = (level: string) => (fields: object, message: string) => this.say(who, `${level} ${message}`, fields)
+    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  }
+
+  #liveLanes(): { readonly lane: string; readonly holder: string; readonly state: LaneState }[] {
+    return this.agents.flatMap(({ process: own, running }) =>
+      (running?.lanes.held ?? []).map((lane) => ({ lane, holder: own.name, state: running!.lanes.stateOf(lane)! })),
+    )
+  }
+
+  async #watchEnd(): Promise<void> {
+    for await (const batch of this.#bystander.log.read({ subjects: [], from: 1 })) this.#endPosition = batch[batch.length - 1]!.position
+  }
+
+  async #readAll(): Promise<StoredMessage[]> {
+    const messages: StoredMessage[] = []
+    const reading = (async () => {
+      const until = this.#endPosition
+      if (until === 0) return
+      for await (const batch of this.#bystander.log.read({ subjects: [], from: 1, until })) messages.push(...batch)
+    })()
+    await reading
+    return messages
+  }
+}
+
+function describe(fields: object): string {
+  return JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? (value.stack ?? value.message) : value))
+}
+
+export { constants }
