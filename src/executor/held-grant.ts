@@ -67,7 +67,9 @@ export class HeldGrant {
       if (!(await this.#mayCall())) return { kind: 'stopped', outcomes }
       this.#begun = true
       const result = await this.#call(job, spec)
-      if (result.kind === 'fenced' || (result.kind === 'unknown' && this.#abort.signal.aborted)) return { kind: 'stopped', outcomes }
+      if (result.kind === 'fenced') return { kind: 'stopped', outcomes }
+      // Aborted by order, or because of a later grant: what may be done again is given back, what may not is unknown (I9).
+      if (result.kind === 'unknown' && this.#abort.signal.aborted && spec.repeatable) return { kind: 'stopped', outcomes }
       const outcome = outcomeOf(result)
       outcomes.push({ group: message.group, grant: message.grant, job, outcome })
       // A job that did not succeed closes its grant (I2).

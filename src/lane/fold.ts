@@ -1,5 +1,6 @@
 /** Folding a lane from the log, in slices short enough that presence and other lanes are never late by it (P8). */
 import { type LaneState, emptyLane, foldTurn } from '../../machines/lane/state.ts'
+import type { RealmConstants } from '../../machines/realm/realm.ts'
 import { decodeTurn, digestOf } from '../../streams/codec.ts'
 import { firstDigest } from '../../streams/envelope.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
@@ -19,8 +20,8 @@ export interface FoldedLane {
   readonly recent: AppendedTurn[]
 }
 
-export function unfoldedLane(lane: string): FoldedLane {
-  return { state: emptyLane(lane), tail: { position: 0, digest: firstDigest }, recent: [] }
+export function unfoldedLane(lane: string, constants: RealmConstants): FoldedLane {
+  return { state: emptyLane(lane, constants), tail: { position: 0, digest: firstDigest }, recent: [] }
 }
 
 /** Goes on from where `folded` stands to the end of the lane. Throws `MalformedTurn`, `Unavailable`. */
@@ -38,7 +39,8 @@ export async function foldOn(log: EventLog, clock: Clock, subject: string, folde
   }
 }
 
-function foldMessage(folded: FoldedLane, message: StoredMessage): void {
+/** One more turn of the lane, in order. */
+export function foldMessage(folded: FoldedLane, message: StoredMessage): void {
   const turn = decodeTurn(message.bytes)
   foldTurn(folded.state, turn)
   folded.tail.position = message.position

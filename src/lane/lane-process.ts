@@ -1,6 +1,7 @@
 /**
  * One lane as seen from one agent: performs the effects of `machines/lane-holder/`, and is the lane's actor while it is held.
  */
+import { stopsWriter } from '../../machines/lane/state.ts'
 import { laneHolderMachine } from '../../machines/lane-holder/machine.ts'
 import { type LaneMappingValue, fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
 import type { LaneAnnounced, LaneCommand, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
@@ -10,7 +11,7 @@ import type { AgentContext, LocalListener, Presence } from '../agent/context.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
 import { type FoldedLane, feedAgainTurns, foldOn, unfoldedLane } from './fold.ts'
 import { type AppendedTurn, type HolderFailpoint, type HoldingEnded, LaneHolder } from './holder.ts'
-import { mustFollowBlindly, takeFolded, takeWhateverIsLast } from './taking.ts'
+import { mustFollow, takeFolded, takeFollowing } from './taking.ts'
 
 export interface LaneTimes {
   /** Longest wait for a holder to release, from the first asking (P1). */
@@ -56,7 +57,7 @@ export class LaneProcess {
   constructor(options: LaneProcessOptions) {
     this.#options = options
     this.lane = options.lane
-    this.#folded = unfoldedLane(options.lane)
+    this.#folded = unfoldedLane(options.lane, options.context.constants)
     this.#machine = hostMachine({
       machine: laneHolderMachine,
       input: undefined,
@@ -145,9 +146,13 @@ export class LaneProcess {
     })
   }
 
-  async #mappedTo(): Promise<string | undefined> {
+  async #mapping(): Promise<LaneMappingValue | undefined> {
     const entry = await this.#options.context.coordinator.mappings.get(laneMappingKey(this.lane))
-    return entry === undefined ? undefined : fromBytes<LaneMappingValue>(entry.value).agent
+    return entry === undefined ? undefined : fromBytes<LaneMappingValue>(entry.value)
+  }
+
+  async #mappedTo(): Promise<string | undefined> {
+    return (await this.#mapping())?.agent
   }
 
   get #subject(): string {
@@ -159,7 +164,11 @@ export class LaneProcess {
     await foldOn(coordinator.log, clock, this.#subject, this.#folded, this.#over.signal)
     if (this.#over.signal.aborted) return
     const { state } = this.#folded
-    if (state.unknownType !== null) return this.#machine.send({ type: 'FoldFailed' })
+    const why = stopsWriter(state)
+    if (why !== undefined) {
+      this.#options.context.logger.error({ lane: this.lane, why }, 'lane cannot be written by this build')
+      return this.#machine.send({ type: 'FoldFailed' })
+    }
     // This process does not hold it now, so an own `LaneTaken` is a former process's (P20: one process an agent).
     const free = state.holder === null || state.holder.agent === agent
     this.#machine.send({ type: free ? 'FoldedFree' : 'FoldedHeld' })
@@ -191,8 +200,10 @@ export class LaneProcess {
 
   async #take(): Promise<void> {
     const { coordinator, clock, random, agent } = this.#options.context
-    if ((await this.#mappedTo()) !== agent) return this.#machine.send({ type: 'Replaced' })
+    const mapping = await this.#mapping()
+    if (mapping?.agent !== agent) return this.#machine.send({ type: 'Replaced' })
     const taking = {
+      epoch: mapping.epoch,
       log: coordinator.log,
       clock,
       random,
@@ -201,8 +212,7 @@ export class LaneProcess {
       instance: this.#options.presence.instance,
       signal: this.#over.signal,
     }
-    const blindly = mustFollowBlindly(this.#conflicts)
-    const outcome = blindly ? await takeWhateverIsLast(taking, this.#folded) : await takeFolded(taking, this.#folded)
+    const outcome = mustFollow(this.#conflicts) ? await takeFollowing(taking, this.#folded) : await takeFolded(taking, this.#folded)
     if (outcome === 'taken') {
       this.#conflicts = 0
       const { state } = this.#folded
@@ -310,7 +320,7 @@ export class LaneProcess {
     this.#unsubscribe()
     this.#holder?.abandon()
     this.#holder = undefined
-    this.#folded = unfoldedLane(this.lane)
+    this.#folded = unfoldedLane(this.lane, this.#options.context.constants)
     this.#conflicts = 0
   }
 

@@ -2,13 +2,13 @@
 import type { LaneEvent } from '../../machines/lane/machine.ts'
 import { foldTurn } from '../../machines/lane/state.ts'
 import { appendTurn } from '../../streams/append.ts'
-import { decodeTurn, digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
-import { type Turn, firstDigest, schemaVersion } from '../../streams/envelope.ts'
+import { digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
+import { type Turn, schemaVersion } from '../../streams/envelope.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
 import type { EventLog } from '../../streams/ports/event-log.ts'
-import { type FoldedLane, foldOn } from './fold.ts'
+import { type FoldedLane, foldMessage } from './fold.ts'
 
-/** P1: after so many conflicts the taker no longer folds first, but follows whatever the last turn is. */
+/** P1: after so many conflicts the taker no longer starts over, but follows the lane live. */
 const foldedAttempts = 3
 
 export type TakeOutcome = 'taken' | 'conflict' | 'wrong-incarnation' | 'stopped'
@@ -20,12 +20,14 @@ export interface Taking {
   readonly subject: string
   readonly agent: string
   readonly instance: string
+  /** Of the leader whose mapping names this agent. */
+  readonly epoch: number
   readonly signal: AbortSignal
 }
 
 /** One attempt on the turn that `folded` ends with. */
 export async function takeFolded(taking: Taking, folded: FoldedLane): Promise<TakeOutcome> {
-  const turn = takingTurn(taking, folded, folded.state.number + 1, folded.tail.digest, folded.state.timeMs)
+  const turn = takingTurn(taking, folded)
   const { bytes, outcome } = await append(taking, turn, folded.tail.position)
   if (outcome.kind !== 'landed') return outcome.kind
   foldTurn(folded.state, turn)
@@ -34,47 +36,38 @@ export async function takeFolded(taking: Taking, folded: FoldedLane): Promise<Ta
   return 'taken'
 }
 
-/** Follows whatever is last, again until it succeeds, and folds what it had not seen before it returns. */
-export async function takeWhateverIsLast(taking: Taking, folded: FoldedLane): Promise<TakeOutcome> {
-  const { log, clock, subject, signal } = taking
-  while (!signal.aborted) {
-    await foldOn(log, clock, subject, folded, signal)
-    const last = await log.last(subject)
-    const before = last === undefined ? undefined : decodeTurn(last.bytes)
-    const turn = takingTurn(
-      taking,
-      folded,
-      (before?.number ?? 0) + 1,
-      last === undefined ? firstDigest : digestOf(last.bytes),
-      before?.timeMs ?? 0,
-    )
-    const { outcome } = await append(taking, turn, last?.position ?? 0)
-    if (outcome.kind === 'conflict') continue
-    if (outcome.kind === 'landed') {
-      await foldOn(log, clock, subject, folded, signal)
-      return 'taken'
-    }
-    return outcome.kind
+/**
+ * Follows the lane turn by turn and tries again behind each one, until it succeeds: however fast another writes, everything
+ * is folded that stands before the own `LaneTaken`, so that its revision and digest are right.
+ */
+export async function takeFollowing(taking: Taking, folded: FoldedLane): Promise<TakeOutcome> {
+  const { log, subject, signal } = taking
+  const first = await takeFolded(taking, folded)
+  if (first !== 'conflict') return first
+  for await (const batch of log.read({ subjects: [subject], from: folded.tail.position + 1, signal })) {
+    for (const message of batch) foldMessage(folded, message)
+    const outcome = await takeFolded(taking, folded)
+    if (outcome !== 'conflict') return outcome
   }
   return 'stopped'
 }
 
-export function mustFollowBlindly(conflicts: number): boolean {
+export function mustFollow(conflicts: number): boolean {
   return conflicts >= foldedAttempts
 }
 
-function takingTurn(taking: Taking, folded: FoldedLane, number: number, previous: string, notBeforeMs: number): Turn {
-  const { agent, instance, clock, random, log } = taking
+function takingTurn(taking: Taking, folded: FoldedLane): Turn {
+  const { agent, instance, epoch, clock, random, log } = taking
   const event: LaneEvent = { type: 'LaneTaken', data: { agent, instance } }
   const lane = folded.state
   return {
     turn: newUlid(clock.nowMs(), random),
     schema: schemaVersion,
     incarnation: log.incarnation,
-    number,
-    timeMs: Math.max(clock.nowMs(), notBeforeMs),
-    previous,
-    commits: [{ aggregate: 'lane', id: lane.lane, revision: lane.revision + 1, actor: `agent:${agent}`, events: [event] }],
+    number: lane.number + 1,
+    timeMs: Math.max(clock.nowMs(), lane.timeMs),
+    previous: folded.tail.digest,
+    commits: [{ aggregate: 'lane', id: lane.lane, revision: lane.revision + 1, actor: `agent:${agent}`, epoch, events: [event] }],
   }
 }
 

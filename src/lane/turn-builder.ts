@@ -5,14 +5,16 @@
  * Order inside a turn (P10): outcomes, stops and expiries; cancels; other commands; locks. The outcome of a job and the
  * grant of the next are one commit.
  */
-import { type Decision, refused } from '../../machines/decision.ts'
+import { type Decision, type Refusal, type RefusalCode, refused } from '../../machines/decision.ts'
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { foldInto } from '../../machines/execution-group/evolve.ts'
 import * as opening from '../../machines/execution-group/decide/opening.ts'
 import { assignJobs, expireGrant, grantLock, handBack, takeOutcome } from '../../machines/execution-group/decide/locks.ts'
 import { cancelGroup, resolveUnknown, retryFailed } from '../../machines/execution-group/decide/people.ts'
 import { type GroupState, absentGroup, runsFromHead } from '../../machines/execution-group/state.ts'
-import { type LaneState, foldCommit } from '../../machines/lane/state.ts'
+import { sizeBytes } from '../../machines/execution-group/limits.ts'
+import { judgeCommand, refuseCommand, withdrawCommand } from '../../machines/lane/decide.ts'
+import { type KnownCommand, type LaneState, foldCommit } from '../../machines/lane/state.ts'
 import type { LaneEvent } from '../../machines/lane/machine.ts'
 import type { RealmConstants } from '../../machines/realm/realm.ts'
 import { isUlid, ulidTimeMs } from '../../streams/codec.ts'
@@ -29,11 +31,16 @@ import { type Executor, Schedule } from './schedule.ts'
 
 /** An executor that was not heard from for so long gets no new grant; it says something every `reconcileMs`. */
 const executorSilenceMs = 3_000
-/** Turns are closed at this estimate, well below the limit of the envelope. */
+/**
+ * Nothing is added to a turn from this estimate on. The largest single addition is a part or a list of assignments
+ * (`partLimitBytes`), so a turn stays below the limit of the envelope (P16).
+ */
 const turnBudgetBytes = 160 * 1024
-/** Generous estimates of what a commit takes in the turn. */
-const outcomeBytes = 700
-const commitBytes = 500
+/** What a commit takes without its events' texts and lists, generously. */
+const commitBytes = 700
+
+/** Refusals that a repeat of the same command may turn into a yes: they are not put on record. */
+const passing: ReadonlySet<RefusalCode> = new Set(['too-early', 'stale', 'part-out-of-order', 'not-assigned'])
 
 interface OpenCommit {
   readonly commit: Commit & { readonly events: GroupEvent[] }
@@ -88,7 +95,7 @@ export class TurnBuilder {
       const report = request.outcomes[index]!
       const state = this.#lane.groups.get(report.group)
       const decision = state === undefined ? undefined : takeOutcome(state, report.grant, report.job, report.outcome)
-      if (decision?.kind === 'events') this.#add(state!, decision.events, actor, outcomeBytes)
+      if (decision?.kind === 'events') this.#add(state!, decision.events, actor, report.outcome.kind === 'succeeded' ? commitBytes : commitBytes + sizeBytes(report.outcome))
       else this.needsProof = true
     }
     if (index < request.outcomes.length) return index
@@ -116,25 +123,28 @@ export class TurnBuilder {
   }
 
   command(command: LaneCommand): (landed: { position: number; number: number }) => LaneCommandAnswer {
-    const known = command.command === undefined ? undefined : this.#lane.commands.get(command.command)
-    const body = command.body
-    if (known !== undefined && body.kind !== 'add' && body.kind !== 'seal') {
-      if (known.withdrawn) return this.#no({ code: 'withdrawn', text: `command ${command.command} was withdrawn; ask again with a new id` })
-      return ({ position, number }) => ({ kind: 'done', group: known.id, revision: known.revision, number, position, known: true })
+    const { body } = command
+    // The parts of a large group come under the command that opened it.
+    const continues = body.kind === 'add' || body.kind === 'seal'
+    if (command.epoch !== undefined && command.epoch < this.#lane.epoch) {
+      return this.#no({ code: 'stale', text: `epoch ${command.epoch} is over; lane ${this.#lane.lane} has seen ${this.#lane.epoch}` })
     }
-    const refusal = this.#judgeEnvelope(command)
-    if (refusal !== undefined) return this.#no(refusal)
+    if (command.command !== undefined && !continues) {
+      if (!isUlid(command.command)) return this.#no({ code: 'malformed', text: `command id ${JSON.stringify(command.command)} is not a ULID` })
+      const judged = judgeCommand(this.#lane, command.command, ulidTimeMs(command.command), this.#timeMs, this.#constants)
+      if (judged.kind === 'refused') return this.#no(judged.refusal)
+      if (judged.kind === 'known') return this.#knownAnswer(command.command, judged.known)
+    }
     if (body.kind === 'withdraw') return this.#withdraw(command, body.withdrawn)
     const state = this.#lane.groups.get(command.group) ?? absentGroup(command.group)
     const decision = this.#decide(state, command)
-    if (decision.kind === 'refused') return this.#no(decision.refusal)
+    if (decision.kind === 'refused') return this.#refuse(command, decision.refusal)
     if (decision.kind === 'nothing') {
       this.needsProof = true
       return ({ position, number }) => ({ kind: 'done', group: command.group, revision: state.revision, number, position, known: true })
     }
     if (!this.#lane.groups.has(command.group)) this.#lane.groups.set(command.group, state)
-    const sizeBytes = body.kind === 'add' ? JSON.stringify(body.jobs).length + commitBytes : commitBytes
-    this.#addOwn(state, decision.events, command, sizeBytes)
+    this.#addOwn(state, decision.events, command)
     if (body.kind === 'assign') {
       for (const { first, last, agent } of body.assignments) {
         const list = this.assigned.get(agent) ?? []
@@ -217,10 +227,10 @@ export class TurnBuilder {
       case 'seal':
         return opening.sealGroup(state, body.plan)
       case 'assign':
-        // P27: what the leader means must be what is there.
-        if (body.ifRevision > state.revision) return refused('stale', `group ${state.group} is at revision ${state.revision}, not ${body.ifRevision}`)
-        return assignJobs(state, body.assignments)
+        return assignJobs(state, body.assignments, body.ifRevision)
       case 'expire':
+        // P27: only who leads says that an executor is lost.
+        if (command.epoch === undefined) return refused('malformed', `only a leader, who names its epoch, expires grant ${body.grant} of group ${command.group}`)
         return expireGrant(state, body.grant)
       case 'retry':
         return retryFailed(state)
@@ -233,41 +243,44 @@ export class TurnBuilder {
     }
   }
 
-  #judgeEnvelope(command: LaneCommand): { code: string; text: string } | undefined {
-    if (command.epoch !== undefined && command.epoch < this.#lane.epoch) {
-      return { code: 'stale', text: `epoch ${command.epoch} is over; lane ${this.#lane.lane} has seen ${this.#lane.epoch}` }
-    }
-    const id = command.command
-    if (id === undefined) return undefined
-    if (!isUlid(id)) return { code: 'malformed', text: `command id ${JSON.stringify(id)} is not a ULID` }
-    const ageMs = this.#timeMs - ulidTimeMs(id)
-    if (ageMs > this.#constants.commandMemoryMs) return { code: 'too-old', text: `command ${id} is older than lanes remember; ask again with a new id` }
-    if (-ageMs > this.#constants.clockSkewMs) {
-      return { code: 'too-far-ahead', text: `command ${id} is ${-ageMs} ms ahead of the clock here; set the clock of the machine that made it` }
-    }
-    return undefined
+  #knownAnswer(command: string, known: KnownCommand): (landed: { position: number; number: number }) => LaneCommandAnswer {
+    this.needsProof = true
+    if (known.withdrawn) return this.#no({ code: 'withdrawn', text: `command ${command} was withdrawn; ask again with a new id` })
+    if (known.refused !== undefined) return this.#no(known.refused)
+    return ({ position, number }) => ({ kind: 'done', group: known.id, revision: known.revision, number, position, known: true })
   }
 
   #withdraw(command: LaneCommand, withdrawn: string): (landed: { position: number; number: number }) => LaneCommandAnswer {
     const known = this.#lane.commands.get(withdrawn)
-    if (known !== undefined) {
-      this.needsProof = true
-      return ({ position, number }) => ({ kind: 'done', group: known.id, revision: known.revision, number, position, known: true })
+    const decision = withdrawCommand(this.#lane, withdrawn)
+    if (known !== undefined && !known.withdrawn) return this.#knownAnswer(withdrawn, known)
+    if (decision.kind !== 'events') this.needsProof = true
+    if (decision.kind === 'events') this.#addToLane(command, decision.events)
+    const revision = this.#lane.revision
+    return ({ position, number }) => ({ kind: 'done', group: command.group, revision, number, position })
+  }
+
+  /** What a repeat cannot change is on record, so that it is answered in the same way for ever (P15). */
+  #refuse(command: LaneCommand, refusal: Refusal): () => LaneCommandAnswer {
+    if (command.command !== undefined && !passing.has(refusal.code)) {
+      const decision = refuseCommand(this.#lane, command.command, command.group, refusal)
+      if (decision.kind === 'events') this.#addToLane(command, decision.events)
     }
-    const event: LaneEvent = { type: 'CommandWithdrawn', data: { command: withdrawn } }
+    return this.#no(refusal)
+  }
+
+  #addToLane(command: LaneCommand, events: readonly LaneEvent[]): void {
     const commit: Commit = {
       aggregate: 'lane',
       id: this.#lane.lane,
       revision: this.#lane.revision + 1,
-      command: withdrawn,
+      ...(command.command === undefined ? {} : { command: command.command }),
       actor: command.actor,
-      events: [event],
+      events,
     }
     this.commits.push(commit)
     foldCommit(this.#lane, commit, this.#timeMs)
-    this.#spentBytes += commitBytes
-    const revision = this.#lane.revision
-    return ({ position, number }) => ({ kind: 'done', group: command.group, revision, number, position })
+    this.#spentBytes += commitBytes + sizeBytes(events)
   }
 
   #no(refusal: { readonly code: string; readonly text: string }): () => LaneCommandAnswer {
@@ -276,7 +289,7 @@ export class TurnBuilder {
   }
 
   /** Events that no command led to; joined to the group's last commit of this turn where nothing came between. */
-  #add(state: GroupState, events: readonly GroupEvent[], actor: string, sizeBytes: number): void {
+  #add(state: GroupState, events: readonly GroupEvent[], actor: string, takesBytes: number): void {
     const open = this.#open.get(state.group)
     if (open !== undefined && open.commit.actor === actor && open.commit.revision + open.commit.events.length === state.revision + 1) {
       open.commit.events.push(...events)
@@ -287,10 +300,10 @@ export class TurnBuilder {
     }
     for (const event of events) foldInto(state, event)
     this.#schedule.update(state)
-    this.#spentBytes += sizeBytes
+    this.#spentBytes += takesBytes
   }
 
-  #addOwn(state: GroupState, events: readonly GroupEvent[], command: LaneCommand, sizeBytes: number): void {
+  #addOwn(state: GroupState, events: readonly GroupEvent[], command: LaneCommand): void {
     const commit: Commit = {
       aggregate: 'group',
       id: state.group,
@@ -305,7 +318,7 @@ export class TurnBuilder {
     this.commits.push(commit)
     foldCommit(this.#lane, commit, this.#timeMs)
     this.#schedule.update(state)
-    this.#spentBytes += sizeBytes
+    this.#spentBytes += commitBytes + sizeBytes(events)
   }
 
   #dispatch(instance: string): Dispatch {

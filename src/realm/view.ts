@@ -58,7 +58,7 @@ export class RealmFold {
     this.position = seen.position
     this.tails.set(seen.subject, { number: seen.turn.number, position: seen.position })
     if (at === undefined) return
-    if (at.kind === 'lane') return foldTurn(present(this.lanes, at.lane, emptyLane), seen.turn)
+    if (at.kind === 'lane') return foldTurn(present(this.lanes, at.lane, (lane) => emptyLane(lane, this.realm.constants)), seen.turn)
     for (const commit of seen.turn.commits) {
       for (const event of commit.events) {
         switch (at.kind) {
