@@ -87,6 +87,8 @@ interface WaitingCommand {
 /** Most commands that wait for a turn; further ones are not answered, and their askers repeat. */
 const commandLimit = 4_096
 const verifyRetryMs = 100
+/** A holder that has appended nothing for so long looks whether it was replaced: no conflict tells it (I4, P5). */
+const idleCheckMs = 2_000
 
 export class LaneHolder {
   readonly #options: HolderOptions
@@ -97,6 +99,8 @@ export class LaneHolder {
   #commands: WaitingCommand[] = []
   readonly #openings = new Map<string, { parts: number; sinceMs: number }>()
   readonly #deadlines: Repeating
+  readonly #idleChecks: Repeating
+  #appended = false
   #state: 'holding' | 'releasing' | 'ended' = 'holding'
   #wake: (() => void) | undefined
   #nudged = true
@@ -113,6 +117,10 @@ export class LaneHolder {
       if (isOpening(group)) this.#openings.set(group.group, { parts: group.partsAdded, sinceMs: options.clock.monotonicMs() })
     }
     this.#deadlines = every(options.clock, Math.max(100, options.openDeadlineMs / 4), () => this.#nudge())
+    this.#idleChecks = every(options.clock, idleCheckMs, () => {
+      if (!this.#appended) this.verifyTail()
+      this.#appended = false
+    })
     this.#finished = this.#run()
   }
 
@@ -168,7 +176,7 @@ export class LaneHolder {
     }
   }
 
-  /** After a reconnection: the message at the tail is read before the next append (P11). */
+  /** After a reconnection, and while idle: the end of the lane is read before the next append (P11). */
   verifyTail(): void {
     this.#verify = true
     this.#nudge()
@@ -190,6 +198,7 @@ export class LaneHolder {
   #end(): void {
     this.#state = 'ended'
     this.#deadlines.stop()
+    this.#idleChecks.stop()
     // Says nothing about what became of the requests, only that they are to be repeated elsewhere (P5).
     for (const { answer } of this.#work.values()) answer({ kind: 'not-the-holder' })
     for (const { answer } of this.#commands) answer({ kind: 'not-the-holder' })
@@ -335,6 +344,7 @@ export class LaneHolder {
       else if (outcome.kind === 'wrong-incarnation') this.#options.onEnded('wrong-incarnation')
       return false
     }
+    this.#appended = true
     this.#tail.position = outcome.position
     this.#tail.digest = digestOf(bytes)
     this.#lane.number = number
@@ -343,16 +353,21 @@ export class LaneHolder {
     return true
   }
 
-  /** P11: the same bytes still stand where the last turn was written, or holding is over. */
+  /**
+   * P11: the same bytes still stand where the last turn was written, and nothing after them, or holding is over. Without this an
+   * idle holder that was replaced unnoticed would go on telling its own process's executor that there is nothing to do.
+   */
   async #verifyTail(): Promise<void> {
-    const { log, logger, clock } = this.#options
+    const { log, logger, clock, subject } = this.#options
     try {
       const message = this.#tail.position === 0 ? undefined : await log.at(this.#tail.position)
+      const last = await log.last(subject)
       if (this.#over) return
       this.#verify = false
-      if (this.#tail.position === 0 || (message !== undefined && digestOf(message.bytes) === this.#tail.digest)) return
+      const isOwn = this.#tail.position === 0 || (message !== undefined && digestOf(message.bytes) === this.#tail.digest)
+      if (isOwn && (last?.position ?? 0) <= this.#tail.position) return
       this.#end()
-      this.#options.onEnded(message === undefined ? 'archived' : 'wrong-incarnation')
+      this.#options.onEnded(isOwn ? 'replaced' : message === undefined ? 'archived' : 'wrong-incarnation')
     } catch (error) {
       logger.debug({ error, lane: this.#lane.lane }, 'the tail of the lane cannot be read yet')
       await pause(clock, verifyRetryMs, this.#abort.signal)

@@ -147,7 +147,7 @@ export class World {
         live: this.#liveLanes(),
         groups: this.#workload.groups,
         plan: this.plan,
-        ended: end === 'reached',
+        ended: !crashed() || end !== 'reached',
       }),
     ]
     const digest = createHash('sha256')
