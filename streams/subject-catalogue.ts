@@ -11,9 +11,11 @@ export interface SubjectEntry {
   readonly listeners: string
 }
 
-const id = '<id>'
-const agent = '<agent>'
-const lane = '<lane>'
+// Builders take ids only; these stand for any and are shown in angle brackets.
+const id = 'ID'
+const agent = 'AGENT'
+const lane = 'LANE'
+const standsForAny = /\b(ID|AGENT|LANE|NOUN|VERB|AGGREGATE|MACHINE)\b/g
 
 const eventsOf: Record<Parameters<Subjects['aggregate']>[0], readonly [what: string, publishers: string]> = {
   realm: ['format, constants, lanes, elections; the id is always `self`', 'whoever founds or joins the realm; the leader'],
@@ -57,7 +59,7 @@ export function subjectCatalogue(subjects: Subjects): readonly SubjectEntry[] {
   })
   const rows = <K extends string, T>(record: Record<K, T>, row: (key: K, value: T) => SubjectEntry) =>
     (Object.entries(record) as [K, T][]).map(([key, value]) => row(key, value))
-  return [
+  const entries = [
     kept(subjects.lane(lane), 'turns of the groups of a lane, and who holds it', "the lane's holder"),
     ...rows(eventsOf, (aggregate, [what, publishers]) => kept(subjects.aggregate(aggregate, id), what, publishers)),
     ...rows(toLane, (verb, [what, publishers]) => live(subjects.toLane(lane, verb), what, publishers, 'whoever believes that it holds the lane')),
@@ -65,8 +67,9 @@ export function subjectCatalogue(subjects: Subjects): readonly SubjectEntry[] {
     ...rows(toAgent, (verb, [what, publishers]) => live(subjects.toAgent(agent, verb), what, publishers, 'the agent')),
     live(subjects.pingLane(agent, lane), 'is the lane held, and up to which position', 'the leader; agents that are to take the lane', "the lane's holder"),
     live(subjects.releaseLane(agent, lane), 'the mapping names another: release the lane', 'the agent that is to take the lane', "the lane's holder"),
-    live(subjects.api('<noun>', '<verb>'), 'commands and queries of the service interface (api.md)', 'people and programs', 'services, in one queue group'),
-    live(subjects.feed('<aggregate>', id), 'each commit once more, after it was acknowledged, with its position', "lanes' holders; services; agents", 'people, programs, pages'),
-    live(subjects.inspect(agent, '<machine>'), 'every transition of a machine', 'the agent', 'visualizers; services'),
+    live(subjects.api('NOUN', 'VERB'), 'commands and queries of the service interface (api.md)', 'people and programs', 'services, in one queue group'),
+    live(subjects.feed('AGGREGATE', id), 'each commit once more, after it was acknowledged, with its position', "lanes' holders; services; agents", 'people, programs, pages'),
+    live(subjects.inspect(agent, 'MACHINE'), 'every transition of a machine', 'the agent', 'visualizers; services'),
   ]
+  return entries.map((entry) => ({ ...entry, subject: entry.subject.replaceAll(standsForAny, (any) => `<${any.toLowerCase()}>`) }))
 }

@@ -55,7 +55,7 @@ export function planChange(targets: readonly Target[], options: PlanOptions): Ch
     else jobs.push({ spec: specOf(target, operation, options.adapterOf(target.site.kind)), name: target.service.name, differences })
   }
   if (options.window > 1 && jobs.some(({ spec }) => !spec.repeatable)) {
-    throw new ApiFailure('wrong-state', `window ${options.window} needs jobs that may be repeated, and ${operation.name} may not be on every selected site: leave the window at 1`)
+    throw new ApiFailure('malformed', `window ${options.window} needs jobs that may be repeated, and ${operation.name} may not be on every selected site: leave the window at 1`)
   }
   const bytes = planBytes(jobs.map(({ spec }) => spec))
   const sites = summarised(jobs, unchanged)

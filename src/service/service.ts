@@ -13,7 +13,7 @@ import { fromBytes, toBytes } from '../../streams/coordination.ts'
 import type { BusMessage, EndpointDefinition, Subscription } from '../../streams/ports/bus.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { pause } from '../../streams/ports/clock.ts'
-import { parseEventSubject } from '../../streams/subjects.ts'
+import { MalformedId, parseEventSubject } from '../../streams/subjects.ts'
 import { GroupOpener } from '../change/group-opener.ts'
 import { LaneSender } from '../change/lane-sender.ts'
 import { laneClient } from '../lane/client.ts'
@@ -202,6 +202,7 @@ class Requests {
 
   #failure(entry: CatalogueEntry, error: unknown): Failure {
     if (error instanceof ApiFailure) return error.toAnswer()
+    if (error instanceof MalformedId) return new ApiFailure('malformed', error.message).toAnswer()
     const { logger, view } = this.#context
     const fields = { noun: entry.noun, verb: entry.verb, error }
     if (error instanceof Unavailable || error === view.broken) {
