@@ -98,6 +98,7 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
     case 'GroupSealed': {
       if (state.jobsAdded < 1 || state.partsAdded !== state.partsAnnounced || state.jobsAdded !== state.jobsAnnounced) return 'broken-count'
       state.queue = [[1, state.jobsAdded]]
+      standAt(state, 0)
       state.queued = state.jobsAdded
       return undefined
     }
@@ -216,13 +217,16 @@ function isStopped(state: GroupState): boolean {
 
 function advance(state: GroupState): void {
   state.position += 1
-  const run = state.queue[state.headRun]!
-  if (run[0] + state.headOffset < run[1]) {
-    state.headOffset += 1
-  } else {
-    state.headRun += 1
-    state.headOffset = 0
-  }
+  if (state.head < state.headLast) state.head += 1
+  else standAt(state, state.headRun + 1)
+}
+
+/** At the first job of a run of the queue; behind the last run there is none. */
+function standAt(state: GroupState, headRun: number): void {
+  const run = state.queue[headRun]
+  state.headRun = headRun
+  state.head = run?.[0] ?? 0
+  state.headLast = run?.[1] ?? 0
 }
 
 function retryHead(state: GroupState, job: number, retryOf: number): Fault['type'] | undefined {
@@ -238,8 +242,7 @@ function retryHead(state: GroupState, job: number, retryOf: number): Fault['type
   runs.push([job, job])
   if (retryOf < run[1]) runs.push([retryOf + 1, run[1]])
   state.queue.splice(state.headRun, 1, ...runs)
-  if (run[0] < retryOf) state.headRun += 1
-  state.headOffset = 0
+  standAt(state, run[0] < retryOf ? state.headRun + 1 : state.headRun)
   return undefined
 }
 
@@ -264,12 +267,11 @@ function cancelRest(state: GroupState, jobs: readonly Run[]): Fault['type'] | un
   const first = runsFromHead(state, 1)
   state.queue = queue
   if (inFlight === 0) {
-    state.headRun = queue.length
-    state.headOffset = 0
+    standAt(state, queue.length)
   } else {
     const at = first[0]![0]
-    state.headRun = queue.findIndex((run) => run[0] <= at && at <= run[1])
-    state.headOffset = at - queue[state.headRun]![0]
+    standAt(state, queue.findIndex((run) => run[0] <= at && at <= run[1]))
+    state.head = at
   }
   state.queued = kept
   state.cancelled.push(...rest)

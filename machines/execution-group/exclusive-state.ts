@@ -70,6 +70,6 @@ function settledRuns(state: GroupState): Run[] {
   const runs: Run[] = []
   for (let index = 0; index < state.headRun && index < state.queue.length; index++) runs.push(state.queue[index]!)
   const current = state.queue[state.headRun]
-  if (current !== undefined && state.headOffset > 0) runs.push([current[0], current[0] + state.headOffset - 1])
+  if (current !== undefined && state.head > current[0]) runs.push([current[0], state.head - 1])
   return runs
 }

@@ -44,9 +44,13 @@ export interface GroupState {
   specs: JobSpec[]
   /** Execution order as runs of numbers, without cancelled and replaced jobs. */
   queue: Run[]
-  /** The first job that is not settled: a run of the queue and an offset in it. */
+  /**
+   * The first job that is not settled: its run of the queue, its number, and the last number of that run (both 0 when all are
+   * settled). The numbers stand here although the queue says them, since each event asks for them.
+   */
   headRun: number
-  headOffset: number
+  head: number
+  headLast: number
   /** How many jobs of the queue are settled. */
   position: number
   /** How many jobs the queue holds. */
@@ -87,7 +91,8 @@ export function absentGroup(group: string): GroupState {
     specs: [],
     queue: [],
     headRun: 0,
-    headOffset: 0,
+    head: 0,
+    headLast: 0,
     position: 0,
     queued: 0,
     grant: null,
@@ -103,8 +108,7 @@ export function absentGroup(group: string): GroupState {
 
 /** The first job of the queue that is not settled; undefined when all are. */
 export function headJob(state: GroupState): number | undefined {
-  const run = state.queue[state.headRun]
-  return run === undefined ? undefined : run[0] + state.headOffset
+  return state.head === 0 ? undefined : state.head
 }
 
 /** Life-cycle state of the job at the head of the queue (`machines/job/machine.ts`). */
@@ -119,7 +123,8 @@ export function headPhase(state: GroupState): JobPhase {
 /** The next `count` jobs of the queue from the head, as runs. */
 export function runsFromHead(state: GroupState, count: number, skip = 0): Run[] {
   const runs: Run[] = []
-  let offset = state.headOffset
+  if (skip === 0 && count >= 1 && count <= state.headLast - state.head + 1) return [[state.head, state.head + count - 1]]
+  let offset = state.head === 0 ? 0 : state.head - state.queue[state.headRun]![0]
   for (let index = state.headRun; index < state.queue.length && count > 0; index++) {
     const run = state.queue[index]!
     const length = run[1] - run[0] + 1 - offset

@@ -17,8 +17,9 @@ export class LogMissing extends Error {
   }
 }
 
-/** Messages that may wait for whoever iterates before no more are asked for. */
+/** What may wait for whoever iterates before no more is asked for. */
 const queueLimit = 32_768
+const queueLimitBytes = 16 * 1024 * 1024
 
 export class JetStreamEventLog implements EventLog {
   readonly incarnation: number
@@ -76,6 +77,7 @@ export class JetStreamEventLog implements EventLog {
     let next = Math.max(1, options.from)
     if (next > until || signal?.aborted) return
     let queue: StoredMessage[] = []
+    let queuedBytes = 0
     let done = false
     let failure: unknown
     let wake = () => {}
@@ -115,7 +117,9 @@ export class JetStreamEventLog implements EventLog {
         if (done) return
         if (sequence <= until) {
           next = sequence + 1
-          queue.push({ subject: message.subject, position: sequence, bytes: message.data, storedMs })
+          const bytes = message.data
+          queue.push({ subject: message.subject, position: sequence, bytes, storedMs })
+          queuedBytes += bytes.length
         }
         if (sequence >= until) finish()
         else {
@@ -132,7 +136,7 @@ export class JetStreamEventLog implements EventLog {
         return true
       },
       onRefused: (error) => finish(error),
-      full: () => queue.length >= queueLimit,
+      full: () => queue.length >= queueLimit || queuedBytes >= queueLimitBytes,
     })
     const abort = () => {
       queue = []
@@ -147,6 +151,7 @@ export class JetStreamEventLog implements EventLog {
         if (queue.length > 0) {
           const batch = queue
           queue = []
+          queuedBytes = 0
           pull.refill()
           yield batch
           continue

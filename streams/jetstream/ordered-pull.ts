@@ -3,11 +3,13 @@
  * own numbering, silence, a lost connection, a server that came back without it. (The client's own `consume()` says once that
  * its consumer is gone and then hangs, and wraps each message; a replay reads millions.)
  *
- * Owns the consumer, its inbox and the credit given to the server. Invariants:
+ * Owns the consumer, its inbox and what was asked of the server. Invariants:
  * 1. Messages of one start come in the order of the stream, each once; what does not carry the next consumer number is
  *    dropped and leads to a new start.
  * 2. Messages of a former start are never seen after `onStart` of a later one.
- * 3. At most `batchLimit` messages that were asked for are outstanding, and none is asked for while `full` says so.
+ * 3. At most `requestsAhead` requests are outstanding, each of at most `requestBytes`, and none is made while `full` says so: what is
+ *    under way is bounded whatever the messages' size, and the server never has more for this connection than it buffers
+ *    (64 MiB by default; whoever asks for more of large messages is cut off as a slow consumer).
  */
 import type { Msg, Subscription } from 'nats'
 import { createInbox } from 'nats'
@@ -47,7 +49,10 @@ export interface OrderedPullOptions {
   full(): boolean
 }
 
-const batchLimit = 8_192
+/** While one is being filled the next one stands ready, so that the server never waits for this side. */
+const requestsAhead = 2
+const requestMessages = 8_192
+const requestBytes = 8 * 1024 * 1024
 const expiresMs = 30_000
 const heartbeatMs = 1_500
 /** Silence after which the consumer is taken for lost. */
@@ -62,7 +67,9 @@ export class OrderedPull {
   #subscription: Subscription | undefined
   #consumer: string | undefined
   #inbox = ''
-  #credit = 0
+  /** Requests that the server has not ended, oldest first: it fills them in that order. */
+  #requests: number[] = []
+  #requestNumber = 0
   #expected = 1
   #backoffMs: number = retryMs.first
   #heardMs = 0
@@ -85,15 +92,16 @@ export class OrderedPull {
     this.#leave()
   }
 
-  /** Asks for more where less than half of the credit is left. */
+  /** Asks for more where less is asked for than may be. */
   refill(): void {
     const { link, stream, full } = this.#options
     if (this.#stopped || this.#consumer === undefined || link.state === 'disconnected') return
-    if (this.#credit > batchLimit / 2 || full()) return
-    const batch = batchLimit - this.#credit
-    this.#credit += batch
-    const request = { batch, expires: expiresMs * nanosPerMs, idle_heartbeat: heartbeatMs * nanosPerMs }
-    link.connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${this.#consumer}`, JSON.stringify(request), { reply: this.#inbox })
+    while (this.#requests.length < requestsAhead && !full()) {
+      const number = ++this.#requestNumber
+      this.#requests.push(number)
+      const request = { batch: requestMessages, max_bytes: requestBytes, expires: expiresMs * nanosPerMs, idle_heartbeat: heartbeatMs * nanosPerMs }
+      link.connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${this.#consumer}`, JSON.stringify(request), { reply: `${this.#inbox}.${number}` })
+    }
   }
 
   /**
@@ -176,10 +184,10 @@ export class OrderedPull {
       return
     }
     this.#consumer = answer.value.name
-    this.#credit = 0
+    this.#requests = []
     this.#expected = 1
     this.#inbox = createInbox()
-    this.#subscription = link.connection.subscribe(this.#inbox, {
+    this.#subscription = link.connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (start !== this.#start) return
         if (error === null) this.#receive(message)
@@ -199,10 +207,8 @@ export class OrderedPull {
     if (consumerSequence === 0) return this.#receiveStatus(message)
     if (consumerSequence !== this.#expected) return this.#restart()
     this.#expected += 1
-    this.#credit -= 1
     this.#backoffMs = retryMs.first
     this.#options.onMessage(message, acknowledged)
-    if (this.#credit <= batchLimit / 2) this.refill()
   }
 
   #receiveStatus(message: Msg): void {
@@ -213,12 +219,18 @@ export class OrderedPull {
       case 100:
         this.#options.onIdle()
         return
-      // The request expired; what of it was not used is no credit any more.
+      // The request expired.
       case 404:
-      case 408: {
-        this.#credit = Math.max(0, this.#credit - Number(message.headers?.get('Nats-Pending-Messages') || batchLimit))
+      case 408:
+        this.#ended(message.subject)
         this.#options.onIdle()
-        this.refill()
+        return
+      // As many messages or bytes as were asked for have come; so it says by what is left of either.
+      case 409: {
+        const left = message.headers?.get('Nats-Pending-Bytes') ?? ''
+        // A single message larger than a request would be refused for ever.
+        if (left === '' || Number(left) >= requestBytes) return this.#restartLater()
+        this.#ended(message.subject)
         return
       }
       // The consumer is gone, changed its leader or was never there.
@@ -227,16 +239,23 @@ export class OrderedPull {
     }
   }
 
+  #ended(inbox: string): void {
+    const number = Number(inbox.slice(this.#inbox.length + 1))
+    // Earlier ones were filled before it. One that is filled to the very byte ends without a word.
+    this.#requests = this.#requests.filter((open) => open > number)
+    this.refill()
+  }
+
   #watch(): void {
     const { clock } = this.#options.link
     const start = this.#start
-    let credit = this.#credit
+    let expected = this.#expected
     this.#watchdog = clock.after(silenceMs, () => {
       if (start !== this.#start) return
       // Messages count as a sign of life without a look at the clock for each.
-      const moved = credit !== this.#credit
-      credit = this.#credit
-      if (!moved && this.#credit > 0 && clock.monotonicMs() - this.#heardMs >= silenceMs) return this.#restart()
+      const moved = expected !== this.#expected
+      expected = this.#expected
+      if (!moved && this.#requests.length > 0 && clock.monotonicMs() - this.#heardMs >= silenceMs) return this.#restart()
       this.#watch()
     })
   }
