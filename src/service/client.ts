@@ -21,7 +21,7 @@ export interface ApiClientOptions {
 }
 
 export interface CallOptions {
-  /** Of the whole call with its repetitions; default 15,000 for queries and 60,000 for commands. */
+  /** Of the whole call with its repetitions; default 20,000 for queries and 60,000 for commands. */
   readonly timeoutMs?: number
 }
 
@@ -36,10 +36,10 @@ export interface ApiClient {
   call<N extends Noun, V extends Verb<N>>(noun: N, verb: V, request: ApiRequest<N, V>, options?: CallOptions): Promise<ApiSuccess<N, V>>
 }
 
-const queryTimeoutMs = 15_000
+const queryTimeoutMs = 20_000
 const commandTimeoutMs = 60_000
 /** A service that died with the request in hand is not waited for longer; whoever repeats meets another. */
-const commandAttemptMs = 25_000
+const attemptMs = { query: 10_000, command: 25_000 } as const
 /** A service may just be starting. */
 const noResponderWaitMs = 2_000
 const pauseMs = 100
@@ -58,7 +58,7 @@ export function apiClient(bus: Bus, subjects: Subjects, options: ApiClientOption
     for (;;) {
       const leftMs = endMs - clock.monotonicMs()
       if (leftMs <= 0) break
-      const asked = await bus.ask(subject, toBytes(body), { timeoutMs: command === undefined ? leftMs : Math.min(leftMs, commandAttemptMs) })
+      const asked = await bus.ask(subject, toBytes(body), { timeoutMs: Math.min(leftMs, attemptMs[kind]) })
       if (asked.kind === 'answer') return fromBytes(asked.data)
       if (asked.kind === 'timeout') received = true
       else if (!received && clock.monotonicMs() - startMs >= noResponderWaitMs) break

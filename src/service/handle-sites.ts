@@ -22,14 +22,19 @@ export function siteHandlers(context: ServiceContext): HandlersOf<'site'> {
       const fault = adapter.checkAddress(address)
       if (fault !== undefined) throw new ApiFailure('bad-address', fault)
       const { sites: known } = await view.current()
-      const there = known.get(site)
-      if (there?.managed === true) refuse(addSite(there, { kind, address, region, fencing: 'none' }))
+      const { fencing } = capabilitiesAt(adapter, address)
+      const record = { kind, address, region, fencing }
+      const add = () => write(context, site, (state) => addSite(state, record), actor, command)
+      if (known.get(site)?.managed === true) {
+        // Refused, unless this very command has added it (P15).
+        const written = await add()
+        return { ok: true, site, ...record, services: null, ...written }
+      }
       const twin = [...known.values()].find((other) => other.managed && other.kind === kind && other.address === address)
       if (twin !== undefined) throw new ApiFailure('exists', `${address} is managed as site ${twin.site} already; a site has one id only (I12)`)
       const { services } = await readable(() => sites.tryOut({ site, kind, address, region }))
-      const { fencing } = capabilitiesAt(adapter, address)
-      const written = await write(context, site, (state) => addSite(state, { kind, address, region, fencing }), actor, command)
-      return { ok: true, site, kind, address, region, fencing, services: services.length, ...written }
+      const written = await add()
+      return { ok: true, site, ...record, services: services.length, ...written }
     },
 
     async list({ after, limit }) {
@@ -63,13 +68,12 @@ export function siteHandlers(context: ServiceContext): HandlersOf<'site'> {
     },
 
     async remove({ site: id, confirmed, actor, command }) {
-      const site = managedSite((await view.current()).sites, id)
-      const unfinished = projection.unfinishedGroupsOf(id)
-      if (unfinished.length > 0) refuse(removeSite(site, unfinished))
-      if (!confirmed) {
+      const site = (await view.current()).sites.get(id)
+      const unfinished = () => projection.unfinishedGroupsOf(id)
+      if (site?.managed === true && unfinished().length === 0 && !confirmed) {
         throw new ApiFailure('not-confirmed', `site ${id} (${site.kind}, ${site.address}) would leave the scope of management with its desired configuration; confirm it`)
       }
-      const written = await write(context, id, (state) => removeSite(state, projection.unfinishedGroupsOf(id)), actor, command)
+      const written = await write(context, id, (state) => removeSite(state, unfinished()), actor, command)
       await sites.forget(id)
       return { ok: true, site: id, ...written }
     },
@@ -103,10 +107,6 @@ function adapterOf(context: ServiceContext, kind: string): SiteAdapter {
 
 function shown({ site, kind, address, region, fencing }: SiteState): SiteShown {
   return { site, kind, address, region, fencing }
-}
-
-function refuse(decision: Decision<SiteEvent>): void {
-  if (decision.kind === 'refused') throw new ApiFailure(errorCodeOf(decision.refusal.code), decision.refusal.text)
 }
 
 async function write(context: ServiceContext, site: string, decide: (state: SiteState) => Decision<SiteEvent>, actor: string, command: string | undefined) {

@@ -42,7 +42,7 @@ export interface ServiceOptions extends Pick<ServicePorts, 'coordinator' | 'subj
 
 export interface RunningService {
   readonly view: RealmView
-  /** Rejects when the log cannot be followed any further: the process should end. Never resolves. */
+  /** Rejects when the log cannot be followed any further: the process should end. Never resolves; stopping does not settle it. */
   readonly broken: Promise<never>
   /** Idempotent. The coordinator stays open: it is the caller's. */
   stop(): Promise<void>
@@ -94,9 +94,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const requests = new Requests(handlersOf(context, sender), context)
   let served: Subscription | undefined
   let stopping: Promise<void> | undefined
+  const idled = new AbortController()
   const stop = async () => {
     served?.stop()
-    await Promise.race([requests.idle(), pause(clock, timings.stopGraceMs)])
+    // Behind this, nothing that was routed to this service is still on its way.
+    await coordinator.bus.flush(timings.stopGraceMs).catch(() => {})
+    await Promise.race([requests.idle(), pause(clock, timings.stopGraceMs, idled.signal)])
+    idled.abort()
     abort.abort()
     machines.stop()
     await opener.stop()
@@ -114,7 +118,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       queue: 'reeve-api',
       endpoints: apiCatalogue.map((entry) => endpointOf(entry, context, requests)),
     })
-    return { view, broken: brokenView(view), stop: () => (stopping ??= stop()) }
+    return { view, broken: brokenView(view, () => stopping !== undefined), stop: () => (stopping ??= stop()) }
   } catch (error) {
     await stop()
     throw error
@@ -229,12 +233,13 @@ function versionOf(build: string): string {
   return /^\d+\.\d+\.\d+/.exec(build)?.[0] ?? '0.0.0'
 }
 
-function brokenView(view: RealmView): Promise<never> {
-  const broken = view.reached(Number.MAX_SAFE_INTEGER).then(
-    () => Promise.reject(new Error('the log has no such position')),
-    (error: unknown) => Promise.reject(error),
-  )
+function brokenView(view: RealmView, isStopping: () => boolean): Promise<never> {
+  const broken = new Promise<never>((_resolve, reject) => {
+    view.reached(Number.MAX_SAFE_INTEGER).catch((error: unknown) => {
+      if (!isStopping()) reject(error)
+    })
+  })
   // Nobody has to listen.
   broken.catch(() => {})
-  return broken as Promise<never>
+  return broken
 }

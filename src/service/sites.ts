@@ -3,6 +3,7 @@ import type { SiteConfiguration } from '../../machines/service/model.ts'
 import type { SiteState } from '../../machines/site/site.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import { type SiteAdapter, type SiteConnection, type SiteRecord, SiteUnreachable } from '../sites/adapter.ts'
+import { UnknownSiteKind } from '../sites/registry.ts'
 
 interface Opened {
   readonly record: SiteRecord
@@ -24,21 +25,30 @@ export class Sites {
     this.#options = options
   }
 
-  /** The whole actual configuration. Throws `SiteUnreachable`, also when it takes too long; `UnknownSiteKind`. */
+  /** The whole actual configuration. Throws `SiteUnreachable`, also when it takes too long or this build has no adapter for it. */
   async read(site: SiteState): Promise<SiteConfiguration> {
     const { kind, address, region } = site
     const record = { site: site.site, kind, address, region }
     const former = this.#opened.get(site.site)
     if (former !== undefined && former.record.kind === kind && former.record.address === address) return this.#readFrom(former)
-    const opened = { record, connection: this.#options.adapterOf(kind).connect(record) }
+    const opened = { record, connection: this.#adapterFor(record).connect(record) }
     this.#opened.set(site.site, opened)
     if (former !== undefined) await former.connection.close()
     return this.#readFrom(opened)
   }
 
+  #adapterFor(record: SiteRecord): SiteAdapter {
+    try {
+      return this.#options.adapterOf(record.kind)
+    } catch (cause) {
+      if (!(cause instanceof UnknownSiteKind)) throw cause
+      throw new SiteUnreachable(`site ${record.site} is of kind ${record.kind}, which this build has no adapter for: use a build that has`, { cause })
+    }
+  }
+
   /** Of a site that is not managed (yet): the connection is closed again. Throws as `read`. */
   async tryOut(record: SiteRecord): Promise<SiteConfiguration> {
-    const connection = this.#options.adapterOf(record.kind).connect(record)
+    const connection = this.#adapterFor(record).connect(record)
     try {
       return await this.#readFrom({ record, connection })
     } finally {

@@ -19,8 +19,8 @@ export const siteApi = {
       actor,
       command: commandId,
     }),
-    response: success({ ...site.shape, services: count.describe('how many it has'), ...written }),
-    errors: ['exists', 'unknown-kind', 'bad-address', 'site-unreachable'],
+    response: success({ ...site.shape, services: count.nullable().describe('how many it has; null in the answer to a repetition'), ...written }),
+    errors: ['exists', 'unknown-kind', 'bad-address', 'site-unreachable', 'may-still-happen', 'wrong-state'],
   }),
   list: endpoint({
     kind: 'query',
@@ -41,7 +41,7 @@ export const siteApi = {
       services: count.nullable(),
       unfinished: z.array(z.string()).describe('unfinished groups that change it; the first 100'),
     }),
-    errors: ['unknown-site'],
+    errors: ['unknown-site', 'unknown-kind'],
   }),
   remove: endpoint({
     kind: 'command',
@@ -53,6 +53,6 @@ export const siteApi = {
       command: commandId,
     }),
     response: success({ site: siteId, ...written }),
-    errors: ['unknown-site', 'wrong-state', 'not-confirmed'],
+    errors: ['unknown-site', 'wrong-state', 'not-confirmed', 'may-still-happen'],
   }),
 }

@@ -39,14 +39,18 @@ test.each([
   expect(await realm.person.log.end()).toBe(end)
 })
 
-test('a repeated command adds a site once', async () => {
+test('P15: a repeated command adds or removes a site once, and is answered as at first', async () => {
   realm.sites.at.set('memory:x', [])
   const command = '01JD0000000000000000000000'
   const add = () => realm.api.answer('site', 'add', { site: 'x', kind: 'full', address: 'memory:x', command })
-  expect(await add()).toMatchObject({ ok: true })
+  expect(await add()).toMatchObject({ ok: true, services: 0 })
   const end = await realm.person.log.end()
-  await add()
-  expect(await realm.person.log.end()).toBe(end)
+  expect(await add()).toMatchObject({ ok: true, services: null, position: 0 })
+  expect(await realm.api.answer('site', 'add', { site: 'x', kind: 'full', address: 'memory:x' })).toMatchObject({ ok: false, error: { code: 'exists' } })
+  const remove = { site: 'x', confirmed: true, command: '01JD0000000000000000000001' }
+  expect(await realm.api.answer('site', 'remove', remove)).toMatchObject({ ok: true })
+  expect(await realm.api.answer('site', 'remove', remove)).toMatchObject({ ok: true, position: 0 })
+  expect(await realm.person.log.end()).toBe(end + 1)
 })
 
 test('a site is removed when that is confirmed and no unfinished group changes it', async () => {

@@ -1,0 +1,85 @@
+/** The process behind `reeve serve`: one service interface with real ports, until it is told to stop. */
+import { connectCoordinator, type Login } from '../../streams/jetstream/connect.ts'
+import type { Durability } from '../../streams/ports/coordinator.ts'
+import { requireId, subjectsOf } from '../../streams/subjects.ts'
+import { systemClock as clock } from '../platform/clock.ts'
+import { type LogLevel, createLogger } from '../platform/logger.ts'
+import { ownVersion } from '../platform/own-package.ts'
+import { exitNow, onParentGone, onStopSignal, tellParent } from '../platform/process.ts'
+import { systemRandom as random } from '../platform/random.ts'
+import { joinRealm } from '../realm/founding.ts'
+import { startService } from './service.ts'
+
+export interface ServiceProgramOptions {
+  readonly servers: readonly string[]
+  readonly login?: Login
+  readonly realm: string
+  /** Id of this service. */
+  readonly service: string
+  /** Of sites that are added without one. */
+  readonly region: string
+  readonly logFile?: string
+  readonly logLevel?: LogLevel
+  readonly acceptWeakDurability: boolean
+  /** Known by who runs the server; asked of the server when absent (I8). */
+  readonly durability?: Durability
+  /** Called when its endpoints answer. */
+  readonly onReady?: () => void
+}
+
+const forcedExitCode = 1
+
+/**
+ * Resolves when it was stopped: by the first stop signal, or because the program that started it has ended. A second signal, at
+ * least a second later, ends the process at once. Throws what keeps it from starting (`MalformedId`, `Unavailable`, `ServerTooOld`,
+ * `RealmRefused`, `WrongDefinition`), and what ends its view of the log (`MalformedTurn`, `LogMissing`).
+ */
+export async function runServiceProgram(options: ServiceProgramOptions): Promise<void> {
+  const { realm, servers, login = {}, region, logFile, logLevel = 'info', acceptWeakDurability, durability } = options
+  const service = requireId('service', options.service)
+  const subjects = subjectsOf(realm)
+  const logger = createLogger({ name: `serve ${service}`, level: logLevel, ...(logFile === undefined ? {} : { file: logFile }) })
+  let stop = () => {}
+  const told = new Promise<void>((resolve) => (stop = resolve))
+  const signals = onStopSignal((signal, again) => {
+    logger.info({ signal, again }, again ? 'ending at once' : 'stopping')
+    if (again) exitNow(forcedExitCode)
+    stop()
+  })
+  const parent = onParentGone(stop)
+  try {
+    const coordinator = await connectCoordinator({
+      servers,
+      realm,
+      ...login,
+      name: `reeve serve ${service}`,
+      clock,
+      random,
+      create: true,
+      ...(durability === undefined ? {} : { durability }),
+    })
+    try {
+      await joinRealm({ log: coordinator.log, clock, random }, subjects, {
+        actor: `service:${service}`,
+        region,
+        durability: coordinator.durability,
+        acceptWeakDurability,
+      })
+      const running = await startService({ coordinator, subjects, clock, random, logger, service, build: ownVersion(), region })
+      try {
+        logger.info({ service, realm, region }, 'the service interface answers')
+        options.onReady?.()
+        tellParent({ kind: 'ready' })
+        await Promise.race([told, running.broken])
+      } finally {
+        await running.stop()
+      }
+    } finally {
+      await coordinator.close()
+    }
+  } finally {
+    signals.stop()
+    parent.stop()
+    logger.info({ service }, 'the service interface has ended')
+  }
+}
