@@ -1,7 +1,7 @@
 /** Which jobs of a group the leader has to assign: those in nobody's queue, and those in the queue of an agent that is gone. */
-import type { JobSpec } from '../execution-group/events.ts'
+import type { Assignment, JobSpec } from '../execution-group/events.ts'
 import { groupTable } from '../execution-group/machine.ts'
-import { type GroupState, firstOfRetries, runsFromHead } from '../execution-group/state.ts'
+import { type GroupState, runsFromHead } from '../execution-group/state.ts'
 import type { Stretch } from './jobs.ts'
 
 /** In the order of numbers; jobs under an open grant are left where they are. `limit` stretches at most. */
@@ -10,23 +10,27 @@ export function jobsToAssign(group: GroupState, isHere: (agent: string) => boole
   const stretches: Stretch[] = []
   for (const [first, last] of runsFromHead(group, group.queued, group.grant?.left ?? 0)) {
     for (let job = first; job <= last; ) {
-      // A retry stands in the queue under a number of its own and is assigned as the first of its chain.
-      const asked = firstOfRetries(group, job)
-      const assignment = group.assignments.find((known) => known.first <= asked && asked <= known.last)
-      const end = asked === job ? Math.min(last, assignment?.last ?? nextAssigned(group, job) - 1) : job
-      if (assignment === undefined || !isHere(assignment.agent)) {
-        if (!collect(stretches, group, asked, asked + (end - job), limit)) return sorted(stretches)
-      }
+      const { assignment, next } = around(group.assignments, job)
+      const end = Math.min(last, assignment?.last ?? next - 1)
+      if ((assignment === undefined || !isHere(assignment.agent)) && !collect(stretches, group, job, end, limit)) return sorted(stretches)
       job = end + 1
     }
   }
   return sorted(stretches)
 }
 
-function nextAssigned(group: GroupState, job: number): number {
-  let next = Infinity
-  for (const assignment of group.assignments) if (assignment.first > job && assignment.first < next) next = assignment.first
-  return next
+/** The assignment that holds the job, and the first job of the next one. Assignments stand in order and do not overlap. */
+function around(assignments: readonly Assignment[], job: number): { readonly assignment: Assignment | undefined; readonly next: number } {
+  let low = 0
+  let high = assignments.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (assignments[middle]!.last < job) low = middle + 1
+    else high = middle
+  }
+  const found = assignments[low]
+  if (found === undefined) return { assignment: undefined, next: Infinity }
+  return found.first <= job ? { assignment: found, next: found.last + 1 } : { assignment: undefined, next: found.first }
 }
 
 /** False when the limit is reached. */

@@ -36,8 +36,8 @@ export const reconcileMs = 2_000
 const retryMs = 500
 /** How often all open groups are looked at, changed or not. */
 const lookAtAllMs = 10_000
-/** Stretches of one assign command: its event has to fit into a turn. */
-const stretchLimit = 1_000
+/** Stretches of one assign command: one takes at most about 110 bytes, all together at most 64 KiB (P16). */
+const stretchLimit = 500
 
 export interface Leader {
   readonly machine: HostedMachine<typeof leaderMachine>

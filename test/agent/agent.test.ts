@@ -1,10 +1,22 @@
 /** Whole agents in a realm in memory, in virtual time. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fromBytes, toBytes } from '../../streams/coordination.ts'
 import { World } from './world.ts'
 
 let world: World
 beforeEach(() => (world = new World()))
 afterEach(() => world.end())
+
+const laneCount = 4
+
+function lanesHeldBy(agents: (agent: string) => boolean): number {
+  return [...world.view.state.lanes.values()].filter((lane) => lane.holder !== null && agents(lane.holder.agent)).length
+}
+
+async function startThree(): Promise<void> {
+  for (const agent of ['a', 'b', 'c']) world.start(agent)
+  await world.until('all lanes held by followers', () => lanesHeldBy((agent) => agent !== world.leader()?.agent) === laneCount)
+}
 
 describe('agents', () => {
   it('of several generic agents one leads, and its epoch is the revision of LeaderElected', async () => {
@@ -21,4 +33,190 @@ describe('agents', () => {
     })
     expect([...world.members.values()].map(({ running }) => running.held.length).sort()).toEqual([0, 2, 2])
   })
+
+  it('after kill -9 of the leader another leads within 300 ms, without waiting for the lease', async () => {
+    await startThree()
+    const dead = world.leader()!.agent
+    await world.kill(dead)
+    const fromMs = world.time.nowMs
+    await world.until('another leader', () => world.leader() !== undefined)
+    expect(world.time.nowMs - fromMs).toBeLessThanOrEqual(300)
+    await world.until('its election in the log', () => world.view.state.realm.leader?.agent === world.leader()!.agent)
+  })
+
+  it('a leader that is cut off leads no longer, and another leads when the lease is over', async () => {
+    await startThree()
+    const cut = world.leader()!
+    world.realm.setReach(world.clientOf(cut.agent), 'disconnected')
+    expect(cut.leading).toBeUndefined()
+    await world.until('another leader', () => world.leader() !== undefined && world.leader() !== cut)
+    world.realm.setReach(world.clientOf(cut.agent), 'connected')
+    await world.until('it follows again', () => machineOf(cut.agent, 'election') === 'following' || machineOf(cut.agent, 'election') === 'asking')
+  })
+
+  it('after kill -9 of the holder of lanes they are held by others within a second (P7)', async () => {
+    await startThree()
+    const leader = world.leader()!.agent
+    const dead = ['a', 'b', 'c'].find((agent) => agent !== leader)!
+    await world.kill(dead)
+    const fromMs = world.time.nowMs
+    await world.until('its lanes held by others', () => lanesHeldBy((agent) => agent !== dead) === laneCount)
+    expect(world.time.nowMs - fromMs).toBeLessThanOrEqual(1_000)
+  })
+
+  it('a leader records an agent as lost only 1.1 presence times after its last sign (P18)', async () => {
+    await startThree()
+    const leader = world.leader()!.agent
+    const dead = ['a', 'b', 'c'].find((agent) => agent !== leader)!
+    await world.kill(dead)
+    const fromMs = world.time.nowMs
+    await world.until('AgentLost', () => world.view.state.agents.get(dead)?.phase === 'lost')
+    const { presenceMs } = world.view.state.realm.constants
+    expect(world.time.nowMs - fromMs).toBeGreaterThanOrEqual(presenceMs * 1.1 - presenceMs / 3)
+    expect(world.time.nowMs - fromMs).toBeLessThanOrEqual(presenceMs * 1.1 + 3_000)
+  })
+
+  it('a realm of skilled agents alone elects nobody', async () => {
+    world.start('s', { role: 'skilled', skills: ['simulated'] })
+    await world.until('ready', () => machineOf('s', 'agent') !== undefined && world.members.get('s')!.running.instance !== '')
+    await world.pass(20_000)
+    expect(world.view.state.realm.leader).toBeNull()
+    expect(machineOf('s', 'election')).toBeUndefined()
+  })
+
+  it('stops gracefully: gives up its lanes and its lease, records it, and nothing of it is left', async () => {
+    await startThree()
+    const leader = world.leader()!
+    const end = await world.drive(leader.stop())
+    expect(end).toEqual({ kind: 'graceful' })
+    expect(world.view.state.agents.get(leader.agent)?.phase).toBe('stopped')
+    const keys = (await world.observer.agents.entries()).map((entry) => entry.key)
+    expect(keys.filter((key) => key.startsWith('instance.'))).toHaveLength(2)
+    world.members.delete(leader.agent)
+    await world.until('another leader', () => world.leader() !== undefined, 1_000)
+  })
+
+  it('the last agent holds the lanes itself although it leads', async () => {
+    world.start('a')
+    await world.until('all lanes held', () => lanesHeldBy((agent) => agent === 'a') === laneCount)
+    expect(world.leader()?.agent).toBe('a')
+  })
+
+  it('of two processes of one agent the later one stays (P20)', async () => {
+    const first = world.start('a')
+    await world.until('ready', () => first.leading !== undefined)
+    const second = world.start('a')
+    expect(await world.drive(first.ended)).toEqual({ kind: 'replaced', by: second.instance })
+    await world.until('the second leads', () => second.leading !== undefined)
+  })
+
+  it('an agent whose presence expired while it was frozen goes on as a new instance (P17)', async () => {
+    await startThree()
+    const leader = world.leader()!.agent
+    const frozen = ['a', 'b', 'c'].find((agent) => agent !== leader)!
+    const { running } = world.members.get(frozen)!
+    const former = running.instance
+    world.realm.setReach(world.clientOf(frozen), 'silent')
+    await world.pass(10_000)
+    expect(world.view.state.agents.get(frozen)?.phase).toBe('lost')
+    world.realm.setReach(world.clientOf(frozen), 'connected')
+    await world.until('present again', () => world.view.state.agents.get(frozen)?.phase === 'started')
+    expect(running.instance).not.toBe(former)
+    expect(world.view.state.agents.get(frozen)?.instance).toBe(running.instance)
+  })
+
+  it('an agent whose clock is an hour wrong takes no lane, and says so (P15)', async () => {
+    await startThree()
+    world.start('z', { clock: { ...world.clock, nowMs: () => world.clock.nowMs() + 3_600_000 } })
+    await world.until('ready', () => world.lines.some((line) => line.agent === 'z' && line.message.includes('clock of this machine')))
+    await world.pass(30_000)
+    expect(world.members.get('z')!.running.held).toEqual([])
+    expect(lanesHeldBy((agent) => agent !== 'z')).toBe(laneCount)
+  })
+
+  it('a change in ordered jobs goes to agents with the skill they report, and ends', async () => {
+    await startThree()
+    world.start('s', { role: 'skilled', skills: ['drill'] })
+    await world.addSite('site-1', 'drill://')
+    const plain = { site: 'site-1', operation: { name: 'rehearse' as const }, repeatable: true }
+    const group = await world.openGroup('here-1', [
+      { ...plain, service: 's00001' },
+      { ...plain, service: 's00002', skill: { name: 'drill', need: 'required' } },
+      { ...plain, service: 's00003' },
+    ])
+    await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed')
+    expect(world.executors(group)).toEqual([expect.not.stringMatching(/^s$/), 's', expect.not.stringMatching(/^s$/)])
+    expect(world.executors(group)).not.toContain(world.leader()!.agent)
+  })
+
+  it('jobs that require a skill nobody has wait, and the leader says so; they run as soon as somebody has it', async () => {
+    await startThree()
+    await world.addSite('site-1', 'drill://')
+    const group = await world.openGroup('here-1', [
+      { site: 'site-1', service: 's00001', operation: { name: 'rehearse' }, repeatable: true, skill: { name: 'drill', need: 'required' } },
+    ])
+    await world.until('said', () => world.lines.some((line) => line.message.startsWith('jobs wait')))
+    world.start('s', { role: 'skilled', skills: ['drill'] })
+    await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed')
+    expect(world.executors(group)).toEqual(['s'])
+  })
+
+  it.each([
+    { fencing: 'none' as const, waitsForCalls: true },
+    { fencing: 'enforced' as const, waitsForCalls: false },
+  ])('what a killed executor held runs again elsewhere, where the site fences $fencing after the waits of P18 and I9', async ({ fencing, waitsForCalls }) => {
+    world.logDelayMs = 5
+    await startThree()
+    await world.addSite('site-1', 'drill://', fencing)
+    const group = await world.openGroup(
+      'here-1',
+      Array.from({ length: 200 }, (_, index) => ({
+        site: 'site-1',
+        service: `s${String((index % 100) + 1).padStart(5, '0')}`,
+        operation: { name: 'rehearse' as const },
+        repeatable: true,
+      })),
+    )
+    await world.until('an executor at work', () => (world.view.state.group(group)?.position ?? 0) > 20)
+    const state = world.view.state.group(group)!
+    const executor = state.assignments[0]!.agent
+    await world.kill(executor)
+    const fromMs = world.time.nowMs
+    await world.until('the lock taken back', () => world.returnedLost(group) === 1, 60_000)
+    const tookMs = world.time.nowMs - fromMs
+    const { presenceMs, siteCallDeadlineMs } = world.view.state.realm.constants
+    const leastMs = presenceMs * 1.1 + (waitsForCalls ? siteCallDeadlineMs * 1.1 : 0)
+    // Counted from the last renewal, at most a third of the presence time before the death.
+    expect(tookMs).toBeGreaterThanOrEqual(leastMs - presenceMs / 3)
+    expect(tookMs).toBeLessThanOrEqual(leastMs + 1_000)
+    await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed', 60_000)
+    expect(new Set(world.executors(group)).size).toBe(2)
+  })
+
+  it('a leader that is alone executes itself, and says so', async () => {
+    world.start('a')
+    await world.until('all lanes held', () => lanesHeldBy((agent) => agent === 'a') === laneCount)
+    await world.addSite('site-1', 'drill://')
+    const group = await world.openGroup('here-1', [{ site: 'site-1', service: 's00001', operation: { name: 'rehearse' }, repeatable: true }])
+    await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed')
+    expect(world.lines.some((line) => line.message.startsWith('the leader executes jobs itself'))).toBe(true)
+  })
+
+  it('answers to describe and stop on its own subjects', async () => {
+    const running = world.start('a')
+    await world.drive(running.ready)
+    const ask = async (verb: 'describe' | 'stop', message: unknown) => {
+      const asked = await world.drive(world.observer.bus.ask(world.subjects.toAgent('a', verb), toBytes(message), { timeoutMs: 1_000 }))
+      return asked.kind === 'answer' ? fromBytes<Record<string, unknown>>(asked.data) : asked
+    }
+    expect(await ask('describe', {})).toMatchObject({ agent: 'a', instance: running.instance, role: 'generic', adapters: expect.arrayContaining(['drill']) })
+    expect(await ask('stop', { mode: 'soon' })).toMatchObject({ kind: 'refused' })
+    expect(await ask('stop', { mode: 'graceful', instance: 'another' })).toMatchObject({ kind: 'refused' })
+    expect(await ask('stop', { mode: 'graceful' })).toEqual({ kind: 'stopping', instance: running.instance })
+    expect(await world.drive(running.ended)).toEqual({ kind: 'graceful' })
+  })
 })
+
+function machineOf(agent: string, machine: string): unknown {
+  return world.members.get(agent)?.running.describe().machines[machine]
+}

@@ -1,13 +1,19 @@
 /** A realm in memory in virtual time, and agents in it: what the specs of whole agents share. */
 import type { AgentRole } from '../../machines/agent/agent.ts'
+import type { JobSpec } from '../../machines/execution-group/events.ts'
+import { type SiteEvent, type SiteState, absentSite, addSite, foldSite } from '../../machines/site/site.ts'
 import type { Logger } from '../../src/agent/context.ts'
 import { type RunningAgent, startAgent } from '../../src/agent/agent.ts'
+import { laneClient } from '../../src/lane/client.ts'
 import type { MachineTransition } from '../../src/process/host.ts'
+import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { RealmView } from '../../src/realm/view.ts'
+import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
+import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
-import { subjectsOf } from '../../streams/subjects.ts'
+import { groupId, subjectsOf } from '../../streams/subjects.ts'
 import { Dice } from '../simulation/dice.ts'
 import { VirtualTime, epochMs } from '../simulation/virtual-time.ts'
 
@@ -21,6 +27,7 @@ export interface Line {
 export interface Member {
   readonly running: RunningAgent
   readonly coordinator: Coordinator
+  readonly client: string
 }
 
 const stepLimit = 2_000_000
@@ -29,18 +36,35 @@ export class World {
   readonly time = new VirtualTime()
   readonly clock: Clock = clockOf(this.time)
   readonly dice = new Dice('agents')
-  readonly realm = new MemoryRealm({ realm: 'reeve', clock: this.clock, random: this.dice.stream('realm') })
+  /** Every write to the log takes so long each way, milliseconds. */
+  logDelayMs = 0
+  readonly realm = new MemoryRealm({
+    realm: 'reeve',
+    clock: this.clock,
+    random: this.dice.stream('realm'),
+    faults: { append: () => ({ requestMs: this.logDelayMs, answerMs: this.logDelayMs }) },
+  })
   readonly subjects = subjectsOf('reeve')
   readonly lines: Line[] = []
   readonly transitions: (MachineTransition & { readonly agent: string })[] = []
   readonly members = new Map<string, Member>()
   readonly observer = this.realm.connect({ name: 'observer', clock: this.clock })
   readonly view = new RealmView(this.observer.log, this.subjects)
+  readonly events: { readonly id: string; readonly type: string; readonly data: Record<string, unknown> }[] = []
   #connections = 0
+
+  constructor() {
+    this.view.onTurn(({ turn }) => {
+      for (const { id, events } of turn.commits) {
+        for (const { type, data } of events) this.events.push({ id, type, data: data as Record<string, unknown> })
+      }
+    })
+  }
 
   start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock } = {}): RunningAgent {
     const clock = options.clock ?? this.clock
-    const coordinator = this.realm.connect({ name: `${agent} ${++this.#connections}`, clock })
+    const client = `${agent} ${++this.#connections}`
+    const coordinator = this.realm.connect({ name: client, clock })
     const running = startAgent({
       agent,
       role: options.role ?? 'generic',
@@ -55,13 +79,13 @@ export class World {
       acceptWeakDurability: false,
       onTransition: (transition) => this.transitions.push({ ...transition, agent }),
     })
-    this.members.set(agent, { running, coordinator })
+    this.members.set(agent, { running, coordinator, client })
     return running
   }
 
-  nameOf(agent: string): string {
-    for (let n = this.#connections; n > 0; n--) if (this.members.has(agent)) return `${agent} ${n}`
-    return agent
+  /** Name under which the agent's process is connected, for `realm.setReach`. */
+  clientOf(agent: string): string {
+    return this.members.get(agent)!.client
   }
 
   /** Moves time on until the condition holds. Fails with what was logged when it does not within `withinMs` of virtual time. */
@@ -79,8 +103,57 @@ export class World {
     await this.time.run(() => over, { steps: this.time.steps + stepLimit, untilMs: untilMs + 1 })
   }
 
+  /** Agents of the group's grants, in order. */
+  executors(group: string): string[] {
+    return this.#eventsOf(group, 'LockGranted').map((data) => data['agent'] as string)
+  }
+
+  /** How many grants were closed because their executor was lost. */
+  returnedLost(group: string): number {
+    return this.#eventsOf(group, 'LockReturned').filter((data) => data['why'] === 'lost').length
+  }
+
+  #eventsOf(group: string, type: string): Record<string, unknown>[] {
+    return this.events.filter((event) => event.id === group && event.type === type).map((event) => event.data)
+  }
+
   leader(): RunningAgent | undefined {
     return [...this.members.values()].map(({ running }) => running).find((running) => running.leading !== undefined)
+  }
+
+  /** Adds a site to the scope of management. */
+  async addSite(site: string, address: string, fencing: 'enforced' | 'recorded' | 'none' = 'none'): Promise<void> {
+    const { subjects, observer } = this
+    const adding = writeAggregate<SiteState, SiteEvent>(
+      { log: observer.log, clock: this.clock, random: this.dice },
+      {
+        subject: subjects.aggregate('site', site),
+        aggregate: 'site',
+        id: site,
+        empty: absentSite(site),
+        fold: foldSite,
+        decide: (state) => addSite(state, { kind: 'drill', address, region: 'here', fencing }),
+        actor: 'program:test',
+      },
+    )
+    await this.drive(adding)
+  }
+
+  /** Opens a whole group in the lane and returns its id. */
+  async openGroup(lane: string, jobs: readonly JobSpec[], distributionFactor = 1): Promise<string> {
+    const lanes = laneClient({ bus: this.observer.bus, subjects: this.subjects })
+    const group = groupId(lane, newUlid(this.clock.nowMs(), this.dice))
+    const plan = digestOf(canonicalBytes({ jobs }))
+    const bodies: LaneCommandBody[] = [
+      { kind: 'open', name: 'a group', jobs: jobs.length, parts: 1, plan, window: 1, region: 'here', distributionFactor },
+      { kind: 'add', plan, part: 1, jobs },
+      { kind: 'seal', plan },
+    ]
+    for (const body of bodies) {
+      const answer = await this.drive(lanes.send(lane, { builtOn: { incarnation: 1, number: 0 }, group, actor: 'program:test', body }))
+      if (answer.kind !== 'done') throw new Error(`${body.kind}: ${JSON.stringify(answer)}`)
+    }
+    return group
   }
 
   /** `kill -9`: the server closes its connection. */
@@ -105,7 +178,8 @@ export class World {
       await running.crash()
       await coordinator.close()
     })
-    await Promise.all(ending)
+    // What is under way ends by virtual time-outs.
+    await this.drive(Promise.all(ending))
     await this.view.stop()
     await this.observer.close()
   }
