@@ -101,6 +101,7 @@ export class HeldGrant {
     const call = new AbortController()
     const end = () => call.abort()
     const timer = clock.after(callDeadlineMs * callShare, end)
+    const overMs = clock.monotonicMs() + callDeadlineMs
     this.#abort.signal.addEventListener('abort', end, { once: true })
     try {
       const result = await connection.carryOut({
@@ -113,7 +114,11 @@ export class HeldGrant {
         signal: call.signal,
       })
       await failpoint?.('call-after')
-      return result.kind === 'unknown' && !this.#abort.signal.aborted ? await settle(connection, spec, result, clock, callDeadlineMs) : result
+      if (result.kind !== 'unknown') return result
+      // P23: it may be running at the site still. What a read shows before its time is over settles nothing: it could be undone
+      // by this very call, after a later job has run (I2).
+      await pause(clock, overMs - clock.monotonicMs(), this.#abort.signal)
+      return this.#abort.signal.aborted ? result : await settle(connection, spec, result, clock, callDeadlineMs)
     } finally {
       timer.cancel()
       this.#abort.signal.removeEventListener('abort', end)

@@ -9,7 +9,7 @@ import { checkReplay } from '../checkers/replay.ts'
 import { checkTold } from '../checkers/told.ts'
 import { readLog } from '../checkers/read.ts'
 import type { Violation } from '../checkers/violation.ts'
-import type { WorldPlan } from './plan.ts'
+import { type WorldPlan, constants } from './plan.ts'
 import type { SimSite } from './site.ts'
 import type { Told } from './told.ts'
 
@@ -36,7 +36,7 @@ export function judge(judged: Judged): Violation[] {
     ...checkSites(
       log,
       judged.sites.map(({ plan, journal }) => ({ site: plan.site, fencing: plan.fencing, calls: journal })),
-      { frozen, toleranceMs: 1 },
+      { frozen, toleranceMs: 10, callDeadlineMs: constants.siteCallDeadlineMs },
     ),
     ...checkReplay(log, judged.live),
     ...checkTold(log, judged.told),

@@ -164,8 +164,8 @@ const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/lane/turn-builder.ts',
-        find: 'const known = command.command === undefined ? undefined : this.#lane.commands.get(command.command)',
-        replace: 'const known = undefined as import("../../machines/lane/state.ts").KnownCommand | undefined',
+        find: `if (judged.kind === 'known') return`,
+        replace: `if (judged.kind === 'known' && false) return`,
       },
     ],
   },

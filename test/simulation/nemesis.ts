@@ -52,7 +52,7 @@ export function startNemesis(world: World, dice: Dice): void {
     world.realm.setReach(name, reach)
     // The site may be cut off with it.
     if (dice.chance(0.3)) for (const site of world.sites.values()) site.cut(name)
-    later(200, dice.pick([1_000, 4_000, 12_000]), () => {
+    later(200, nemesis.cutMs, () => {
       world.say(name, 'joined again')
       world.realm.setReach(name, 'connected')
       for (const site of world.sites.values()) site.join(name)

@@ -25,6 +25,8 @@ export interface NemesisPlan {
   readonly killEveryMs: number | undefined
   readonly pauseEveryMs: number | undefined
   readonly cutEveryMs: number | undefined
+  /** Longest that a client is cut off. */
+  readonly cutMs: number
   readonly serverStopEveryMs: number | undefined
   readonly moveLaneEveryMs: number | undefined
   readonly siteFaultEveryMs: number | undefined
@@ -45,6 +47,8 @@ export interface WorldPlan {
   readonly agents: number
   readonly lanes: number
   readonly groups: number
+  /** Part of the groups that have a window. */
+  readonly windows: number
   readonly faultsUntilMs: number
   readonly skewMs: number
   readonly drift: number
@@ -68,6 +72,7 @@ export function planOf(dice: Dice): WorldPlan {
     agents,
     lanes: dice.whole(1, 3),
     groups: dice.whole(2, 7),
+    windows: dice.pick([0, 0.3, 0.9]),
     faultsUntilMs: dice.whole(8_000, 25_000),
     skewMs: some(0.5, () => dice.pick([200, 2_000, 20_000]), 0),
     drift: some(0.5, () => dice.pick([0.0001, 0.01]), 0),
@@ -90,6 +95,7 @@ export function planOf(dice: Dice): WorldPlan {
       killEveryMs: every(0.6, 1_500, 8_000),
       pauseEveryMs: every(0.5, 2_000, 8_000),
       cutEveryMs: every(0.5, 2_000, 8_000),
+      cutMs: dice.pick([1_000, 4_000, 15_000]),
       serverStopEveryMs: every(0.25, 4_000, 10_000),
       moveLaneEveryMs: every(0.5, 500, 5_000),
       siteFaultEveryMs: every(0.5, 500, 4_000),

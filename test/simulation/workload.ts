@@ -31,6 +31,8 @@ export interface WorkloadOptions {
   readonly lanes: readonly string[]
   readonly sites: ReadonlyMap<string, SimSite>
   readonly groups: number
+  /** Part of them that has a window. */
+  readonly windows: number
   readonly openUntilMs: number
   readonly told: Told
   readonly end: () => number
@@ -68,14 +70,15 @@ export class Workload {
   }
 
   async #seeThrough(dice: Dice): Promise<void> {
-    const { lanes, process, subjects } = this.#options
-    void subjects
+    const { lanes, process } = this.#options
     const lane = dice.pick(lanes)
     const command = newUlid(process.clock.nowMs(), dice)
     const group = groupId(lane, command)
     this.groups.push(group)
-    const jobs = Array.from({ length: dice.chance(0.2) ? 1 : dice.whole(1, 30) }, () => this.#job(dice))
-    const window = dice.chance(0.3) && jobs.every(({ repeatable }) => repeatable) ? dice.pick([2, 4, 8]) : 1
+    const window = dice.chance(this.#options.windows) ? dice.pick([2, 4, 8]) : 1
+    // Only repeatable jobs may have a window.
+    const repeatable = window > 1 ? 1 : dice.pick([1, 0.9, 0.5])
+    const jobs = Array.from({ length: dice.chance(0.2) ? 1 : dice.whole(1, 30) }, () => this.#job(dice, repeatable))
     const plan = digestOf(planBytes(jobs))
     const parts = dice.chance(0.3) ? cut(jobs, dice.whole(1, 5)) : partsOf(jobs)
     const opened = await this.#send(lane, group, command, {
@@ -121,9 +124,9 @@ export class Workload {
     }
   }
 
-  #job(dice: Dice): JobSpec {
+  #job(dice: Dice, repeatable: number): JobSpec {
     const site = dice.pick([...this.#options.sites.values()])
-    return { site: site.plan.site, service: dice.pick(site.services), operation: operation(dice), repeatable: !dice.chance(0.1) }
+    return { site: site.plan.site, service: dice.pick(site.services), operation: operation(dice), repeatable: dice.chance(repeatable) }
   }
 
   /** The same command until somebody answers; now and then once more after that (P15). */

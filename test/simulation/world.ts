@@ -113,6 +113,7 @@ export class World {
       lanes: this.lanes,
       sites: this.sites,
       groups: this.plan.groups,
+      windows: this.plan.windows,
       openUntilMs: this.plan.faultsUntilMs * 0.8,
       told: this.#told,
       end: () => this.#endPosition,
