@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest'
+import type { EventFromLogic } from 'xstate'
+import { lifeCycleMachine } from '../../../machines/agent/life-cycle.ts'
+import { after, run } from '../process-machine.ts'
+
+type Signal = EventFromLogic<typeof lifeCycleMachine>
+const generic = (...signals: Signal[]) => run(lifeCycleMachine, { role: 'generic', reconnectMs: 500 }, signals)
+const skilled = (...signals: Signal[]) => run(lifeCycleMachine, { role: 'skilled', reconnectMs: 500 }, signals)
+const [connected, disconnected, ready, waiting, empty, stop, notElected, configuration, applied] = (
+  ['Connected', 'Disconnected', 'Ready', 'QueueWaiting', 'QueueEmpty', 'Stop', 'NotElected', 'ConfigurationChanged', 'ConfigurationApplied'] as const
+).map((type) => ({ type })) as [Signal, Signal, Signal, Signal, Signal, Signal, Signal, Signal, Signal]
+const elected: Signal = { type: 'Elected', epoch: 2 }
+const running = { process: { running: { scheduler: 'running', configuration: 'watching' } } }
+
+describe('initial [502]', () => {
+  it('connects [508]', () => expect(generic()).toEqual({ state: { initial: 'connecting' }, effects: [{ type: 'connect' }], delaysMs: [] }))
+  it('a generic agent takes part in the election [518]', () => expect(generic(connected)).toMatchObject({ state: 'election', effects: [{ type: 'campaign' }] }))
+  it('a skilled agent never does', () => expect(skilled(connected)).toMatchObject({ state: { process: 'notReady' }, effects: [{ type: 'prepare' }] }))
+})
+
+describe('election [504]', () => {
+  it('not elected, it goes on to the agent process', () => expect(generic(connected, notElected)).toMatchObject({ state: { process: 'notReady' }, effects: [{ type: 'prepare' }] }))
+  it('elected, it leads [522]', () =>
+    expect(generic(connected, elected)).toMatchObject({ state: { leading: { configuration: 'watching', jobs: 'none' } }, effects: [{ type: 'prepare' }] }))
+  it('is elected later, from the agent process', () => expect(generic(connected, notElected, ready, elected)).toMatchObject({ state: { leading: { jobs: 'none' } } }))
+  it('a leader that lost the lease goes to the agent process', () => expect(generic(connected, elected, notElected)).toMatchObject({ state: { process: 'notReady' } }))
+})
+
+describe('leading [524]', () => {
+  it('executes only what nobody else could, and says so', () =>
+    expect(generic(connected, elected, waiting)).toMatchObject({ state: { leading: { jobs: 'executing' } }, effects: [{ type: 'sayLeaderExecutes' }] }))
+  it('also what was in its queue when it was elected', () =>
+    expect(generic(connected, notElected, ready, waiting, elected)).toMatchObject({ state: { leading: { jobs: 'executing' } } }))
+  it('until its queue is empty', () => expect(generic(connected, elected, waiting, empty)).toMatchObject({ state: { leading: { jobs: 'none' } } }))
+  it('applies a change of the configuration', () => {
+    expect(generic(connected, elected, configuration)).toMatchObject({ state: { leading: { configuration: 'changing' } }, effects: [{ type: 'applyConfiguration' }] })
+    expect(generic(connected, elected, configuration, applied)).toMatchObject({ state: { leading: { configuration: 'watching' } } })
+  })
+})
+
+describe('agent process [506]', () => {
+  const inWatch = [connected, ready]
+  it('is not ready until the configuration is there [528]', () => expect(skilled(connected, waiting)).toMatchObject({ state: { process: 'notReady' } }))
+  it('watches its queue [530]', () => expect(skilled(...inWatch)).toMatchObject({ state: { process: 'watch' }, effects: [] }))
+  it('runs when something is in its queue [532]', () => expect(skilled(...inWatch, waiting)).toMatchObject({ state: running }))
+  it('runs at once when something waited for it to be ready', () => expect(skilled(connected, waiting, ready)).toMatchObject({ state: running }))
+  it('watches again when the queue is empty', () => expect(skilled(...inWatch, waiting, empty)).toMatchObject({ state: { process: 'watch' } }))
+  it('applies a change in watch', () => expect(skilled(...inWatch, configuration)).toMatchObject({ state: { process: 'watch' }, effects: [{ type: 'applyConfiguration' }] }))
+  it('applies a change while the scheduler runs on [538, 540]', () =>
+    expect(skilled(...inWatch, waiting, configuration)).toMatchObject({
+      state: { process: { running: { scheduler: 'running', configuration: 'changing' } } },
+      effects: [{ type: 'applyConfiguration' }],
+    }))
+  it('and a second one that comes meanwhile', () =>
+    expect(skilled(...inWatch, waiting, configuration, configuration)).toMatchObject({ effects: [{ type: 'applyConfiguration' }] }))
+  it('then watches the configuration again', () => expect(skilled(...inWatch, waiting, configuration, applied)).toMatchObject({ state: running }))
+})
+
+const everywhere: [string, Signal[]][] = Object.entries({
+  connecting: [],
+  election: [connected],
+  leading: [connected, elected],
+  'leading and executing': [connected, elected, waiting],
+  'not ready': [connected, notElected],
+  watch: [connected, notElected, ready],
+  running: [connected, notElected, ready, waiting],
+  'configuration change': [connected, notElected, ready, waiting, configuration],
+  disconnected: [disconnected],
+})
+
+describe('from every state', () => {
+  it.each(everywhere)('%s: a disconnection disposes of the configuration, and it connects again after the time-out [512-516]', (name, signals) => {
+    if (name !== 'disconnected') {
+      expect(generic(...signals, disconnected)).toMatchObject({ state: 'disconnected', effects: [{ type: 'disposeConfiguration' }], delaysMs: [500] })
+    }
+    expect(generic(...signals, disconnected, after('disconnected', 'reconnectMs', 'agent'))).toMatchObject({ state: { initial: 'connecting' }, effects: [{ type: 'connect' }] })
+  })
+  it.each(everywhere)('%s: a stop finishes or hands back, then shuts down [536, 542]', (_name, signals) => {
+    expect(generic(...signals, stop)).toMatchObject({ state: 'stopping', effects: [{ type: 'drain' }] })
+    expect(generic(...signals, stop, stop)).toMatchObject({ state: 'stopping', effects: [] })
+    expect(generic(...signals, stop, disconnected)).toMatchObject({ state: 'stopping', effects: [] })
+    expect(generic(...signals, stop, { type: 'Drained' })).toMatchObject({ state: 'shutDown', effects: [{ type: 'shutDown' }] })
+  })
+})
