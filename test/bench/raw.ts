@@ -1,0 +1,76 @@
+/** The raw limits: what the NATS client alone does on this server, without anything of Reeve. */
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect } from 'nats'
+import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
+
+interface AppenderJob {
+  readonly url: string
+  readonly stream: string
+  readonly subject: string
+  readonly sizeBytes: number
+  readonly forMs: number
+}
+
+/** Serial conditional appends, each on the last position of its subject, for `forMs`; returns how many a second. */
+async function appendSerially(job: AppenderJob): Promise<number> {
+  const connection = await connect({ servers: job.url })
+  const js = jetstream(connection)
+  const bytes = new Uint8Array(job.sizeBytes).fill(120)
+  let last = 0
+  let count = 0
+  const begin = performance.now()
+  while (performance.now() - begin < job.forMs) {
+    const ack = await js.publish(job.subject, bytes, { expect: { lastSubjectSequence: last } })
+    last = ack.seq
+    count += 1
+  }
+  const took = performance.now() - begin
+  await connection.close()
+  return (count * 1000) / took
+}
+
+/** Appends a second of `appenders` serial appenders together, each a thread with a connection and a subject of its own. */
+export async function rawAppends(url: string, appenders: number, sizeBytes: number, forMs = 3_000): Promise<number> {
+  const connection = await connect({ servers: url })
+  const manager = await jetstreamManager(connection)
+  const stream = `RAW_${appenders}_${sizeBytes}`
+  await manager.streams.add({ name: stream, subjects: [`raw.${appenders}-${sizeBytes}.*`] })
+  const rates = await Promise.all(
+    Array.from({ length: appenders }, (_, index) => {
+      const job: AppenderJob = { url, stream, subject: `raw.${appenders}-${sizeBytes}.${index}`, sizeBytes, forMs }
+      return appenders === 1 ? appendSerially(job) : inThread(job)
+    }),
+  )
+  await manager.streams.delete(stream)
+  await connection.close()
+  return rates.reduce((sum, rate) => sum + rate, 0)
+}
+
+function inThread(job: AppenderJob): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL(import.meta.url), { workerData: job })
+    worker.once('message', resolve)
+    worker.once('error', reject)
+  })
+}
+
+/** Reads a whole stream by the client's ordered consumer and parses each message; returns messages a second. */
+export async function rawReads(url: string, stream: string, filter: string): Promise<{ perSecond: number; messages: number; tookMs: number }> {
+  const connection = await connect({ servers: url })
+  const consumer = await jetstream(connection).consumers.get(stream, { filter_subjects: [filter] })
+  const pending = (await consumer.info()).num_pending
+  let messages = 0
+  const begin = performance.now()
+  const reading = await consumer.consume({ max_messages: 5_000 })
+  for await (const message of reading) {
+    message.json()
+    if (++messages === pending) break
+  }
+  const tookMs = performance.now() - begin
+  await connection.close()
+  return { perSecond: (messages * 1000) / tookMs, messages, tookMs }
+}
+
+if (!isMainThread && parentPort !== null && (workerData as AppenderJob | undefined)?.stream?.startsWith('RAW_') === true) {
+  parentPort.postMessage(await appendSerially(workerData as AppenderJob))
+}

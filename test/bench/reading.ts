@@ -1,0 +1,79 @@
+/** A process that reads a log once, raw or as a replay, and tells how long it took and how much memory it held at most. */
+import { jetstream } from '@nats-io/jetstream'
+import { connect } from 'nats'
+import { fileURLToPath } from 'node:url'
+import { spawn } from 'node:child_process'
+import { systemClock } from '../../src/platform/clock.ts'
+import { systemRandom } from '../../src/platform/random.ts'
+import { replayLanes } from '../../src/replay/lanes.ts'
+import { connectCoordinator } from '../../streams/jetstream/connect.ts'
+import type { Turn } from '../../streams/envelope.ts'
+import { subjectsOf } from '../../streams/subjects.ts'
+
+export interface Reading {
+  readonly how: 'raw' | 'replay'
+  readonly url: string
+  readonly realm: string
+  readonly stream: string
+  /** Last position to read. */
+  readonly until: number
+}
+
+export interface WasRead {
+  readonly events: number
+  readonly turns: number
+  readonly tookMs: number
+  readonly peakBytes: number
+}
+
+export function readInProcess(reading: Reading): Promise<WasRead> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(reading)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let text = ''
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+    child.once('exit', (code) => (code === 0 ? resolve(JSON.parse(text) as WasRead) : reject(new Error(`reading the log ${reading.how} ended with code ${code}`))))
+  })
+}
+
+/**
+ * Messages that the client asks for at once. At about 10 KB a message the client is fastest with one to two thousand; with 5,000
+ * the server takes it for a slow consumer, and the reading stalls.
+ */
+const rawPull = 1_500
+
+/** The client's ordered consumer, each message parsed, nothing else. */
+async function readRaw({ url, realm, stream, until }: Reading): Promise<Omit<WasRead, 'peakBytes'>> {
+  const connection = await connect({ servers: url })
+  const consumer = await jetstream(connection).consumers.get(stream, { filter_subjects: [subjectsOf(realm).allLanes] })
+  let turns = 0
+  let events = 0
+  const begin = performance.now()
+  await new Promise<void>((resolve, reject) => {
+    const callback = (message: { readonly seq: number; json<T>(): T }) => {
+      const turn = message.json<Turn>()
+      turns += 1
+      for (const commit of turn.commits) events += commit.events.length
+      if (message.seq >= until) resolve()
+    }
+    consumer.consume({ max_messages: rawPull, callback }).catch(reject)
+  })
+  const tookMs = performance.now() - begin
+  await connection.close()
+  return { events, turns, tookMs }
+}
+
+async function replay({ url, realm, until }: Reading): Promise<Omit<WasRead, 'peakBytes'>> {
+  const coordinator = await connectCoordinator({ servers: [url], realm, name: 'bench', clock: systemClock, random: systemRandom, durability: { level: 'synced' } })
+  const begin = performance.now()
+  const { events, turns } = await replayLanes((read) => coordinator.log.read(read), subjectsOf(realm), until)
+  const tookMs = performance.now() - begin
+  await coordinator.close()
+  return { events, turns, tookMs }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const reading = JSON.parse(process.argv[2]!) as Reading
+  const read = await (reading.how === 'raw' ? readRaw(reading) : replay(reading))
+  // Kilobytes, as the kernel counts the most that was resident.
+  process.stdout.write(JSON.stringify({ ...read, peakBytes: process.resourceUsage().maxRSS * 1024 }))
+}
