@@ -18,7 +18,9 @@ import { Unavailable } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { type Election, type ElectionTimes, startElection } from '../election/election.ts'
 import { startExecutor } from '../executor/executor.ts'
-import { startLaneHost } from '../lane/host.ts'
+import type { ExecutorFailpoint } from '../executor/held-grant.ts'
+import type { HolderFailpoint } from '../lane/holder.ts'
+import { type LaneHost, startLaneHost } from '../lane/host.ts'
 import { type Leader, startLeader } from '../leader/leader.ts'
 import { type Keeper, directKeeper } from '../presence/keeper.ts'
 import { type OwnPresence, startPresence } from '../presence/presence.ts'
@@ -28,9 +30,11 @@ import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { joinRealm } from '../realm/founding.ts'
 import { RealmView } from '../realm/view.ts'
 import { type OwnSiteDirectory, followSites } from '../sites/directory.ts'
+import type { SiteAdapter } from '../sites/adapter.ts'
 import { adapters } from '../sites/registry.ts'
 import { answerOn } from './answers.ts'
 import { clockSkewMs } from './clock-check.ts'
+import { watchForGenericAgents } from './leaderless.ts'
 import type { AgentContext, AgentIdentity, Executing, LaneHosting, Logger } from './context.ts'
 
 export interface AgentOptions extends AgentIdentity {
@@ -50,6 +54,16 @@ export interface AgentOptions extends AgentIdentity {
   readonly electionTimes?: ElectionTimes
   /** Besides those on the bus. */
   readonly onTransition?: (transition: MachineTransition) => void
+  readonly within?: AgentWithin
+}
+
+/** Where the simulation looks on and strikes (DESIGN §5 "Simulation"); programs give none of it. */
+export interface AgentWithin {
+  /** Sites of its own world instead of real ones. Throws `UnknownSiteKind`. */
+  readonly adapterOf?: (kind: string) => SiteAdapter
+  /** Stands between the executor and the lanes of the same process. */
+  readonly lanes?: (lanes: LaneHost) => LaneHosting
+  readonly failpoint?: (name: HolderFailpoint | ExecutorFailpoint) => Promise<void>
 }
 
 export type AgentEnd =
@@ -105,7 +119,7 @@ interface Parts {
   readonly view: RealmView | undefined
   readonly leader: Leader | undefined
   election: Election | undefined
-  readonly clockChecks: Repeating
+  readonly repeated: readonly Repeating[]
   readonly stopAnswering: () => void
 }
 
@@ -259,7 +273,8 @@ class AgentProcess implements RunningAgent {
   #realmId: string | undefined
 
   #assemble(constants: RealmConstants): Parts {
-    const { agent, role, region, skills, build, coordinator, clock, random, logger } = this.#options
+    const { agent, role, region, skills, build, coordinator, clock, random, logger, within = {} } = this.#options
+    const failpoint = within.failpoint === undefined ? {} : { failpoint: within.failpoint }
     const subjects = this.#subjects
     const context: AgentContext = { agent, role, region, skills, build, coordinator, subjects, clock, random, constants, logger }
     const keeper = this.#options.keeper ?? directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, clock)
@@ -269,10 +284,11 @@ class AgentProcess implements RunningAgent {
     const lanes = startLaneHost(context, presence, {
       onTransition: this.#report,
       onFatal: (why) => fail(new CannotGoOn(`the log does not allow this program to go on (${why}): start it again`)),
+      ...failpoint,
     })
-    const sites = followSites(coordinator.log, subjects, fail)
+    const sites = followSites(coordinator.log, subjects, fail, within.adapterOf)
     sites.onChange(() => this.#machine.send({ type: 'ConfigurationChanged' }))
-    const executing = startExecutor(context, presence, sites, lanes)
+    const executing = startExecutor(context, presence, sites, within.lanes?.(lanes) ?? lanes, failpoint)
     executing.onQueue((state) => this.#machine.send({ type: state === 'waiting' ? 'QueueWaiting' : 'QueueEmpty' }))
     const view = role === 'generic' ? new RealmView(coordinator.log, subjects) : undefined
     const leader =
@@ -284,13 +300,14 @@ class AgentProcess implements RunningAgent {
         await this.#record(presence.instance, (state) => agentStarted(state, { instance: presence.instance, role, region, skills, build }))
       })
     presence.onAcknowledged(recordStart)
-    const clockChecks = every(clock, clockCheckMs, () => this.#perform(() => this.#checkClock()))
+    const repeated = [every(clock, clockCheckMs, () => this.#perform(() => this.#checkClock()))]
+    if (role === 'skilled') repeated.push(watchForGenericAgents(context))
     const stopAnswering = answerOn(coordinator.bus, subjects, agent, {
       pong: () => ({ agent, instance: this.instance, leading: this.leading !== undefined }),
       describe: () => this.describe(),
       stop: (request) => this.#stopAsAsked(request),
     })
-    return { context, presence, lanes, executing, sites, keeper, view, leader, election: undefined, clockChecks, stopAnswering }
+    return { context, presence, lanes, executing, sites, keeper, view, leader, election: undefined, repeated, stopAnswering }
   }
 
   #stopAsAsked(request: StopRequest): StopAnswer {
@@ -372,8 +389,13 @@ class AgentProcess implements RunningAgent {
       parts.presence.announceStopping()
       await parts.election?.resign()
       parts.leader?.stop()
-      await parts.executing.drain()
-      await parts.lanes.release()
+      // A call has its deadline; beyond that it is a coordinator that does not answer, and others find what this agent held.
+      const enoughMs = parts.context.constants.siteCallDeadlineMs + farewellMs
+      const handBack = async () => {
+        await parts.executing.drain()
+        await parts.lanes.release()
+      }
+      await Promise.race([handBack(), pause(this.#options.clock, enoughMs, this.#ending.signal)])
     }
     this.#machine.send({ type: 'Drained' })
   }
@@ -423,7 +445,7 @@ class AgentProcess implements RunningAgent {
     const over = async () => {
       if (parts !== undefined) {
         parts.stopAnswering()
-        parts.clockChecks.stop()
+        for (const each of parts.repeated) each.stop()
         parts.election?.abandon()
         parts.leader?.stop()
         parts.executing.abandon()

@@ -27,7 +27,7 @@ interface Open {
   readonly revision: number
 }
 
-export function followSites(log: EventLog, subjects: Subjects, onBroken: (error: Error) => void): OwnSiteDirectory {
+export function followSites(log: EventLog, subjects: Subjects, onBroken: (error: Error) => void, adapterFor = adapterOf): OwnSiteDirectory {
   const sites = new Map<string, SiteState>()
   const open = new Map<string, Open>()
   const listeners = new Set<() => void>()
@@ -69,7 +69,7 @@ export function followSites(log: EventLog, subjects: Subjects, onBroken: (error:
       if (known !== undefined) return known.connection
       try {
         const { kind, address, region } = state
-        const connection = adapterOf(kind).connect({ site, kind, address, region })
+        const connection = adapterFor(kind).connect({ site, kind, address, region })
         open.set(site, { connection, revision: state.revision })
         return connection
       } catch (error) {
