@@ -1,10 +1,14 @@
-/** Pages of `docs/` that are generated from the catalogues in `streams/`; `ops/generate-docs.ts` writes them. Pure. */
+/** Pages of `docs/` that are generated from the catalogues in `streams/` and the command tree; `ops/generate-docs.ts` writes them. Pure. */
 import { answerLimitBytes, type CatalogueEntry, apiCatalogue, requestJsonSchema } from '../../streams/api/catalogue.ts'
 import { commonErrors } from '../../streams/api/endpoint.ts'
 import { errorClasses, errorCodes } from '../../streams/api/errors.ts'
 import { z } from 'zod'
+import { registeredMachines } from '../../machines/registry.ts'
+import { exportMachine } from '../machine-export/formats.ts'
+import { buildProgram } from '../command-line/program.ts'
 import { subjectCatalogue } from '../../streams/subject-catalogue.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
+import { commandsPage } from './commands-page.ts'
 import { type JsonSchema, fieldLines } from './schema-text.ts'
 
 export interface GeneratedPage {
@@ -19,7 +23,13 @@ export function generatedPages(): readonly GeneratedPage[] {
   return [
     { path: 'docs/api.md', text: apiPage() },
     { path: 'docs/subjects.md', text: subjectsPage() },
+    { path: 'docs/commands.md', text: lines(generatedNote, ...commandsPage(buildProgram())) },
   ]
+}
+
+/** Every machine as a picture, from its definition. */
+export async function generatedPictures(): Promise<readonly GeneratedPage[]> {
+  return Promise.all(registeredMachines.map(async (registered) => ({ path: `docs/machines/${registered.name}.svg`, text: await exportMachine(registered, 'svg') })))
 }
 
 function apiPage(): string {
