@@ -279,9 +279,9 @@ class Term {
     this.#step({ type: 'Pushed' }, async () => {
       for (const { lane, agent } of mappings) {
         const written = await this.#mappings.write(lane, agent, this.#epoch)
-        if (written === 'superseded') return this.#deps.onSuperseded(this.#epoch + 1)
-        if (written === 'written') this.#fitness.mapped(lane, agent)
-        this.#context.logger.debug({ lane, agent, epoch: this.#epoch, written }, 'lane mapped')
+        if (written.kind === 'superseded') return this.#deps.onSuperseded(written.epoch)
+        if (written.kind === 'written') this.#fitness.mapped(lane, agent)
+        this.#context.logger.debug({ lane, agent, epoch: this.#epoch, written: written.kind }, 'lane mapped')
       }
       for (const { group, grant } of expiries) this.#command(group, { kind: 'expire', grant }, `${group.group} ${grant}`)
       for (const { group, assignments: given, complete } of assignments) {

@@ -6,7 +6,11 @@
 import { type LaneMappingValue, fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
 import type { Bucket } from '../../streams/ports/bucket.ts'
 
-export type MappingWritten = 'written' | 'unsettled' | 'superseded'
+export type MappingWritten =
+  | { readonly kind: 'written' }
+  /** The next round tries again, on what stands there now. */
+  | { readonly kind: 'unsettled' }
+  | { readonly kind: 'superseded'; readonly epoch: number }
 
 export class MappingTable {
   readonly #bucket: Bucket
@@ -41,20 +45,20 @@ export class MappingTable {
   /** Throws `Unavailable`. */
   async write(lane: string, agent: string, epoch: number): Promise<MappingWritten> {
     const known = this.#entries.get(lane)
-    if (known !== undefined && known.value.epoch > epoch) return 'superseded'
+    if (known !== undefined && known.value.epoch > epoch) return { kind: 'superseded', epoch: known.value.epoch }
     const value: LaneMappingValue = { lane, agent, epoch }
     const bytes = toBytes(value)
     const key = laneMappingKey(lane)
     const outcome = known === undefined ? await this.#bucket.create(key, bytes) : await this.#bucket.update(key, bytes, known.revision)
     if (outcome.kind === 'written') {
       this.#note(bytes, outcome.revision)
-      return 'written'
+      return { kind: 'written' }
     }
     // What stands there decides about the next attempt; the next round makes it.
     const entry = await this.#bucket.get(key)
     if (entry === undefined) this.#entries.delete(lane)
     else this.#note(entry.value, entry.revision)
-    return 'unsettled'
+    return { kind: 'unsettled' }
   }
 
   #note(bytes: Uint8Array, revision: number): void {

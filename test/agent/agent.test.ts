@@ -1,5 +1,6 @@
 /** Whole agents in a realm in memory, in virtual time. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { TransitionMessage } from '../../streams/agent-messages.ts'
 import { fromBytes, toBytes } from '../../streams/coordination.ts'
 import { World } from './world.ts'
 
@@ -82,6 +83,7 @@ describe('agents', () => {
     await world.pass(20_000)
     expect(world.view.state.realm.leader).toBeNull()
     expect(machineOf('s', 'election')).toBeUndefined()
+    expect(world.lines.filter((line) => line.message.startsWith('no generic agent is here'))).toHaveLength(1)
   })
 
   it('stops gracefully: gives up its lanes and its lease, records it, and nothing of it is left', async () => {
@@ -200,6 +202,40 @@ describe('agents', () => {
     const group = await world.openGroup('here-1', [{ site: 'site-1', service: 's00001', operation: { name: 'rehearse' }, repeatable: true }])
     await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed')
     expect(world.lines.some((line) => line.message.startsWith('the leader executes jobs itself'))).toBe(true)
+  })
+
+  it('publishes every transition of its machines, numbered without a gap', async () => {
+    const heard: TransitionMessage[] = []
+    world.observer.bus.subscribe(world.subjects.allInspect, ({ data }) => void heard.push(fromBytes<TransitionMessage>(data)))
+    await startThree()
+    await world.pass(1)
+    for (const agent of ['a', 'b', 'c']) {
+      for (const machine of ['agent', 'presence', 'election']) {
+        const numbers = heard.filter((message) => message.agent === agent && message.machine === machine).map((message) => message.number)
+        expect(numbers.length).toBeGreaterThan(0)
+        expect(numbers).toEqual(numbers.map((_, index) => index + 1))
+      }
+    }
+    const election = heard.filter((message) => message.agent === world.leader()!.agent && message.machine === 'election')
+    expect(election.map(({ to }) => to)).toEqual(['preparing', 'campaigning', { elected: 'declaring' }, { elected: 'leading' }])
+    for (let index = 1; index < election.length; index++) expect(election[index]!.from).toEqual(election[index - 1]!.to)
+  })
+
+  it('a stop while the coordinator is away ends all the same, and nothing waits for ever', async () => {
+    await startThree()
+    const { running } = world.members.get('b')!
+    world.realm.setReach(world.clientOf('b'), 'disconnected')
+    expect(await world.drive(running.stop())).toEqual({ kind: 'graceful' })
+  })
+
+  it('reads the realm again after a reconnection, before it takes part', async () => {
+    await startThree()
+    const follower = ['a', 'b', 'c'].find((agent) => agent !== world.leader()!.agent)!
+    world.realm.setReach(world.clientOf(follower), 'disconnected')
+    expect(machineOf(follower, 'agent')).toBe('disconnected')
+    expect(world.members.get(follower)!.running.describe().leading).toBeNull()
+    world.realm.setReach(world.clientOf(follower), 'connected')
+    await world.until('in the agent process again', () => JSON.stringify(machineOf(follower, 'agent')).includes('process'))
   })
 
   it('answers to describe and stop on its own subjects', async () => {
