@@ -4,10 +4,12 @@
  */
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { partLimitBytes } from '../../machines/execution-group/decide/opening.ts'
-import { canonicalBytes } from '../../streams/codec.ts'
+import { canonicalJob } from './plan-bytes.ts'
 
 /** Room for what stands around the jobs in `JobsAdded`. */
 const aroundBytes = 256
+
+const encoder = new TextEncoder()
 
 /** Consecutive jobs, as many as fit; sizes are those of the canonical JSON with a comma each. */
 export function partsOf(jobs: readonly JobSpec[]): JobSpec[][] {
@@ -15,7 +17,7 @@ export function partsOf(jobs: readonly JobSpec[]): JobSpec[][] {
   let part: JobSpec[] = []
   let bytes = 0
   for (const job of jobs) {
-    const size = canonicalBytes(job).length + 1
+    const size = encoder.encode(canonicalJob(job)).length + 1
     if (part.length > 0 && bytes + size > partLimitBytes - aroundBytes) {
       parts.push(part)
       part = []

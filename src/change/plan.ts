@@ -3,9 +3,12 @@ import type { JobSpec } from '../../machines/execution-group/events.ts'
 import type { Service } from '../../machines/service/model.ts'
 import { type Operation, effectOf } from '../../machines/service/operation.ts'
 import { ApiFailure, type ErrorCode } from '../../streams/api/errors.ts'
-import { canonicalBytes, digestOf } from '../../streams/codec.ts'
+import { digestOf } from '../../streams/codec.ts'
 import { type SiteAdapter, capabilitiesAt } from '../sites/adapter.ts'
+import { planBytes } from './plan-bytes.ts'
 import { type Target, throwAll } from './selection.ts'
+
+export { planBytes } from './plan-bytes.ts'
 
 export interface Difference {
   readonly property: string
@@ -69,10 +72,6 @@ export function planChange(targets: readonly Target[], options: PlanOptions): Ch
     bytes,
     digest: digestOf(bytes),
   }
-}
-
-export function planBytes(jobs: readonly JobSpec[]): Uint8Array {
-  return canonicalBytes({ jobs })
 }
 
 /** What the operation would change; none where the service is so already. */

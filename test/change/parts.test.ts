@@ -1,9 +1,10 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { partLimitBytes } from '../../machines/execution-group/decide/opening.ts'
 import { partsOf } from '../../src/change/parts.ts'
-import { planBytes } from '../../src/change/plan.ts'
-import { digestOf } from '../../streams/codec.ts'
+import { planBytes } from '../../src/change/plan-bytes.ts'
+import { canonicalBytes, digestOf } from '../../streams/codec.ts'
 
 const job = (service: string, to = 'x'): JobSpec => ({ site: 's', service, operation: { name: 'rename', to }, repeatable: true })
 
@@ -37,4 +38,12 @@ test('cuts and digests stay what they are', () => {
   `)
   expect(digestOf(planBytes(jobs.slice(0, 3)))).toMatchInlineSnapshot(`"6b4a41b5b2d10b775d2ee01d6157ea8d0bc963a8f84804cfee7c59f1a58a23fa"`)
   expect(new TextDecoder().decode(planBytes([job('a', '"ü')]))).toBe('{"jobs":[{"operation":{"name":"rename","to":"\\"ü"},"repeatable":true,"service":"a","site":"s"}]}')
+})
+
+test('the bytes of a plan are RFC 8785', () => {
+  const text = fc.string({ unit: 'grapheme' })
+  const operation = fc.oneof(fc.record({ to: text, name: fc.constant('rename' as const) }), fc.record({ user: text, name: fc.constant('assign' as const) }), fc.constant({ name: 'start' as const }))
+  const skill = fc.record({ need: fc.constantFrom('required' as const, 'preferred' as const), name: text })
+  const spec = fc.record({ site: text, service: text, operation, skill, repeatable: fc.boolean() }, { requiredKeys: ['site', 'service', 'operation', 'repeatable'] })
+  fc.assert(fc.property(fc.array(spec), (jobs) => Buffer.from(planBytes(jobs as JobSpec[])).equals(canonicalBytes({ jobs }))))
 })

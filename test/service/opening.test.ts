@@ -135,6 +135,27 @@ test('an instruction that was taken and withdrawn before its group opened is not
   expect((await realm.api.call('group', 'list', {})).groups).toEqual([])
 })
 
+test('lanes that move to another holder in the middle of an opening do not harm it', async () => {
+  realm = await startRealm()
+  await realm.serve('s1')
+  realm.sites.at.set('memory:long', Array.from({ length: 10_000 }, (_, index) => desktop(`d${index}`)))
+  await realm.api.call('site', 'add', { site: 'long', kind: 'full', address: 'memory:long' })
+  const firstPart = new Promise<void>((resolve) => {
+    const subscription = realm.person.bus.subscribe('reeve.feed.group.*', ({ data }) => {
+      if (!new TextDecoder().decode(data).includes('"JobsAdded"')) return
+      subscription.stop()
+      resolve()
+    })
+  })
+  const applying = realm.api.call('change', 'apply', { selector: { sites: ['long'] }, operation: { name: 'start' } })
+  await firstPart
+  await realm.holdLanes('second', await realm.opened('second'))
+  const { group, lane } = await applying
+  expect(await realm.api.call('group', 'show', { group: group! })).toMatchObject({ state: { phase: 'running', pending: [[1, 10_000]] } })
+  const { lanes } = await realm.api.call('lane', 'list', {})
+  expect(lanes.find((shown) => shown.lane === lane)).toMatchObject({ holder: { agent: 'second' } })
+})
+
 test('50,000 jobs in one group', async () => {
   realm = await startRealm()
   await realm.serve('s1')
@@ -144,7 +165,7 @@ test('50,000 jobs in one group', async () => {
   expect(applied.jobs).toBe(50_000)
   expect(await realm.api.call('group', 'show', { group: applied.group! })).toMatchObject({ state: { phase: 'running', pending: [[1, 50_000]] } })
   expect(await realm.api.call('group', 'jobs', { group: applied.group!, after: 49_999 })).toMatchObject({ jobs: [{ job: 50_000, service: 'd49999' }], next: null })
-})
+}, 120_000)
 
 test('without any service, or with one that ended, the client says unreachable', async () => {
   realm = await startRealm()

@@ -133,12 +133,38 @@ test('no answer exceeds what one message may hold, also of 50,000 jobs and of a 
   expect(services).toMatchObject({ ok: true, next: expect.stringContaining('huge/') })
 })
 
+test('kill -9 of the service in the middle of opening 50,000 jobs: another one finishes the very same plan', async () => {
+  const group = new Promise<string>((resolve) => {
+    let parts = 0
+    const subscription = plain.subscribe('reeve.feed.group.*', {
+      callback: (_error, message) => {
+        const { commit } = decode(message.data)
+        if (commit.events.some((event: any) => event.type === 'JobsAdded')) parts += 1
+        if (parts < 20) return
+        subscription.unsubscribe()
+        for (const child of services.splice(0)) child.kill('SIGKILL')
+        resolve(commit.id)
+      },
+    })
+  })
+  const unanswered = plain.request('reeve.api.v1.change.apply', JSON.stringify({ selector: { sites: ['huge'] }, operation: { name: 'rehearse' }, name: 'Killed', window: 3 }), { timeout: 3_000 })
+  await expect(unanswered).rejects.toThrow()
+  services.push(await startServiceProcess('four'))
+  const id = await group
+  const shown = await eventually(async () => {
+    const answer = await ask('reeve.api.v1.group.show', { group: id })
+    return answer.ok && answer.state.phase === 'running' ? answer.state : undefined
+  }, { withinMs: 60_000, what: 'the group that another service finishes' })
+  expect(shown).toMatchObject({ jobs: 50_000, name: 'Killed', window: 3, pending: [[1, 50_000]] })
+  services.push(await startServiceProcess('five'))
+}, 120_000)
+
 test('SIGTERM: a service ends with code 0, the other goes on answering, a third takes its place', async () => {
   const [first] = services
   const exited = once(first!, 'exit')
   first!.kill('SIGTERM')
   expect(await exited).toEqual([0, null])
-  for (let index = 0; index < 5; index++) expect(await ask('reeve.api.v1.realm.show')).toMatchObject({ ok: true, service: { id: 'two' } })
-  services.push(await startServiceProcess('three'))
-  expect((await gather('$SRV.PING.reeve', 2)).map(({ metadata }) => metadata.service).toSorted()).toEqual(['three', 'two'])
+  for (let index = 0; index < 5; index++) expect(await ask('reeve.api.v1.realm.show')).toMatchObject({ ok: true, service: { id: 'five' } })
+  services.push(await startServiceProcess('six'))
+  expect((await gather('$SRV.PING.reeve', 2)).map(({ metadata }) => metadata.service).toSorted()).toEqual(['five', 'six'])
 })

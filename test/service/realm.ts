@@ -140,7 +140,7 @@ export async function startRealm(options: RealmOptions = {}) {
       adapterOf,
       ...options.service,
       ...more,
-      timings: { laneAnswerMs: 2_000, continueMs: 100, ...options.service?.timings, ...more.timings },
+      timings: { laneAnswerMs: 10_000, continueMs: 100, ...options.service?.timings, ...more.timings },
     })
     ends.push(() => service.stop())
     return service
