@@ -21,7 +21,12 @@ export function registerChange(program: Command): void {
     .summary('say what a change would do, job by job')
     .description('Says what a change would do: each job and each difference, in the order of execution. Nothing is written.')
     .option('--limit <N>', 'show at most so many jobs', wholeNumber(0, 1_000_000), 50)
-    .action(acting(async (settings, flags, args) => withSession(settings, ({ ask }) => plan(ask, askedOf(flags, args), flags))))
+    .action(
+      acting(async (settings, flags, args) => {
+        const asked = askedOf(flags, args)
+        await withSession(settings, ({ ask }) => plan(ask, asked, flags))
+      }),
+    )
 
   commandOption(dryRun(changeOptions(json(change.command('apply')))))
     .summary('carry a change out as an execution group')

@@ -104,11 +104,18 @@ export async function exportLog(log: EventLog, texts: TextStore, request: Export
   }
 }
 
-/** Only what opens a group names a text today: its plan. */
+/** P16: the plan of a group that is opened, and what a reason says at length. */
 function textsNamedBy(message: StoredMessage): readonly string[] {
   const { buffer, byteOffset, byteLength } = message.bytes
-  if (!Buffer.from(buffer, byteOffset, byteLength).includes('"GroupOpened"')) return []
+  const stored = Buffer.from(buffer, byteOffset, byteLength)
+  if (!stored.includes('"GroupOpened"') && !stored.includes('"full":')) return []
   return decodeTurn(message.bytes)
     .commits.filter((commit) => commit.aggregate === 'group')
-    .flatMap((commit) => (commit.events as readonly GroupEvent[]).flatMap((event) => (event.type === 'GroupOpened' ? [event.data.plan] : [])))
+    .flatMap((commit) => (commit.events as readonly GroupEvent[]).flatMap(textsOfEvent))
+}
+
+function textsOfEvent(event: GroupEvent): readonly string[] {
+  if (event.type === 'GroupOpened') return [event.data.plan]
+  if ((event.type === 'JobFailed' || event.type === 'JobUnknown') && event.data.reason.full !== undefined) return [event.data.reason.full]
+  return []
 }

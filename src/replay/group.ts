@@ -3,9 +3,8 @@
  * the lane's holder runs, over the commits of this group alone, so that a lane of a thousand groups costs one fold.
  */
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
-import { foldInto } from '../../machines/execution-group/evolve.ts'
+import { foldCommitInto, isGroupEventType } from '../../machines/execution-group/evolve.ts'
 import { type ExclusiveState, exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
-import { groupTable } from '../../machines/execution-group/machine.ts'
 import { absentGroup } from '../../machines/execution-group/state.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
@@ -35,8 +34,6 @@ export class ReplayRefused extends Error {
   }
 }
 
-const knownTypes: ReadonlySet<string> = new Set(groupTable.events)
-
 /** Throws `ReplayRefused`, `MalformedTurn`, and what the source throws. `until`: end of a read of a log that goes on. */
 export async function replayGroup(read: ReadMessages, subjects: Subjects, group: string, at: At, until?: number): Promise<ReplayedGroup> {
   const lane = laneOfGroup(group)
@@ -58,16 +55,18 @@ export async function replayGroup(read: ReadMessages, subjects: Subjects, group:
       if (at.kind === 'time' && turn.timeMs > at.timeMs) break scan
       for (const commit of turn.commits) {
         if (commit.aggregate !== 'group' || commit.id !== group) continue
-        for (const event of commit.events) {
-          if (whole()) break scan
-          if (!knownTypes.has(event.type)) {
-            throw new ReplayRefused('unknown-type', `position ${message.position} holds an event ${event.type}, which this build does not know: use a newer build`)
-          }
-          foldInto(state, event as GroupEvent)
-          found = { position: message.position, number: turn.number, timeMs: turn.timeMs }
+        // Within a commit, the revision counts its events.
+        const wanted = at.kind === 'revision' ? at.revision - commit.revision + 1 : commit.events.length
+        if (wanted < 1) break scan
+        const events = commit.events.slice(0, wanted)
+        const unknown = events.find((event) => !isGroupEventType(event.type))
+        if (unknown !== undefined) {
+          throw new ReplayRefused('unknown-type', `position ${message.position} holds an event ${unknown.type}, which this build does not know: use a newer build`)
         }
+        foldCommitInto(state, commit.revision, events as readonly GroupEvent[])
+        found = { position: message.position, number: turn.number, timeMs: turn.timeMs }
+        if (whole()) break scan
       }
-      if (whole()) break scan
     }
   }
   if (state.revision === 0 || (at.kind === 'revision' && at.revision === 0)) {

@@ -1,0 +1,154 @@
+/** `reeve` without a realm: usage, configuration, exit codes, and what needs no server. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { endingOf } from '../../src/command-line/exit.ts'
+import { buildProgram, everyCommand } from '../../src/command-line/program.ts'
+import { reeve } from './reeve.ts'
+
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'reeve-usage-'))
+})
+
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+describe('wrong usage ends with exit code 2 and one clear line', () => {
+  test.each([
+    [['nonsense'], /unknown command 'nonsense'/],
+    [['group', 'shwo', 'x'], /unknown command 'shwo'[\s\S]*Did you mean show/],
+    [['replay'], /required option '--group <ID>'/],
+    [['replay', '--group', 'here-1-x', '--at', 'noon'], /^reeve: --at "noon": give a position/],
+    [['change', 'plan', 'explode', '--all'], /^reeve: there is no operation "explode": use one of start, stop/],
+    [['change', 'plan', 'rename', '--all'], /^reeve: rename needs the new name/],
+    [['change', 'plan', 'start', 'now', '--all'], /^reeve: start takes no value/],
+    [['change', 'plan', 'start'], /^reeve: say which services/],
+    [['change', 'plan', 'start', '--all', '--window', '0'], /give a whole number from 1 to 1000/],
+    [['site', 'add', 'x', 'nokind', 'http://127.0.0.1:1'], /^reeve: unknown kind of site "nokind": use one of/],
+    [['site', 'add', 'x', 'simulated', 'not an address'], /^reeve: /],
+    [['command', 'withdraw'], /missing required argument 'id'/],
+    [['group', 'retry', 'g', '--command', 'x'], /it is not a ULID/],
+    [['machine', 'export', '--format', 'svg'], /^reeve: svg files of \d+ machines do not fit into one output/],
+    [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
+  ])('%j', async (args, line) => {
+    const { code, err } = await inThisProcess(args)
+    expect(err).toMatch(line)
+    expect(code).toBe(2)
+  })
+})
+
+/** The same tree without a process of its own: what it would say on standard error, and its exit code. */
+async function inThisProcess(args: readonly string[]): Promise<{ readonly code: number; readonly err: string }> {
+  const program = buildProgram()
+  let err = ''
+  everyCommand(program, (command) => command.configureOutput({ writeErr: (text) => (err += text), writeOut: () => {} }))
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+  } catch (error) {
+    const ending = endingOf(error)
+    if (ending === undefined) throw error
+    return { code: ending.exitCode, err: err + ending.lines.map((line) => `reeve: ${line}\n`).join('') }
+  }
+  return { code: 0, err }
+}
+
+describe('configuration is judged as a whole', () => {
+  test('one line for each violation, naming its source', async () => {
+    await writeFile(join(folder, 'bad.yaml'), 'realm: Not A Realm\ncolour: red\nregion: "way too long for the name of a region"\n')
+    const { code, err } = await reeve(['group', 'list', '--config', 'bad.yaml', '--server', 'example'], { folder, environment: { REEVE_TOKEN: 'secret', REEVE_USER: 'me' } })
+    expect(code).toBe(2)
+    expect(err).toMatch(/there is no setting "colour"/)
+    expect(err).toMatch(/bad\.yaml: "Not A Realm" is no realm/)
+    expect(err).toMatch(/--server: "example" is no server/)
+    expect(err).toMatch(/is no region/)
+    expect(err).toMatch(/environment REEVE_TOKEN: give a token or a user/)
+    expect(err).not.toContain('secret')
+    expect(err.trimEnd().split('\n')).toHaveLength(5)
+  })
+
+  test('a malformed file is one line with its number', async () => {
+    await writeFile(join(folder, 'malformed.yaml'), 'realm: reeve\n  server: [\n')
+    const { code, err } = await reeve(['group', 'list'], { folder, environment: { REEVE_CONFIG: 'malformed.yaml' } })
+    expect(code).toBe(2)
+    expect(err).toMatch(/^reeve: .*malformed\.yaml, line \d+: /)
+    expect(err.trimEnd().split('\n')).toHaveLength(1)
+  })
+
+  test('a file that was named must be there', async () => {
+    expect(await reeve(['group', 'list', '--config', 'nowhere.yaml'], { folder })).toMatchObject({ code: 2, err: expect.stringMatching(/there is no configuration file/) })
+  })
+
+  test('flags win over the environment, the environment over the file', async () => {
+    await writeFile(join(folder, 'order.yaml'), 'server: nats://127.0.0.1:1\n')
+    const file = await reeve(['group', 'list', '--config', 'order.yaml'], { folder })
+    const variable = await reeve(['group', 'list', '--config', 'order.yaml'], { folder, environment: { REEVE_SERVER: 'nats://127.0.0.1:2' } })
+    const flag = await reeve(['group', 'list', '--config', 'order.yaml', '--server', 'nats://127.0.0.1:3'], { folder, environment: { REEVE_SERVER: 'nats://127.0.0.1:2' } })
+    expect([file.err, variable.err, flag.err].map((err) => /127\.0\.0\.1:(\d)/.exec(err)?.[1])).toEqual(['1', '2', '3'])
+    expect([file.code, variable.code, flag.code]).toEqual([4, 4, 4])
+  })
+})
+
+describe('without a realm', () => {
+  test('a reading command says so in one line, exit code 4', async () => {
+    const { code, out, err } = await reeve(['service', 'list'], { folder })
+    expect({ code, out }).toEqual({ code: 4, out: '' })
+    expect(err).toMatch(/^reeve: no realm runs with the data in .*: start one with "reeve up", or name a server with --server URL\n$/)
+  })
+
+  test('a data folder in a folder above is found', async () => {
+    await mkdir(join(folder, 'above', '.reeve'), { recursive: true })
+    await mkdir(join(folder, 'above', 'a', 'b'), { recursive: true })
+    const { err } = await reeve(['service', 'list'], { folder: join(folder, 'above', 'a', 'b') })
+    expect(err).toContain(join(folder, 'above', '.reeve'))
+  })
+
+  test('a realm that has ended is named', async () => {
+    const data = join(folder, 'ended')
+    await mkdir(data)
+    await writeFile(join(data, 'running.json'), JSON.stringify({ url: 'nats://127.0.0.1:1', realm: 'reeve', pid: 1, identity: 'another boot/1' }))
+    const { code, err } = await reeve(['service', 'list', '--data', data], { folder })
+    expect(code).toBe(4)
+    expect(err).toMatch(/has ended \(process 1\): start it again with "reeve up"/)
+  })
+
+  test('doctor finds nothing wrong in an empty folder', async () => {
+    const { code, out, err } = await reeve(['doctor', '--json'], { folder })
+    const said = JSON.parse(out)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(said).toMatchObject({ ok: true, problems: 0 })
+    expect(said.findings.map((finding: { check: string }) => finding.check)).toEqual(['node', 'nats-server', 'data-folder', 'server'])
+  })
+
+  test('doctor says what is wrong, exit code 1', async () => {
+    const { code, out } = await reeve(['doctor', '--server', 'nats://127.0.0.1:1', '--nats-server', join(folder, 'nowhere')], { folder })
+    expect(code).toBe(1)
+    expect(out).toMatch(/✖ there is no nats-server at/)
+    expect(out).toMatch(/✖ no nats-server answers at nats:\/\/127\.0\.0\.1:1/)
+    expect(out).toMatch(/2 things have to be done/)
+  })
+
+  test('machines are listed and written', async () => {
+    const { out } = await reeve(['machine', 'list', '--json'], { folder })
+    const { machines } = JSON.parse(out)
+    expect(machines.map((machine: { name: string }) => machine.name)).toContain('group')
+    const exported = await reeve(['machine', 'export', '--to', 'diagrams', '--machine', 'lane'], { folder })
+    expect(exported.out.trim().split('\n').map((path) => path.split('/').at(-1))).toEqual(['lane.mmd', 'lane.svg', 'lane.json'])
+    expect(await readFile(join(folder, 'diagrams', 'lane.svg'), 'utf8')).toMatch(/^<svg /)
+    expect((await reeve(['machine', 'export', '--machine', 'lane'], { folder })).out).toContain('stateDiagram-v2')
+  })
+
+  test('replay of a malformed file is one line with its number', async () => {
+    await writeFile(join(folder, 'broken.ndjson'), '{"format":"reeve-log"\n')
+    const { code, err } = await reeve(['replay', '--group', 'here-1-x', '--from', 'broken.ndjson'], { folder })
+    expect(code).toBe(1)
+    expect(err).toMatch(/^reeve: broken\.ndjson, line 1: is not JSON.*\n$/)
+  })
+
+  test('help says the exit codes', async () => {
+    const { code, out } = await reeve(['--help'], { folder })
+    expect(code).toBe(0)
+    expect(out).toMatch(/Exit codes: 0 done · 1 /)
+  })
+})

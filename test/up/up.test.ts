@@ -1,0 +1,147 @@
+/** `reeve up` as a person runs it: real processes, a real server, Ctrl-C, kill -9, a second start. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, readdirSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { cleanEnvironment, mainFile, reeve } from '../command-line/reeve.ts'
+import { realNatsServer } from '../server/program.ts'
+import { eventually } from '../support/eventually.ts'
+
+const startMs = 60_000
+let folder: string
+let natsServer: string
+
+beforeEach(async () => {
+  natsServer = await realNatsServer()
+  folder = await mkdtemp(join(tmpdir(), 'reeve-up-'))
+})
+
+afterEach(async () => {
+  for (const pid of processesOf(folder)) process.kill(pid, 'SIGKILL')
+  await eventually(() => processesOf(folder).length === 0, { what: 'the end of every process' })
+  await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+})
+
+/** Every process, but ours, that names the folder: all that `up` starts do. */
+function processesOf(path: string): readonly number[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).map(Number).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(path) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    } catch {
+      return false
+    }
+  })
+}
+
+interface Up {
+  readonly child: ChildProcess
+  readonly out: () => string
+  readonly until: (text: string | RegExp) => Promise<unknown>
+}
+
+function up(...args: readonly string[]): Up {
+  const child = spawn(process.execPath, [mainFile, 'up', '--data', join(folder, 'data'), '--nats-server', natsServer, ...args], {
+    cwd: folder,
+    env: cleanEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let out = ''
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => (out += text))
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (out += text))
+  return {
+    child,
+    out: () => out,
+    until: (text) =>
+      eventually(
+        () => {
+          if (child.exitCode !== null) throw new Error(`up ended with ${child.exitCode}:\n${out}`)
+          return typeof text === 'string' ? out.includes(text) : text.test(out)
+        },
+        { withinMs: startMs, what: `"${text}" in:\n${out}` },
+      ),
+  }
+}
+
+const data = () => join(folder, 'data')
+
+describe('reeve up', () => {
+  test('--demo --exit: a sample change runs once; the state is that of the log; nothing is left behind', { timeout: 120_000 }, async () => {
+    const first = up('--demo', '--exit')
+    const [code] = await once(first.child, 'close')
+    expect(first.out()).toMatch(/Sample change: maintenance-on for 8 services of north and south/)
+    expect(first.out().match(/✔ +\d+ {2}(north|south)\/\w+ {2}maintenance-on {2}simulated-\d/g)).toHaveLength(8)
+    expect(first.out()).toMatch(/settled +8 of 8/)
+    expect(code).toBe(0)
+    expect(processesOf(folder)).toEqual([])
+
+    const second = up('--demo', '--exit')
+    const [again] = await once(second.child, 'close')
+    expect(second.out()).toMatch(/Sample change of the first start: group \S+ is completed/)
+    expect(again).toBe(0)
+    expect(processesOf(folder)).toEqual([])
+    const group = (text: string) => /^group +(\S+)$/m.exec(text)![1]
+    expect(group(second.out())).toBe(group(first.out()))
+    const turns = (text: string) => /turns stand at positions (\d+ to \d+)/.exec(text)![1]
+    expect(turns(second.out())).toBe(turns(first.out()))
+  })
+
+  test('commands find it; the same state by endpoint, by replay and from a file; Ctrl-C ends all of it within 3 s', { timeout: 120_000 }, async () => {
+    const running = up('--demo')
+    await running.until('Ctrl-C ends it')
+    const run = (...args: string[]) => reeve([...args, '--data', data()], { folder })
+    const { groups } = JSON.parse((await run('group', 'list', '--json')).out)
+    expect(groups).toHaveLength(1)
+    const group = groups[0].group as string
+    const shown = JSON.parse((await run('group', 'show', group, '--json')).out)
+    const stateText = (out: string) => /"state":(\{.*?\})(,"timeMs":\d+)?\}\n$/.exec(out)![1]
+    const byEndpoint = (await run('group', 'show', group, '--json')).out
+    const byReplay = (await run('replay', '--group', group, '--json')).out
+    expect(await run('log', 'export', '--to', 'log.ndjson')).toMatchObject({ code: 0 })
+    const byFile = (await reeve(['replay', '--group', group, '--from', 'log.ndjson', '--json', '--at', `r${shown.state.revision}`], { folder })).out
+    expect(stateText(byReplay)).toBe(stateText(byEndpoint))
+    expect(stateText(byFile)).toBe(stateText(byEndpoint))
+    const doctor = JSON.parse((await run('doctor', '--json')).out)
+    expect(doctor.findings.filter((finding: { level: string }) => finding.level === 'problem')).toEqual([])
+    expect(doctor.findings).toContainEqual(expect.objectContaining({ check: 'durability', level: 'ok' }))
+
+    const changed = await run('change', 'apply', 'rename', 'Ünïcode 桌面', '--service', 'north/d00001', '--wait', '--json')
+    expect(changed).toMatchObject({ code: 0 })
+    expect(JSON.parse((await run('service', 'show', 'north', 'd00001', '--json')).out).actual.name).toBe('Ünïcode 桌面')
+    expect((await run('change', 'apply', 'stop', '--site', 'north')).code).toBe(3)
+    expect((await run('group', 'show', 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV')).code).toBe(3)
+    expect((await run('up', '--nats-server', natsServer)).err).toMatch(/data folder .* is in use by process \d+/)
+    expect(processesOf(folder).length).toBeGreaterThanOrEqual(10)
+
+    const beforeMs = performance.now()
+    running.child.kill('SIGINT')
+    const [code] = await once(running.child, 'close')
+    expect(performance.now() - beforeMs).toBeLessThan(3_000)
+    expect(code).toBe(0)
+    expect(processesOf(folder)).toEqual([])
+  })
+
+  test('a child that is killed comes back, and kill -9 of up itself leaves nothing behind', { timeout: 120_000 }, async () => {
+    const running = up('--demo')
+    await running.until('Ctrl-C ends it')
+    const service = processesOf(folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('serve'))!
+    process.kill(service, 'SIGKILL')
+    await running.until(/! service ended \(SIGKILL\); it is started again/)
+    await running.until('✔ service is back')
+    running.child.kill('SIGKILL')
+    await eventually(() => processesOf(folder).length === 0, { withinMs: 10_000, what: 'the end of every process' })
+  })
+
+  test('a program for the server that is too old, or none, is one line', async () => {
+    const none = await reeve(['up', '--data', data(), '--nats-server', join(folder, 'nowhere')], { folder })
+    expect(none.code).toBe(3)
+    expect(none.err).toMatch(/^reeve: there is no nats-server at .*nowhere: give the path of the program itself\n$/)
+    const wrong = await reeve(['up', '--data', data(), '--nats-server', process.execPath], { folder })
+    expect(wrong.code).toBe(3)
+    expect(wrong.err.trimEnd().split('\n')).toHaveLength(1)
+    expect(processesOf(dirname(data()))).toEqual([])
+  })
+})
