@@ -1,9 +1,8 @@
-/** One agent's process in a simulated world, made of the real parts. */
-import { startExecutor } from '../../src/executor/executor.ts'
-import type { AgentContext, LaneHosting, Logger } from '../../src/agent/context.ts'
-import { type LaneHost, startLaneHost } from '../../src/lane/host.ts'
-import { directKeeper } from '../../src/presence/keeper.ts'
-import { startPresence } from '../../src/presence/presence.ts'
+/** One agent's process in a simulated world, the real one. */
+import { type AgentEnd, type RunningAgent, startAgent } from '../../src/agent/agent.ts'
+import type { LaneHosting, Logger } from '../../src/agent/context.ts'
+import type { LaneHost } from '../../src/lane/host.ts'
+import type { AgentRole } from '../../machines/agent/agent.ts'
 import type { WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
@@ -11,11 +10,12 @@ import type { Subjects } from '../../streams/subjects.ts'
 import type { Dice } from './dice.ts'
 import { constants } from './plan.ts'
 import type { SimProcess } from './process.ts'
-import type { SimSite } from './site.ts'
+import { type SimSite, adapterTo, simulatedKind } from './site.ts'
 import type { Told } from './told.ts'
 
 export interface SimAgentOptions {
   readonly agent: string
+  readonly role: AgentRole
   readonly process: SimProcess
   readonly coordinator: Coordinator
   readonly subjects: Subjects
@@ -26,43 +26,42 @@ export interface SimAgentOptions {
   readonly end: () => number
   readonly failpoint: (name: string) => Promise<void>
   /** The program ends by itself. */
-  readonly onExit: (why: string) => void
+  readonly onExit: (end: AgentEnd) => void
 }
 
 export interface SimAgent {
   readonly agent: string
   readonly process: SimProcess
-  readonly lanes: LaneHost
+  readonly running: RunningAgent
+  /** Once the realm was joined. */
+  readonly lanes: () => LaneHost | undefined
 }
 
 export function startSimAgent(options: SimAgentOptions): SimAgent {
-  const { agent, process, subjects, dice, sites, logger, failpoint } = options
-  const coordinator = overheard(options)
-  const context: AgentContext = {
+  const { agent, role, process, dice, sites, logger, failpoint } = options
+  let lanes: LaneHost | undefined
+  const adapter = adapterTo(sites, process)
+  const running = startAgent({
     agent,
-    role: 'generic',
+    role,
     region: 'r',
-    skills: [],
+    skills: role === 'skilled' ? [simulatedKind] : [],
     build: 'simulated',
-    coordinator,
-    subjects,
+    realmName: options.subjects.realm,
+    coordinator: overheard(options),
     clock: process.clock,
     random: dice,
-    constants,
     logger,
-  }
-  const keeper = directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, process.clock)
-  const presence = startPresence({ context, keeper })
-  const lanes = startLaneHost(context, presence, { failpoint, onFatal: (why) => options.onExit(why) })
-  const connections = new Map([...sites].map(([site, simulated]) => [site, simulated.connect(process)]))
-  const executor = startExecutor(context, presence, { connection: (site) => connections.get(site) }, overheardHere(lanes, options), { failpoint })
-  presence.onReplaced(() => {
-    lanes.abandon()
-    executor.abandon()
-    presence.abandon()
-    options.onExit('replaced')
+    acceptWeakDurability: false,
+    constants,
+    within: {
+      adapterOf: () => adapter,
+      lanes: (host) => overheardHere((lanes = host), options),
+      failpoint,
+    },
   })
-  return { agent, process, lanes }
+  void running.ended.then((end) => options.onExit(end))
+  return { agent, process, running, lanes: () => lanes }
 }
 
 /** Answers to an executor's lists over the bus. */

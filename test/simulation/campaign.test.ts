@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { runWorld } from './world.ts'
 
 const from = 1
-const count = 40
+const count = 16
 
 test(`${count} worlds keep the invariants`, { timeout: 120_000 }, async () => {
   for (let seed = from; seed < from + count; seed++) {
@@ -12,7 +12,7 @@ test(`${count} worlds keep the invariants`, { timeout: 120_000 }, async () => {
 })
 
 test('a seed gives the same run again, to the byte of the log', async () => {
-  for (const seed of [7, 11, 19]) {
+  for (const seed of [7, 11]) {
     const first = await runWorld({ seed })
     const second = await runWorld({ seed })
     expect(second).toEqual(first)
@@ -20,7 +20,7 @@ test('a seed gives the same run again, to the byte of the log', async () => {
 })
 
 test('worlds do something: groups end by calls at sites, agents die', async () => {
-  const results = []
+  const results: Awaited<ReturnType<typeof runWorld>>[] = []
   for (let seed = from; seed < from + 8; seed++) results.push(await runWorld({ seed }))
   const sum = (of: (result: (typeof results)[number]) => number) => results.reduce((total, result) => total + of(result), 0)
   expect(sum(({ calls }) => calls)).toBeGreaterThan(100)

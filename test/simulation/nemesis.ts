@@ -18,7 +18,7 @@ export function startNemesis(world: World, dice: Dice): void {
   }
   const later = (leastMs: number, mostMs: number, task: () => void) => world.time.after(dice.between(leastMs, mostMs), task)
   const restart = (entry: WorldAgent) => {
-    if (entry.running === undefined) world.startAgent(entry.agent)
+    if (entry.running === undefined) world.startAgent(entry.agent, entry.role)
   }
 
   often(nemesis.killEveryMs, () => {
@@ -43,7 +43,7 @@ export function startNemesis(world: World, dice: Dice): void {
   const twin = (entry: WorldAgent) => {
     world.say(entry.process.name, 'stays frozen while the agent is started anew')
     world.frozen.push(entry.process)
-    world.startAgent(entry.agent)
+    world.startAgent(entry.agent, entry.role)
   }
   often(nemesis.cutEveryMs, () => {
     const name = dice.pick([...world.agents.map(({ process }) => process.name), ...world.otherClients])
@@ -68,7 +68,13 @@ export function startNemesis(world: World, dice: Dice): void {
       world.realm.start()
     })
   })
-  often(nemesis.moveLaneEveryMs, () => world.steward.moveOne())
+  often(nemesis.stopEveryMs, () => {
+    const entry = dice.pick(world.agents)
+    if (entry.running === undefined) return
+    world.say(entry.process.name, 'told to stop')
+    void entry.running.running.stop()
+  })
+  often(nemesis.moveLaneEveryMs, () => world.moveLane(dice))
   often(nemesis.siteFaultEveryMs, () => dice.pick([...world.sites.values()]).trouble())
 
   world.time.after(faultsUntilMs, () => {

@@ -18,11 +18,11 @@ export class SimNetwork {
       append: ({ client, bytes }) => {
         const turn = /^\{"turn":"([^"]+)"/.exec(Buffer.from(bytes.subarray(0, 48)).toString())?.[1]
         if (turn !== undefined) this.writers.set(turn, client)
-        return this.#append()
+        return isBystander(client) ? {} : this.#append()
       },
       logRead: ({ client }) => this.#read(client),
       readLag: ({ client }) => (isBystander(client) ? 0 : this.#lag()),
-      bucketWrite: ({ client }) => (isBystander(client) ? this.#delays() : this.#write()),
+      bucketWrite: ({ client }) => (isBystander(client) ? {} : this.#write()),
       bucketRead: ({ client }) => this.#read(client),
       watchLag: () => this.#lag(),
       message: () => this.#message(),

@@ -28,6 +28,8 @@ export interface NemesisPlan {
   /** Longest that a client is cut off. */
   readonly cutMs: number
   readonly serverStopEveryMs: number | undefined
+  /** Told to stop gracefully, and started again. */
+  readonly stopEveryMs: number | undefined
   readonly moveLaneEveryMs: number | undefined
   readonly siteFaultEveryMs: number | undefined
   /** Chance that a named failpoint kills or pauses whoever passes it. */
@@ -44,7 +46,10 @@ export interface SitePlan {
 }
 
 export interface WorldPlan {
+  /** Of those that may lead. */
   readonly agents: number
+  /** Of those with the skill for the sites. */
+  readonly skilled: number
   readonly lanes: number
   readonly groups: number
   /** Part of the groups that have a window. */
@@ -70,6 +75,7 @@ export function planOf(dice: Dice): WorldPlan {
   const agents = dice.whole(2, 5)
   return {
     agents,
+    skilled: dice.pick([0, 0, 1, 2]),
     lanes: dice.whole(1, 3),
     groups: dice.whole(2, 7),
     windows: dice.pick([0, 0.3, 0.9]),
@@ -97,6 +103,7 @@ export function planOf(dice: Dice): WorldPlan {
       cutEveryMs: every(0.5, 2_000, 8_000),
       cutMs: dice.pick([1_000, 4_000, 15_000]),
       serverStopEveryMs: every(0.25, 4_000, 10_000),
+      stopEveryMs: every(0.3, 3_000, 8_000),
       moveLaneEveryMs: every(0.5, 500, 5_000),
       siteFaultEveryMs: every(0.5, 500, 4_000),
       failpoint: some(0.5, () => dice.pick([0.002, 0.02]), 0),

@@ -4,7 +4,8 @@
  */
 import type { Clock } from '../../streams/ports/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
-import { type SiteCall, type SiteConnection, type SiteResult, SiteUnreachable } from '../../src/sites/adapter.ts'
+import { type SiteAdapter, type SiteCall, type SiteConnection, type SiteResult, SiteUnreachable } from '../../src/sites/adapter.ts'
+import { simulatedAdapter } from '../../src/sites/simulated/adapter.ts'
 import { type Answered, CallDesk } from '../../src/sites/simulated/calls.ts'
 import type { CallOutcome, CallRequest, JournalEntry } from '../../src/sites/simulated/protocol.ts'
 import { Store } from '../../src/sites/simulated/store.ts'
@@ -14,6 +15,8 @@ import type { SitePlan } from './plan.ts'
 import type { SimProcess } from './process.ts'
 
 const serviceCount = 40
+/** Kind of all sites of a world, and the skill for them. */
+export const simulatedKind = 'simulated'
 
 export class SimSite {
   readonly plan: SitePlan
@@ -121,6 +124,14 @@ export class SimSite {
       .callsOf(call.idempotencyKey)
       .findLast(({ token, deadlineMs }) => token.revision === call.token.revision && deadlineMs === call.deadlineMs)
     return entry?.outcome ? fromOutcome(entry.outcome) : { kind: 'unknown', reason: 'the site did not say what became of the call' }
+  }
+}
+
+/** What a process of this world reaches its sites by. */
+export function adapterTo(sites: ReadonlyMap<string, SimSite>, process: SimProcess): SiteAdapter {
+  return {
+    ...simulatedAdapter,
+    connect: ({ site }) => sites.get(site)!.connect(process),
   }
 }
 

@@ -7,16 +7,15 @@ import type { JobSpec } from '../../machines/execution-group/events.ts'
 import type { Operation } from '../../machines/service/operation.ts'
 import { laneClient } from '../../src/lane/client.ts'
 import { partsOf } from '../../src/change/parts.ts'
-import { planBytes } from '../../src/change/plan.ts'
 import { RealmView } from '../../src/realm/view.ts'
-import { digestOf, newUlid } from '../../streams/codec.ts'
+import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
 import type { LaneCommand, LaneCommandAnswer, LaneCommandBody } from '../../streams/lane-protocol.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import { type Subjects, groupId } from '../../streams/subjects.ts'
 import type { Dice } from './dice.ts'
 import type { SimProcess } from './process.ts'
-import type { SimSite } from './site.ts'
+import { type SimSite, simulatedKind } from './site.ts'
 import type { Told } from './told.ts'
 
 const lookMs = 250
@@ -33,6 +32,8 @@ export interface WorkloadOptions {
   readonly groups: number
   /** Part of them that has a window. */
   readonly windows: number
+  /** Some agent has the skill for the sites. */
+  readonly skilled: boolean
   readonly openUntilMs: number
   readonly told: Told
   readonly end: () => number
@@ -79,7 +80,7 @@ export class Workload {
     // Only repeatable jobs may have a window.
     const repeatable = window > 1 ? 1 : dice.pick([1, 0.9, 0.5])
     const jobs = Array.from({ length: dice.chance(0.2) ? 1 : dice.whole(1, 30) }, () => this.#job(dice, repeatable))
-    const plan = digestOf(planBytes(jobs))
+    const plan = digestOf(canonicalBytes({ jobs }))
     const parts = dice.chance(0.3) ? cut(jobs, dice.whole(1, 5)) : partsOf(jobs)
     const opened = await this.#send(lane, group, command, {
       kind: 'open', name: `group of ${jobs.length}`, jobs: jobs.length, parts: parts.length, plan, window, region: 'r', distributionFactor: 100,
@@ -126,7 +127,8 @@ export class Workload {
 
   #job(dice: Dice, repeatable: number): JobSpec {
     const site = dice.pick([...this.#options.sites.values()])
-    return { site: site.plan.site, service: dice.pick(site.services), operation: operation(dice), repeatable: dice.chance(repeatable) }
+    const skill = dice.chance(0.3) ? { skill: { name: simulatedKind, need: this.#options.skilled ? dice.pick(['required', 'preferred'] as const) : 'preferred' } as const } : {}
+    return { ...skill, site: site.plan.site, service: dice.pick(site.services), operation: operation(dice), repeatable: dice.chance(repeatable) }
   }
 
   /** The same command until somebody answers; now and then once more after that (P15). */

@@ -5,10 +5,18 @@
 import { createHash } from 'node:crypto'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
+import type { Clock } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import { type Subjects, laneName, subjectsOf } from '../../streams/subjects.ts'
 import type { Logger } from '../../src/agent/context.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
+import type { AgentRole } from '../../machines/agent/agent.ts'
+import { type RealmEvent, type RealmState, emptyRealm, foldRealm, formatVersion } from '../../machines/realm/realm.ts'
+import { happened } from '../../machines/decision.ts'
+import { type SiteEvent, type SiteState, absentSite, addSite, foldSite } from '../../machines/site/site.ts'
+import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
+import { type LaneMappingValue, laneMappingKey, toBytes } from '../../streams/coordination.ts'
+import { decodeTurn, newUlid } from '../../streams/codec.ts'
 import { type SimAgent, startSimAgent } from './agent.ts'
 import { Dice } from './dice.ts'
 import { judge } from './judge.ts'
@@ -16,8 +24,7 @@ import { startNemesis } from './nemesis.ts'
 import { SimNetwork, bystander } from './network.ts'
 import { type WorldPlan, constants, planOf } from './plan.ts'
 import { SimProcess } from './process.ts'
-import { SimSite } from './site.ts'
-import { Steward } from './steward.ts'
+import { SimSite, simulatedKind } from './site.ts'
 import { Told } from './told.ts'
 import { VirtualTime, epochMs } from './virtual-time.ts'
 import { Workload } from './workload.ts'
@@ -59,6 +66,7 @@ export async function runWorld(options: WorldOptions): Promise<WorldResult> {
 
 export interface WorldAgent {
   readonly agent: string
+  readonly role: AgentRole
   process: SimProcess
   running: SimAgent | undefined
   coordinator: Coordinator
@@ -77,18 +85,18 @@ export class World {
   readonly subjects: Subjects
   readonly network: SimNetwork
   readonly lanes: readonly string[]
-  readonly steward: Steward
   /** Clients that are never killed, but cut off like all. */
   readonly otherClients: string[] = []
   kills = 0
   calm = false
+  readonly #clock: Clock
   readonly #told = new Told()
-  readonly #workload: Workload
   readonly #bystander: Coordinator
   readonly #line: (line: string) => void
   #processes = 0
   #failures: Violation[] = []
   #endPosition = 0
+  #epoch = 0
   readonly #onRejection = (error: unknown) => this.fail('crash', `unhandled: ${error instanceof Error ? error.stack : String(error)}`)
 
   constructor({ seed, onLine }: WorldOptions) {
@@ -99,26 +107,12 @@ export class World {
     this.subjects = subjectsOf('sim')
     this.network = new SimNetwork(this.dice.stream('network'), this.plan)
     const { time } = this
-    const realmClock = { nowMs: () => Math.floor(epochMs + time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs: number, task: () => void) => time.after(delayMs, task) }
+    const realmClock = this.#clock = { nowMs: () => Math.floor(epochMs + time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs: number, task: () => void) => time.after(delayMs, task) }
     this.realm = new MemoryRealm({ realm: 'sim', clock: realmClock, random: this.dice.stream('realm'), faults: this.network.faults })
     this.lanes = Array.from({ length: this.plan.lanes }, (_, index) => laneName('r', index + 1))
     for (const site of this.plan.sites) this.sites.set(site.site, new SimSite(site, realmClock, this.dice.stream(site.site)))
     this.#bystander = this.realm.connect({ name: bystander, clock: realmClock })
     process.on('unhandledRejection', this.#onRejection)
-    for (let index = 1; index <= this.plan.agents; index++) this.startAgent(`a${index}`)
-    this.steward = new Steward({ ...this.#newClient('steward'), dice: this.dice.stream('steward'), lanes: this.lanes })
-    this.#workload = new Workload({
-      ...this.#newClient('person'),
-      dice: this.dice.stream('workload'),
-      lanes: this.lanes,
-      sites: this.sites,
-      groups: this.plan.groups,
-      windows: this.plan.windows,
-      openUntilMs: this.plan.faultsUntilMs * 0.8,
-      told: this.#told,
-      end: () => this.#endPosition,
-    })
-    startNemesis(this, this.dice.stream('nemesis'))
   }
 
   fail(rule: string, what: string): void {
@@ -129,13 +123,31 @@ export class World {
     void this.#watchEnd()
     const bounds = { steps: mostSteps, untilMs: this.plan.faultsUntilMs + settleMs }
     const crashed = () => this.#failures.length > 0
-    let end = await this.time.run(() => crashed() || (this.calm && this.#workload.done), bounds)
+    let founded = false
+    void this.#found().then(() => (founded = true))
+    await this.time.run(() => crashed() || founded, bounds)
+    for (let index = 1; index <= this.plan.agents; index++) this.startAgent(`a${index}`, 'generic')
+    for (let index = 1; index <= this.plan.skilled; index++) this.startAgent(`s${index}`, 'skilled')
+    const workload = new Workload({
+      ...this.#newClient('person'),
+      dice: this.dice.stream('workload'),
+      lanes: this.lanes,
+      sites: this.sites,
+      groups: this.plan.groups,
+      windows: this.plan.windows,
+      skilled: this.plan.skilled > 0,
+      openUntilMs: this.plan.faultsUntilMs * 0.8,
+      told: this.#told,
+      end: () => this.#endPosition,
+    })
+    startNemesis(this, this.dice.stream('nemesis'))
+    let end = await this.time.run(() => crashed() || (this.calm && workload.done), bounds)
     if (end === 'reached' && !crashed()) {
       const quietFrom = this.time.nowMs
       end = await this.time.run(() => crashed() || this.time.nowMs >= quietFrom + quietMs, { ...bounds, untilMs: quietFrom + quietMs + 60_000 })
     }
     if (end !== 'reached') this.fail('I3', `the world is ${end} at ${Math.round(this.time.nowMs)} ms, ${this.time.steps} steps`)
-    if (this.#workload.failure !== undefined) this.fail('I3', this.#workload.failure)
+    if (workload.failure !== undefined) this.fail('I3', workload.failure)
     const messages = await this.#readAll()
     const violations = [
       ...this.#failures,
@@ -146,7 +158,7 @@ export class World {
         sites: [...this.sites.values()],
         writers: this.network.writers,
         live: this.#liveLanes(),
-        groups: this.#workload.groups,
+        groups: workload.groups,
         plan: this.plan,
         ended: !crashed() || end !== 'reached',
       }),
@@ -160,7 +172,7 @@ export class World {
       virtualMs: Math.round(this.time.nowMs),
       turns: messages.length,
       kills: this.kills,
-      groups: this.#workload.groups.length,
+      groups: workload.groups.length,
       calls: [...this.sites.values()].reduce((sum, site) => sum + site.journal.length, 0),
       digest: digest.digest('hex'),
     }
@@ -174,14 +186,15 @@ export class World {
     this.#line(`${(this.time.nowMs / 1_000).toFixed(4).padStart(9)} ${who.padEnd(10)} ${message}${fields === undefined ? '' : ` ${describe(fields)}`}`)
   }
 
-  startAgent(agent: string): void {
+  startAgent(agent: string, role: AgentRole): void {
     const { process: own, coordinator } = this.#newClient(agent)
-    const entry = this.agents.find((known) => known.agent === agent) ?? { agent, process: own, running: undefined, coordinator }
+    const entry = this.agents.find((known) => known.agent === agent) ?? { agent, role, process: own, running: undefined, coordinator }
     if (!this.agents.includes(entry)) this.agents.push(entry)
     entry.process = own
     entry.coordinator = coordinator
     entry.running = startSimAgent({
       agent,
+      role,
       process: own,
       coordinator,
       subjects: this.subjects,
@@ -191,9 +204,16 @@ export class World {
       told: this.#told,
       end: () => this.#endPosition,
       failpoint: (name) => this.#failpoint(entry, own, coordinator, name),
-      onExit: (why) => {
-        this.say(own.name, `exits: ${why}`)
-        this.kill(own, coordinator)
+      onExit: (ended) => {
+        this.say(own.name, `ended: ${ended.kind}`, ended)
+        if (ended.kind === 'failed') this.fail('crash', `${own.name} failed: ${ended.error.stack}`)
+        const isPresent = entry.process === own
+        own.kill()
+        void coordinator.close()
+        if (!isPresent) return
+        entry.running = undefined
+        if (this.calm) this.startAgent(agent, role)
+        else this.time.after(this.dice.between(50, 4_000), () => entry.running === undefined && this.startAgent(agent, role))
       },
     })
     this.say(own.name, 'started')
@@ -208,6 +228,43 @@ export class World {
     for (const entry of this.agents) if (entry.process === target) entry.running = undefined
   }
 
+  /** Somebody who believes to lead maps a lane to anybody. */
+  moveLane(dice: Dice): void {
+    const lane = dice.pick(this.lanes)
+    const value: LaneMappingValue = { lane, agent: dice.pick(this.agents).agent, epoch: Math.max(1, this.#epoch - dice.whole(0, 1)) }
+    this.say('world', `maps ${lane} to ${value.agent}`)
+    void this.#bystander.mappings.put(laneMappingKey(lane), toBytes(value))
+  }
+
+  /** The realm as an administrator would have it before any agent starts. */
+  async #found(): Promise<void> {
+    const context = { log: this.#bystander.log, clock: this.#clock, random: this.dice.stream('founding') }
+    const realmEvents = (): RealmEvent[] => [
+      { type: 'RealmFounded', data: { format: formatVersion, realm: newUlid(epochMs, context.random), constants, digest: 'sha256' } },
+      { type: 'LanesDefined', data: { region: 'r', lanes: this.lanes } },
+    ]
+    await writeAggregate<RealmState, RealmEvent>(context, {
+      subject: this.subjects.aggregate('realm', 'self'),
+      aggregate: 'realm',
+      id: 'self',
+      empty: emptyRealm(),
+      fold: foldRealm,
+      decide: () => happened(...realmEvents()),
+      actor: 'program:world',
+    })
+    for (const { plan } of this.sites.values()) {
+      await writeAggregate<SiteState, SiteEvent>(context, {
+        subject: this.subjects.aggregate('site', plan.site),
+        aggregate: 'site',
+        id: plan.site,
+        empty: absentSite(plan.site),
+        fold: foldSite,
+        decide: (state) => addSite(state, { kind: simulatedKind, address: 'sim:', region: 'r', fencing: plan.fencing }),
+        actor: 'program:world',
+      })
+    }
+  }
+
   async #failpoint(entry: WorldAgent, own: SimProcess, coordinator: Coordinator, name: string): Promise<void> {
     const { dice, plan } = this
     if (this.calm || own.state !== 'running' || !dice.chance(plan.nemesis.failpoint)) return
@@ -220,7 +277,7 @@ export class World {
     this.say(own.name, `to be killed at ${name}`)
     this.kill(own, coordinator)
     this.time.after(dice.between(50, 6_000), () => {
-      if (entry.running === undefined) this.startAgent(entry.agent)
+      if (entry.running === undefined) this.startAgent(entry.agent, entry.role)
     })
     return new Promise(() => {})
   }
@@ -232,7 +289,7 @@ export class World {
       skewMs: clockDice.whole(-skewMs, skewMs),
       rate: 1 + clockDice.between(-drift, drift),
     })
-    if (name === 'steward' || name === 'person') this.otherClients.push(own.name)
+    if (name === 'person') this.otherClients.push(own.name)
     const coordinator = own.coordinator(this.realm.connect({ name: own.name, clock: own.clock }))
     return { process: own, coordinator, subjects: this.subjects }
   }
@@ -244,12 +301,20 @@ export class World {
 
   #liveLanes(): { readonly lane: string; readonly holder: string; readonly state: LaneState }[] {
     return this.agents.flatMap(({ process: own, running }) =>
-      (running?.lanes.held ?? []).map((lane) => ({ lane, holder: own.name, state: running!.lanes.stateOf(lane)! })),
+      (running?.running.held ?? []).map((lane) => ({ lane, holder: own.name, state: running!.lanes()!.stateOf(lane)! })),
     )
   }
 
   async #watchEnd(): Promise<void> {
-    for await (const batch of this.#bystander.log.read({ subjects: [], from: 1 })) this.#endPosition = batch[batch.length - 1]!.position
+    for await (const batch of this.#bystander.log.read({ subjects: [], from: 1 })) {
+      this.#endPosition = batch[batch.length - 1]!.position
+      for (const { subject, bytes } of batch) {
+        if (subject !== this.subjects.aggregate('realm', 'self')) continue
+        for (const { revision, events } of decodeTurn(bytes).commits) {
+          events.forEach((event, index) => event.type === 'LeaderElected' && (this.#epoch = revision + index))
+        }
+      }
+    }
   }
 
   async #readAll(): Promise<StoredMessage[]> {
