@@ -1,10 +1,13 @@
 /** `reeve agent`: run one agent; look at those that there are. */
 import type { Command } from 'commander'
-import { acting, json } from './command.ts'
-import { print, printFields, printJson, printTable } from './output.ts'
+import { pause } from '../../streams/ports/clock.ts'
+import { systemClock } from '../platform/clock.ts'
+import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
+import { counted, print, printFields, printJson, printTable } from './output.ts'
 import { allPages } from './pages.ts'
 import { registerAgentProgram } from './programs.ts'
-import { withSession } from './session.ts'
+import { type Session, withSession } from './session.ts'
 
 export function registerAgent(program: Command): void {
   const agent = registerAgentProgram(program)
@@ -59,4 +62,38 @@ export function registerAgent(program: Command): void {
         }),
       ),
     )
+
+  commandOption(dryRun(json(agent.command('stop'))))
+    .summary('tell one agent to stop')
+    .description('Tells one agent to stop: it finishes what it executes and hands back the rest.')
+    .argument('<agent>', 'id of the agent')
+    .option('--force', 'abort its calls instead of finishing them')
+    .option('--wait', 'until its presence is gone')
+    .action(
+      acting(async (settings, flags, [id]) =>
+        withSession(settings, async ({ ask }) => {
+          const shown = await ask('agent', 'show', { agent: id! })
+          if (flags['dryRun']) {
+            if (flags['json']) return printJson({ ok: true, dryRun: true, agent: id, present: shown.present, executing: shown.executing, lanes: shown.lanes })
+            return print(`would stop agent ${id}: ${shown.present ? `${counted(shown.executing, 'job')} executing, lanes ${shown.lanes.join(' ') || 'none'}` : 'it does not run'}`)
+          }
+          const stopped = await ask('agent', 'stop', { agent: id!, mode: flags['force'] === true ? 'forced' : 'graceful', actor: actorOf(), command: commandIdOf(flags) })
+          if (flags['wait']) await untilGone(ask, id!, stopped.instance)
+          if (flags['json']) return printJson(stopped)
+          print(`agent ${id} ${flags['wait'] ? 'has stopped' : 'is stopping'} (instance ${stopped.instance})`)
+        }),
+      ),
+    )
+}
+
+const goneMs = 60_000
+
+async function untilGone(ask: Session['ask'], agent: string, instance: string): Promise<void> {
+  const endMs = systemClock.monotonicMs() + goneMs
+  for (;;) {
+    const shown = await ask('agent', 'show', { agent })
+    if (shown.instance !== instance || !shown.present) return
+    if (systemClock.monotonicMs() >= endMs) throw new CommandEnd(exitCodes.failed, `agent ${agent} has not stopped within ${goneMs / 1000} s; stop it with --force`)
+    await pause(systemClock, 200)
+  }
 }

@@ -4,7 +4,8 @@ import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state
 import type { AgentState } from '../../machines/agent/agent.ts'
 import type { AgentShown } from '../../streams/api/agent.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
-import { type PresenceValue, fromBytes, presenceKey } from '../../streams/coordination.ts'
+import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
+import { type PresenceValue, fromBytes, presenceKey, toBytes } from '../../streams/coordination.ts'
 import { loadOf } from '../change/lane-choice.ts'
 import { byCodeUnits } from '../change/selection.ts'
 import type { RealmFold } from '../realm/view.ts'
@@ -67,8 +68,22 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
       const seen = (await machines.ask([id])).map(({ machine, state, atMs }) => ({ machine, state, atMs }))
       return { ok: true, ...shown(fold, agent, await presences(context), workOf(fold)), machines: seen }
     },
+
+    async stop({ agent: id, mode, instance }) {
+      const fold = await view.current()
+      if (!fold.agents.has(id)) throw new ApiFailure('unknown-agent', `there is no agent ${id}; "reeve agent list" shows those that are`)
+      const request: StopRequest = { mode, ...(instance === undefined ? {} : { instance }) }
+      const asked = await context.coordinator.bus.ask(context.subjects.toAgent(id, 'stop'), toBytes(request), { timeoutMs: stopAnswerMs })
+      if (asked.kind === 'no-responders') throw new ApiFailure('wrong-state', `agent ${id} does not run: there is nothing to stop`)
+      if (asked.kind !== 'answer') throw new ApiFailure('unavailable', `agent ${id} did not answer within ${stopAnswerMs / 1000} s: ask again, or end its process`)
+      const answer = fromBytes<StopAnswer>(asked.data)
+      if (answer.kind === 'refused') throw new ApiFailure('wrong-state', `agent ${id} does not stop: ${answer.text}`)
+      return { ok: true, agent: id, instance: answer.instance }
+    },
   }
 }
+
+const stopAnswerMs = 5_000
 
 export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
   const { view, coordinator, subjects, service, build } = context

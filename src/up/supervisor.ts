@@ -16,6 +16,8 @@ export interface SupervisedOptions {
   readonly clock: Clock
   /** Told when it ended by itself, and after how long it is started again. */
   readonly onEnded: (name: string, exit: ProcessExit, againInMs: number) => void
+  /** Told when it ended as it was told to by somebody else; it is not started again. */
+  readonly onStopped: (name: string) => void
   /** Told when it was ready again after that. */
   readonly onBack: (name: string) => void
 }
@@ -94,6 +96,8 @@ export class Supervised {
     }
     void child.exited.then((exit) => {
       if (this.#stopping) return
+      // It was told to stop by somebody, and did.
+      if (steady && exit.code === 0) return this.#options.onStopped(this.name)
       if (steady && clock.monotonicMs() - startedMs >= restartMs.steady) this.#backoffMs = restartMs.first
       this.#options.onEnded(this.name, exit, this.#backoffMs)
       this.#again = clock.after(this.#backoffMs, () => {

@@ -263,6 +263,7 @@ class Up implements RunningUp {
       logFile: join(this.#folder.logs, `${name.replace(' ', '-')}.log`),
       clock,
       onEnded: (ended, exit, againInMs) => print(`${styled('yellow', '!')} ${ended} ended (${exit.signal ?? `exit code ${exit.code}`}); it is started again in ${againInMs / 1000} s`),
+      onStopped: (stopped) => print(`${styled('yellow', '•')} ${stopped} was told to stop, and did`),
       onBack: (back) => print(`${styled('green', '✔')} ${back} is back`),
     })
     list.push(program)

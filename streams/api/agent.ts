@@ -1,6 +1,6 @@
 /** `agent`: agents as the log and their presence say. */
 import { z } from 'zod'
-import { after, count, id, machineState, next, pageLimit, success } from './common.ts'
+import { actor, commandId, after, count, id, machineState, next, pageLimit, success } from './common.ts'
 import { endpoint } from './endpoint.ts'
 
 const agent = z.object({
@@ -36,5 +36,18 @@ export const agentApi = {
       machines: z.array(z.object({ machine: z.string(), state: machineState, atMs: z.int() })).describe('as it says, else as last heard'),
     }),
     errors: ['unknown-agent'],
+  }),
+  stop: endpoint({
+    kind: 'command',
+    summary: 'Tells one agent to stop; it finishes or hands back what it holds, unless it is forced',
+    request: z.strictObject({
+      agent: id,
+      mode: z.enum(['graceful', 'forced']).default('graceful').describe('forced: its calls are aborted'),
+      instance: z.string().optional().describe('only this instance'),
+      actor,
+      command: commandId,
+    }),
+    response: success({ agent: id, instance: z.string().describe('that is stopping') }),
+    errors: ['unknown-agent', 'wrong-state'],
   }),
 }

@@ -124,13 +124,15 @@ describe('reeve up', () => {
     expect(processesOf(folder)).toEqual([])
   })
 
-  test('a child that is killed comes back, and kill -9 of up itself leaves nothing behind', { timeout: 120_000 }, async () => {
+  test('a child that is killed comes back, one that is told to stop does not, and kill -9 of up itself leaves nothing behind', { timeout: 120_000 }, async () => {
     const running = up('--demo')
     await running.until('Ctrl-C ends it')
     const service = processesOf(folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('serve'))!
     process.kill(service, 'SIGKILL')
     await running.until(/! service ended \(SIGKILL\); it is started again/)
     await running.until('✔ service is back')
+    expect(await reeve(['agent', 'stop', 'simulated-1', '--wait', '--data', data()], { folder, withinMs: 60_000 })).toMatchObject({ code: 0 })
+    await running.until('• simulated-1 was told to stop, and did')
     running.child.kill('SIGKILL')
     await eventually(() => processesOf(folder).length === 0, { withinMs: 10_000, what: 'the end of every process' })
   })
