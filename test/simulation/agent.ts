@@ -1,6 +1,7 @@
 /** One agent's process in a simulated world, the real one. */
 import { type AgentEnd, type RunningAgent, startAgent } from '../../src/agent/agent.ts'
 import type { LaneHosting, Logger } from '../../src/agent/context.ts'
+import { electionTimes } from '../../src/election/election.ts'
 import type { LaneHost } from '../../src/lane/host.ts'
 import type { AgentRole } from '../../machines/agent/agent.ts'
 import type { WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
@@ -54,6 +55,7 @@ export function startSimAgent(options: SimAgentOptions): SimAgent {
     logger,
     acceptWeakDurability: false,
     constants,
+    electionTimes: { ...electionTimes, leaseMs: 3_000, pingMs: 500 },
     within: {
       adapterOf: () => adapter,
       lanes: (host) => overheardHere((lanes = host), options),

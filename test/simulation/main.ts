@@ -22,6 +22,7 @@ async function campaign(from: number, count: number): Promise<number> {
   const failed: number[] = []
   let steps = 0
   const began = performance.now()
+  let saidMs = began
   for (let seed = from; seed < from + count; seed++) {
     const result = await runWorld({ seed, ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}) })
     steps += result.steps
@@ -34,7 +35,8 @@ async function campaign(from: number, count: number): Promise<number> {
       console.log(`  reproduce: npm run sim -- --seed ${seed}`)
     } else if (count === 1) {
       console.log(`seed ${seed}: nothing found. ${JSON.stringify(result)}`)
-    } else if ((seed - from + 1) % 50 === 0) {
+    } else if (performance.now() - saidMs > 20_000) {
+      saidMs = performance.now()
       console.log(`${seed - from + 1} of ${count} seeds, ${failed.length} failed, ${((performance.now() - began) / 1_000).toFixed(0)} s`)
     }
   }
