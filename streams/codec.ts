@@ -30,10 +30,23 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Keys in the order of `envelope.ts`, absent ones left out, so that equal turns have equal bytes whoever built them. Throws `TurnTooLarge`. */
 export function encodeTurn(turn: Turn): Uint8Array {
+  return encodeTurnAndCommits(turn).bytes
+}
+
+export interface EncodedTurn {
+  readonly bytes: Uint8Array
+  /** JSON of each commit, as it stands in the turn: what the feed says once more needs not be made again. */
+  readonly commits: readonly string[]
+}
+
+/** As `encodeTurn`. Throws `TurnTooLarge`. */
+export function encodeTurnAndCommits(turn: Turn): EncodedTurn {
   const { turn: id, schema, incarnation, number, timeMs, previous } = turn
-  const bytes = encoder.encode(JSON.stringify({ turn: id, schema, incarnation, number, timeMs, previous, commits: turn.commits.map(orderedCommit) }))
+  const head = JSON.stringify({ turn: id, schema, incarnation, number, timeMs, previous })
+  const commits = turn.commits.map((commit) => JSON.stringify(orderedCommit(commit)))
+  const bytes = encoder.encode(`${head.slice(0, -1)},"commits":[${commits.join(',')}]}`)
   if (bytes.length > turnLimitBytes) throw new TurnTooLarge(bytes.length)
-  return bytes
+  return { bytes, commits }
 }
 
 function orderedCommit(commit: Commit) {

@@ -15,9 +15,17 @@ export interface FeedMessage {
   readonly commit: Commit
 }
 
-export function publishOnFeed(bus: Bus, subjects: Subjects, turn: Pick<Turn, 'timeMs' | 'commits'>, position: number): void {
-  for (const commit of turn.commits) {
-    const message: FeedMessage = { position, timeMs: turn.timeMs, commit }
-    bus.publish(subjects.feed(commit.aggregate, commit.id), toBytes(message))
-  }
+/** `texts`: JSON of each commit, where it is at hand (`encodeTurnAndCommits`). */
+export function publishOnFeed(bus: Bus, subjects: Subjects, turn: Pick<Turn, 'timeMs' | 'commits'>, position: number, texts?: readonly string[]): void {
+  const { timeMs } = turn
+  turn.commits.forEach((commit, index) => {
+    const text = texts?.[index]
+    const bytes =
+      text === undefined
+        ? toBytes({ position, timeMs, commit } satisfies FeedMessage)
+        : encoder.encode(`{"position":${position},"timeMs":${timeMs},"commit":${text}}`)
+    bus.publish(subjects.feed(commit.aggregate, commit.id), bytes)
+  })
 }
+
+const encoder = new TextEncoder()

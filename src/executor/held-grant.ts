@@ -36,7 +36,11 @@ export class HeldGrant {
   readonly lane: string
   #begun = false
   #stopped = false
-  readonly #abort = new AbortController()
+  #aborted = false
+  /** For waits, which are rare; most grants never need it. */
+  #waits: AbortController | undefined
+  /** Of the call that runs. */
+  #calling: AbortController | undefined
   readonly #environment: GrantEnvironment
 
   constructor(message: GrantMessage, lane: string, environment: GrantEnvironment) {
@@ -57,7 +61,15 @@ export class HeldGrant {
   /** And the one that runs is aborted. */
   abort(): void {
     this.#stopped = true
-    this.#abort.abort()
+    this.#aborted = true
+    this.#waits?.abort()
+    this.#calling?.abort()
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    this.#waits ??= new AbortController()
+    if (this.#aborted) this.#waits.abort()
+    return pause(this.#environment.clock, delayMs, this.#waits.signal)
   }
 
   async run(): Promise<GrantEnd> {
@@ -69,7 +81,7 @@ export class HeldGrant {
       const result = await this.#call(job, spec)
       if (result.kind === 'fenced') return { kind: 'stopped', outcomes }
       // Aborted by order, or because of a later grant: what may be done again is given back, what may not is unknown (I9).
-      if (result.kind === 'unknown' && this.#abort.signal.aborted && spec.repeatable) return { kind: 'stopped', outcomes }
+      if (result.kind === 'unknown' && this.#aborted && spec.repeatable) return { kind: 'stopped', outcomes }
       const outcome = outcomeOf(result)
       outcomes.push({ group: message.group, grant: message.grant, job, outcome })
       // A job that did not succeed closes its grant (I2).
@@ -80,12 +92,12 @@ export class HeldGrant {
 
   /** Waits while the presence is only in doubt; false once it is lost, or somebody said stop. */
   async #mayCall(): Promise<boolean> {
-    const { presence, clock } = this.#environment
+    const { presence } = this.#environment
     const { instance } = this.message
     while (!this.#stopped) {
       if (presence.instance !== instance) return false
       if (presence.acknowledged && presence.mayStartCall(instance)) return true
-      await pause(clock, presencePollMs, this.#abort.signal)
+      await this.#pause(presencePollMs)
     }
     return false
   }
@@ -99,10 +111,10 @@ export class HeldGrant {
     }
     await failpoint?.('call-before')
     const call = new AbortController()
-    const end = () => call.abort()
-    const timer = clock.after(callDeadlineMs * callShare, end)
+    this.#calling = call
+    if (this.#aborted) call.abort()
+    const timer = clock.after(callDeadlineMs * callShare, () => call.abort())
     const overMs = clock.monotonicMs() + callDeadlineMs
-    this.#abort.signal.addEventListener('abort', end, { once: true })
     try {
       const result = await connection.carryOut({
         service: spec.service,
@@ -117,11 +129,11 @@ export class HeldGrant {
       if (result.kind !== 'unknown') return result
       // P23: it may be running at the site still. What a read shows before its time is over settles nothing: it could be undone
       // by this very call, after a later job has run (I2).
-      await pause(clock, overMs - clock.monotonicMs(), this.#abort.signal)
-      return this.#abort.signal.aborted ? result : await settle(connection, spec, result, clock, callDeadlineMs)
+      await this.#pause(overMs - clock.monotonicMs())
+      return this.#aborted ? result : await settle(connection, spec, result, clock, callDeadlineMs)
     } finally {
       timer.cancel()
-      this.#abort.signal.removeEventListener('abort', end)
+      this.#calling = undefined
     }
   }
 }

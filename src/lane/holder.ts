@@ -14,7 +14,7 @@ import type { LaneEvent } from '../../machines/lane/machine.ts'
 import { foldCommit } from '../../machines/lane/state.ts'
 import type { RealmConstants } from '../../machines/realm/realm.ts'
 import { appendTurn } from '../../streams/append.ts'
-import { digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
+import { digestOf, encodeTurnAndCommits, newUlid } from '../../streams/codec.ts'
 import { type Commit, schemaVersion } from '../../streams/envelope.ts'
 import type {
   AssignedMessage,
@@ -43,6 +43,8 @@ export interface AppendedTurn {
   readonly timeMs: number
   readonly number: number
   readonly commits: readonly Commit[]
+  /** JSON of each, where this process wrote the turn. */
+  readonly commitTexts?: readonly string[]
 }
 
 /** Why holding ended by itself. */
@@ -332,7 +334,8 @@ export class LaneHolder {
     const { log, clock, random, subject, failpoint } = this.#options
     const turn = newUlid(clock.nowMs(), random)
     const number = this.#lane.number + 1
-    const bytes = encodeTurn({ turn, schema: schemaVersion, incarnation: log.incarnation, number, timeMs, previous: this.#tail.digest, commits })
+    const encoded = encodeTurnAndCommits({ turn, schema: schemaVersion, incarnation: log.incarnation, number, timeMs, previous: this.#tail.digest, commits })
+    const { bytes, commits: commitTexts } = encoded
     await failpoint?.('turn-before-append')
     const outcome = await appendTurn(log, clock, { subject, bytes, turn, expectedLast: this.#tail.position, signal: this.#abort.signal })
     await failpoint?.('turn-after-append')
@@ -349,7 +352,7 @@ export class LaneHolder {
     this.#tail.digest = digestOf(bytes)
     this.#lane.number = number
     this.#lane.timeMs = timeMs
-    this.#options.onTurn({ position: outcome.position, timeMs, number, commits })
+    this.#options.onTurn({ position: outcome.position, timeMs, number, commits, commitTexts })
     return true
   }
 

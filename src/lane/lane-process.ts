@@ -9,8 +9,9 @@ import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { AgentContext, LocalListener, Presence } from '../agent/context.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
+import { LaneFeed } from './feed.ts'
 import { type FoldedLane, feedAgainTurns, foldOn, unfoldedLane } from './fold.ts'
-import { type AppendedTurn, type HolderFailpoint, type HoldingEnded, LaneHolder } from './holder.ts'
+import { type HolderFailpoint, type HoldingEnded, LaneHolder } from './holder.ts'
 import { mustFollow, takeFolded, takeFollowing } from './taking.ts'
 
 export interface LaneTimes {
@@ -45,6 +46,7 @@ export class LaneProcess {
   readonly lane: string
   readonly #options: LaneProcessOptions
   readonly #machine: HostedMachine<typeof laneHolderMachine>
+  readonly #feed: LaneFeed
   #folded: FoldedLane
   #conflicts = 0
   #holder: LaneHolder | undefined
@@ -57,6 +59,8 @@ export class LaneProcess {
   constructor(options: LaneProcessOptions) {
     this.#options = options
     this.lane = options.lane
+    const { coordinator, subjects, clock } = options.context
+    this.#feed = new LaneFeed({ bus: coordinator.bus, subjects, clock })
     this.#folded = unfoldedLane(options.lane, options.context.constants)
     this.#machine = hostMachine({
       machine: laneHolderMachine,
@@ -124,6 +128,7 @@ export class LaneProcess {
     this.#over.abort()
     this.#asking.abort()
     this.#holder?.abandon()
+    this.#feed.abandon()
     this.#unsubscribe()
     this.#machine.stop()
     this.#idle?.()
@@ -245,7 +250,7 @@ export class LaneProcess {
       constants,
       openDeadlineMs: times.openDeadlineMs,
       logger,
-      onTurn: (turn) => this.#feed(turn),
+      onTurn: (turn) => this.#feed.say(turn),
       sendGrants: (to, message) => {
         const here = to === agent ? local() : undefined
         if (here !== undefined) here.grants(message)
@@ -273,7 +278,7 @@ export class LaneProcess {
     if (this.#holder !== holder || !holder.accepts) return
     logger.info({ lane: this.lane, number: holder.number, groups: state.groups.size }, 'lane taken')
     // P9: what the former holder may have written without saying so.
-    for (const turn of recent.slice(-feedAgainTurns)) this.#feed(turn)
+    for (const turn of recent.slice(-feedAgainTurns)) this.#feed.say(turn)
     recent.length = 0
     const announced: LaneAnnounced = { lane: this.lane, agent, instance: state.holder!.instance, incarnation: log.incarnation, number: holder.number }
     bus.publish(subjects.laneAnnounced(this.lane), toBytes(announced))
@@ -329,12 +334,6 @@ export class LaneProcess {
     this.#subscriptions = []
   }
 
-  #feed(turn: AppendedTurn): void {
-    const { coordinator, subjects } = this.#options.context
-    for (const commit of turn.commits) {
-      coordinator.bus.publish(subjects.feed(commit.aggregate, commit.id), toBytes({ position: turn.position, timeMs: turn.timeMs, commit }))
-    }
-  }
 }
 
 const notTheHolder = toBytes({ kind: 'not-the-holder' } satisfies WorkAnswer)
