@@ -23,13 +23,7 @@ export async function untilStopped<P extends RunningProgram>(start: () => Promis
   const signals = onStopSignal(() => stop())
   const parent = onParentGone(() => stop())
   try {
-    let running: P
-    try {
-      running = await start()
-    } catch (error) {
-      tellParent({ kind: 'cannot-start', line: endingOf(error)?.lines[0] ?? String(error) })
-      throw error
-    }
+    const running = await tellingWhyNot(start())
     tellParent({ kind: 'ready', ...ready(running) })
     try {
       await (running.ended === undefined ? stopped : Promise.race([stopped, running.ended]))
@@ -39,6 +33,16 @@ export async function untilStopped<P extends RunningProgram>(start: () => Promis
   } finally {
     signals.stop()
     parent.stop()
+  }
+}
+
+/** Who started this program hears in one line what kept it from starting. */
+async function tellingWhyNot<T>(started: Promise<T>): Promise<T> {
+  try {
+    return await started
+  } catch (error) {
+    tellParent({ kind: 'cannot-start', line: endingOf(error)?.lines[0] ?? String(error) })
+    throw error
   }
 }
 
@@ -61,12 +65,7 @@ export function registerAgentProgram(program: Command): Command {
         const role = flags['role'] as 'generic' | 'skilled'
         const skills = (flags['skill'] as readonly string[] | undefined) ?? []
         const { runAgent } = await import('../up/agent-process.ts')
-        try {
-          await runAgent(settings, { id: flags['id'] as string | undefined, role, skills })
-        } catch (error) {
-          tellParent({ kind: 'cannot-start', line: endingOf(error)?.lines[0] ?? String(error) })
-          throw error
-        }
+        await tellingWhyNot(runAgent(settings, { id: flags['id'] as string | undefined, role, skills }))
       }),
     )
 }
@@ -78,8 +77,8 @@ export function registerServe(program: Command): void {
     .option('--id <ID>', 'id of this service; default: made of the name of the machine')
     .action(
       acting(async (settings, flags) => {
-        const { startServiceProgram } = await import('../up/service-process.ts')
-        await untilStopped(() => startServiceProgram(settings, flags['id'] as string | undefined), () => ({}))
+        const { runService } = await import('../up/service-process.ts')
+        await tellingWhyNot(runService(settings, flags['id'] as string | undefined))
       }),
     )
 }
