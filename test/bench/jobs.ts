@@ -1,4 +1,5 @@
 /** Jobs and turns a second, by real agents, from the stamps of the log itself; order and exactly once are checked in it afterwards. */
+import { readFileSync } from 'node:fs'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
@@ -11,7 +12,7 @@ import { type Row, rate } from './row.ts'
 import { type BenchWorld, benchRealm } from './world.ts'
 
 const workers = ['w1', 'w2', 'w3', 'w4'] as const
-const rounds = 3
+const rounds = Number(process.env["ROUNDS"] ?? 3)
 const rawMs = 2_000
 
 interface Measured {
@@ -21,6 +22,8 @@ interface Measured {
   readonly perTurn: number
   readonly bytesPerTurn: number
   readonly rawPerSecond: number
+  /** CPU time a job, microseconds, by process. */
+  readonly cpuUsPerJob: ReadonlyMap<string, number>
 }
 
 /** What the turns of the lanes after a position say. */
@@ -31,7 +34,7 @@ interface Slice {
   readonly jobs: number
 }
 
-export async function jobRows(world: BenchWorld, only: readonly string[] | undefined): Promise<Row[]> {
+export async function jobRows(world: BenchWorld, wants: (row: string) => boolean): Promise<Row[]> {
   const realm = new BenchRealm(world)
   try {
     await realm.start('leader', 'generic')
@@ -40,7 +43,6 @@ export async function jobRows(world: BenchWorld, only: readonly string[] | undef
     for (const agent of workers) await realm.start(agent, 'skilled', [agent])
     const lanes = await realm.lanesHeldBy(workers)
     const rows: Row[] = []
-    const wants = (row: string) => only === undefined || only.includes(row)
     const holderOf = (lane: string) => lanes.get(lane)!
     const otherThan = (lane: string) => workers[(workers.indexOf(holderOf(lane) as (typeof workers)[number]) + 1) % workers.length]!
     const how = 'a leader runs in a fifth process'
@@ -65,9 +67,25 @@ export async function jobRows(world: BenchWorld, only: readonly string[] | undef
   }
 }
 
-function noteOf(measured: Measured): string {
-  const { perTurn, bytesPerTurn, rawPerSecond } = measured
-  return `${perTurn.toFixed(1)} jobs and ${Math.round(bytesPerTurn)} bytes a turn; raw: ${Math.round(rawPerSecond)} appends/s`
+function noteOf({ perTurn, bytesPerTurn, rawPerSecond, cpuUsPerJob }: Measured): string {
+  const cpu = (names: readonly string[]) => `${Math.round(names.reduce((sum, name) => sum + cpuUsPerJob.get(name)!, 0))} µs`
+  return (
+    `${perTurn.toFixed(1)} jobs and ${Math.round(bytesPerTurn)} bytes a turn; raw: ${Math.round(rawPerSecond)} appends/s; ` +
+    `CPU a job: agents ${cpu(workers)}, leader ${cpu(['leader'])}, server ${cpu(['server'])}`
+  )
+}
+
+/** As the kernel counts it, in ticks of 10 ms. */
+function cpuMsByProcess(realm: BenchRealm): Map<string, number> {
+  const pids: [string, number][] = [['server', realm.world.server.pid]]
+  for (const { agent, child } of realm.agents.values()) pids.push([agent, child.pid!])
+  const msPerTick = 10
+  return new Map(
+    pids.map(([name, pid]) => {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+      return [name, (Number(fields[11]) + Number(fields[12])) * msPerTick]
+    }),
+  )
 }
 
 /** Of several rounds, each beside its own raw limit, the one with the middle ratio. */
@@ -91,13 +109,15 @@ async function measure(
     lanes.flatMap((lane) => Array.from({ length: groupsPerLane }, () => realm.open(lane, Array.from({ length: jobsPerGroup }, () => rehearsal(executorOf(lane)))))),
   )
   const begin = await world.coordinator.log.end()
+  const cpuBefore = cpuMsByProcess(realm)
   await Promise.all(opened.map(({ seal }) => seal()))
   const slice = sliceOf(await readUntilDone(world, begin + 1, opened.length * jobsPerGroup))
+  const cpuUsPerJob = new Map([...cpuMsByProcess(realm)].map(([name, ms]) => [name, ((ms - cpuBefore.get(name)!) * 1_000) / slice.jobs]))
   const bytesPerTurn = slice.bytes / slice.turns
   const rawPerSecond = await rawAppends(world.server.url, appenders, Math.round(bytesPerTurn), rawMs)
   const perSecond = (count(slice) * 1000) / slice.tookMs
   const raw = (rawPerSecond * count(slice)) / slice.turns
-  return { perSecond, raw, ratio: perSecond / raw, perTurn: slice.jobs / slice.turns, bytesPerTurn, rawPerSecond }
+  return { perSecond, raw, ratio: perSecond / raw, perTurn: slice.jobs / slice.turns, bytesPerTurn, rawPerSecond, cpuUsPerJob }
 }
 
 /** The end of the log is asked for, seldom, so that waiting costs those at work nothing; it is read only when it has come to rest. */

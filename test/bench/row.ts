@@ -15,6 +15,11 @@ export function rate(row: string, what: string, unit: string, value: number, raw
   return { row, what, unit, value: round(value), raw: round(raw), ratio: Math.round((value / raw) * 100) / 100, ...(note === undefined ? {} : { note }) }
 }
 
+/** A time beside the raw one: less is better, and so is a ratio near 1. */
+export function compared(row: string, what: string, unit: string, value: number, raw: number, note?: string): Row {
+  return rate(row, what, unit, value, raw, note)
+}
+
 export function figure(row: string, what: string, unit: string, value: number, note?: string): Row {
   return { row, what, unit, value: round(value), raw: null, ratio: null, ...(note === undefined ? {} : { note }) }
 }

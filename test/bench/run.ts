@@ -1,22 +1,30 @@
 /** `npm run bench [-- --json] [-- --only ROW,ROW]`: the figures of docs/performance.md, each beside the raw limit of this very run. */
 import { parseArgs } from 'node:util'
+import { grantRows } from './grant.ts'
 import { jobRows } from './jobs.ts'
 import { replayRows } from './replay.ts'
 import { type Row, table } from './row.ts'
+import { takeoverRows } from './takeover.ts'
 import { startWorld } from './world.ts'
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, only: { type: 'string' } } })
 const only = values.only?.split(',')
+const wants = (row: string) => only === undefined || only.includes(row)
 const rows: Row[] = []
 const say = (text: string) => void (values.json ? undefined : process.stderr.write(`${text}\n`))
 
 const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> }[] = [
-  { rows: ['turns', 'jobs', 'jobs-remote'], run: () => inWorld((world) => jobRows(world, only)) },
+  { rows: ['turns', 'jobs', 'jobs-remote'], run: () => inWorld((world) => jobRows(world, wants)) },
+  { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
+  {
+    rows: ['takeover-leader-p50', 'takeover-leader-p99', 'takeover-lane-p50', 'takeover-lane-p99'],
+    run: () => inWorld((world) => takeoverRows(world, wants)),
+  },
   { rows: ['replay', 'replay-memory'], run: () => inWorld((world) => replayRows(world, { groups: 1_000, jobsPerGroup: 500 })) },
 ]
 
 for (const part of parts) {
-  if (only !== undefined && !part.rows.some((row) => only.includes(row))) continue
+  if (!part.rows.some(wants)) continue
   say(`measuring ${part.rows.join(', ')} …`)
   rows.push(...(await part.run()))
 }

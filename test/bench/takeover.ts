@@ -1,0 +1,99 @@
+/** After `kill -9`: until another leader stands in the log, and until the lanes of a holder have been taken by others. */
+import { systemClock } from '../../src/platform/clock.ts'
+import { RealmView } from '../../src/realm/view.ts'
+import { eventually } from '../support/eventually.ts'
+import { BenchRealm } from './realm.ts'
+import { type Row, figure, percentile } from './row.ts'
+import type { BenchWorld } from './world.ts'
+
+const agents = ['g1', 'g2', 'g3', 'g4'] as const
+const kills = 20
+
+export async function takeoverRows(world: BenchWorld, wants: (row: string) => boolean): Promise<Row[]> {
+  const realm = new BenchRealm(world)
+  const view = new RealmView(world.coordinator.log, world.subjects)
+  try {
+    for (const agent of agents) await realm.start(agent, 'generic')
+    const rows: Row[] = []
+    if (wants('takeover-leader-p50') || wants('takeover-leader-p99')) {
+      const took = await times(() => killLeader(realm, view))
+      rows.push(...rowsOf('takeover-leader', `from kill -9 of the leader to LeaderElected of another agent, of ${kills}`, took))
+    }
+    if (wants('takeover-lane-p50') || wants('takeover-lane-p99')) {
+      const took = await times(() => killHolder(realm, view))
+      rows.push(...rowsOf('takeover-lane', `from kill -9 of a lane's holder to the last LaneTaken of its lanes by others, of ${kills}`, took))
+    }
+    return rows
+  } finally {
+    await view.stop()
+    await realm.stop()
+  }
+}
+
+async function times(kill: () => Promise<number>): Promise<number[]> {
+  const took: number[] = []
+  for (let index = 0; index < kills; index++) took.push(await kill())
+  return took
+}
+
+function rowsOf(row: string, what: string, took: readonly number[]): Row[] {
+  const note = `least ${Math.round(Math.min(...took))} ms, most ${Math.round(Math.max(...took))} ms`
+  return [figure(`${row}-p50`, what, 'ms', percentile(took, 0.5)), figure(`${row}-p99`, what, 'ms', percentile(took, 0.99), note)]
+}
+
+async function killLeader(realm: BenchRealm, view: RealmView): Promise<number> {
+  const { agent, epoch } = await eventually(() => view.state.realm.leader, { what: 'a leader' })
+  await settled(realm, view)
+  const next = (async () => {
+    for (;;) {
+      const leader = view.state.realm.leader!
+      if (leader.epoch > epoch && leader.agent !== agent) return systemClock.monotonicMs()
+      await nextTurn(view)
+    }
+  })()
+  const killedMs = await realm.agents.get(agent)!.kill()
+  const took = (await next) - killedMs
+  await realm.start(agent, 'generic')
+  return took
+}
+
+async function killHolder(realm: BenchRealm, view: RealmView): Promise<number> {
+  const leader = (await eventually(() => view.state.realm.leader, { what: 'a leader' })).agent
+  const lanes = await settled(realm, view)
+  const [, victim] = [...lanes].find(([, agent]) => agent !== leader)!
+  const theirs = [...lanes].filter(([, agent]) => agent === victim).map(([lane]) => lane)
+  const moved = (async () => {
+    for (;;) {
+      if (theirs.every((lane) => (view.state.lanes.get(lane)?.holder?.agent ?? victim) !== victim)) return systemClock.monotonicMs()
+      await nextTurn(view)
+    }
+  })()
+  const killedMs = await realm.agents.get(victim)!.kill()
+  const took = (await moved) - killedMs
+  await realm.start(victim, 'generic')
+  return took
+}
+
+/** All run, and hold the lanes as they are mapped. */
+async function settled(realm: BenchRealm, view: RealmView): Promise<ReadonlyMap<string, string>> {
+  return eventually(
+    async () => {
+      const mapping = await realm.mapping()
+      const leader = view.state.realm.leader?.agent
+      const others = agents.filter((agent) => agent !== leader)
+      const asMapped = mapping.size >= 4 && [...mapping].every(([lane, agent]) => view.state.lanes.get(lane)?.holder?.agent === agent)
+      // Nobody is behind: each of the others holds a lane.
+      return asMapped && others.every((agent) => [...mapping.values()].includes(agent)) ? mapping : undefined
+    },
+    { what: 'lanes at rest', withinMs: 60_000, everyMs: 50 },
+  )
+}
+
+function nextTurn(view: RealmView): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = view.onTurn(() => {
+      stop()
+      resolve()
+    })
+  })
+}
