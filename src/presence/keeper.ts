@@ -188,7 +188,11 @@ class KeptKey implements Kept {
         if (!(error instanceof Unavailable)) throw error
       }
       if (this.#dropped && !this.#removing) return true
+      // A renewal that is due at once is no reason to ask a coordinator that does not answer over and over.
+      const isDue = this.#dueAtOnce
+      this.#dueAtOnce = false
       await this.#until(settleRetryMs)
+      this.#dueAtOnce ||= isDue
       if (this.#dropped) return true
     }
   }

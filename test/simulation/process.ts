@@ -62,6 +62,7 @@ export class SimProcess {
   }
 
   pass<T>(promise: Promise<T>): Promise<T> {
+    if (!this.#time.mayGoOn()) return new Promise(() => {})
     return new Promise((resolve, reject) => {
       promise.then(
         (value) => this.enter(() => resolve(value)),

@@ -15,18 +15,27 @@ interface Planned {
   task: (() => void) | undefined
 }
 
-export type RunEnd = 'reached' | 'stuck' | 'too-many-steps' | 'too-late'
+export type RunEnd = 'reached' | 'stuck' | 'too-many-steps' | 'too-late' | 'spinning'
+
+/** Operations that code asks for without any time going by; more are a loop that never waits. */
+const mostOperationsAStep = 100_000
 
 export class VirtualTime {
   nowMs = 0
   steps = 0
   #order = 0
+  #operations = 0
   readonly #heap: Planned[] = []
 
   after(delayMs: number, task: () => void): { cancel(): void } {
     const planned: Planned = { atMs: this.nowMs + Math.max(0, delayMs), order: ++this.#order, task }
     this.#push(planned)
     return { cancel: () => void (planned.task = undefined) }
+  }
+
+  /** False when code of this step has asked for too much: who asked is to be stopped. */
+  mayGoOn(): boolean {
+    return ++this.#operations <= mostOperationsAStep
   }
 
   /** `goal` is asked after every event. */
@@ -39,8 +48,10 @@ export class VirtualTime {
       if (next.atMs > bounds.untilMs) return 'too-late'
       if (++this.steps > bounds.steps) return 'too-many-steps'
       this.nowMs = next.atMs
+      this.#operations = 0
       next.task()
       await microtasksDrained()
+      if (!this.mayGoOn()) return 'spinning'
     }
     return 'reached'
   }
