@@ -12,7 +12,7 @@ import { type Row, rate } from './row.ts'
 import { type BenchWorld, benchRealm } from './world.ts'
 
 const workers = ['w1', 'w2', 'w3', 'w4'] as const
-const rounds = Number(process.env["ROUNDS"] ?? 3)
+const rounds = 3
 const rawMs = 2_000
 
 interface Measured {
@@ -132,12 +132,10 @@ async function readUntilDone(world: BenchWorld, from: number, jobs: number): Pro
       const done = sliceOf(read).jobs
       if (done === jobs) return read
       if (done > jobs || systemClock.monotonicMs() > giveUpMs) throw new Error(`${done} jobs succeeded of ${jobs}`)
-      if (process.env['BENCH_DIAG']) console.error('stall', done, jobs, diag(read))
     }
     end = now
   }
 }
-function diag(read: ReadLog) { const m = new Map<string, string>(); for (const { turn, message, lane } of read.turns) for (const c of turn.commits) m.set(lane! , `${message.storedMs % 1000000} ${c.aggregate} ${c.id.slice(-4)} ${c.actor} ${c.events.map((e) => e.type)}`); return [...m] }
 
 async function readTurns(world: BenchWorld, from: number): Promise<ReadLog> {
   const { log } = world.coordinator

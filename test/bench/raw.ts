@@ -54,23 +54,6 @@ function inThread(job: AppenderJob): Promise<number> {
   })
 }
 
-/** Reads a whole stream by the client's ordered consumer and parses each message; returns messages a second. */
-export async function rawReads(url: string, stream: string, filter: string): Promise<{ perSecond: number; messages: number; tookMs: number }> {
-  const connection = await connect({ servers: url })
-  const consumer = await jetstream(connection).consumers.get(stream, { filter_subjects: [filter] })
-  const pending = (await consumer.info()).num_pending
-  let messages = 0
-  const begin = performance.now()
-  const reading = await consumer.consume({ max_messages: 5_000 })
-  for await (const message of reading) {
-    message.json()
-    if (++messages === pending) break
-  }
-  const tookMs = performance.now() - begin
-  await connection.close()
-  return { perSecond: (messages * 1000) / tookMs, messages, tookMs }
-}
-
 if (!isMainThread && parentPort !== null && (workerData as AppenderJob | undefined)?.stream?.startsWith('RAW_') === true) {
   parentPort.postMessage(await appendSerially(workerData as AppenderJob))
 }

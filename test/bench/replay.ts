@@ -3,30 +3,35 @@ import { type GroupState, absentGroup, headJob } from '../../machines/execution-
 import { grantLock, takeOutcome } from '../../machines/execution-group/decide/locks.ts'
 import { foldInto } from '../../machines/execution-group/evolve.ts'
 import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
-import { replayLanes } from '../../src/replay/lanes.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
 import { type Commit, firstDigest, schemaVersion } from '../../streams/envelope.ts'
 import { groupId, laneName } from '../../streams/subjects.ts'
-import { rawReads } from './raw.ts'
-import { type Row, figure, rate } from './row.ts'
-import type { BenchWorld } from './world.ts'
+import { readInProcess } from './reading.ts'
+import { type Row, compared, rate } from './row.ts'
+import { type BenchWorld, benchRealm } from './world.ts'
 
 const groupsPerTurn = 25
 
-/** Fills four lanes with histories that the real `decide` wrote. Returns how many events they hold. */
-export async function fill(world: BenchWorld, groups: number, jobsPerGroup: number): Promise<number> {
-  const lanes = [1, 2, 3, 4]
-  const counts = await Promise.all(lanes.map((number) => fillLane(world, laneName('replay', number), groups / lanes.length, jobsPerGroup)))
-  return counts.reduce((sum, count) => sum + count, 0)
+/** Where a lane's history ends. */
+interface Tail {
+  readonly number: number
+  readonly position: number
+  readonly previous: string
+  /** That were written. */
+  readonly events: number
 }
 
-async function fillLane(world: BenchWorld, lane: string, groups: number, jobs: number): Promise<number> {
+/** Fills four lanes with histories that the real `decide` wrote; goes on where `tails` end. */
+async function fill(world: BenchWorld, groups: number, jobsPerGroup: number, tails?: readonly Tail[]): Promise<Tail[]> {
+  const lanes = [1, 2, 3, 4]
+  return Promise.all(lanes.map((number, index) => fillLane(world, laneName('replay', number), groups / lanes.length, jobsPerGroup, tails?.[index])))
+}
+
+async function fillLane(world: BenchWorld, lane: string, groups: number, jobs: number, tail?: Tail): Promise<Tail> {
   const { log } = world.coordinator
   const subject = world.subjects.lane(lane)
-  let number = 0
-  let position = 0
-  let previous = firstDigest
+  let { number, position, previous } = tail ?? { number: 0, position: 0, previous: firstDigest }
   let events = 0
   const append = async (commits: Commit[]) => {
     const bytes = encodeTurn({ turn: newUlid(Date.now(), systemRandom), schema: schemaVersion, incarnation: log.incarnation, number: ++number, timeMs: Date.now(), previous, commits })
@@ -75,30 +80,36 @@ async function fillLane(world: BenchWorld, lane: string, groups: number, jobs: n
     }
     await append(commits)
   }
-  return events
+  return { number, position, previous, events }
 }
 
+const rounds = 5
+
 export async function replayRows(world: BenchWorld, options: { readonly groups: number; readonly jobsPerGroup: number }): Promise<Row[]> {
-  const events = await fill(world, options.groups, options.jobsPerGroup)
-  const stream = world.subjects.streamName(world.coordinator.log.incarnation)
-  const filter = world.subjects.allLanes
-  const until = await world.coordinator.log.end()
-  const rates: number[] = []
-  const raws: number[] = []
-  let peakBytes = 0
-  const beforeBytes = process.memoryUsage.rss()
-  for (let run = 0; run < 3; run++) {
-    const raw = await rawReads(world.server.url, stream, filter)
-    raws.push((events * 1000) / raw.tookMs)
-    const begin = performance.now()
-    const replayed = await replayLanes((read) => world.coordinator.log.read(read), world.subjects, until)
-    rates.push((replayed.events * 1000) / (performance.now() - begin))
-    if (replayed.events !== events) throw new Error(`${replayed.events} events were replayed of ${events}`)
-    peakBytes = Math.max(peakBytes, process.memoryUsage.rss())
+  const { groups, jobsPerGroup } = options
+  const { log } = world.coordinator
+  const tails = await fill(world, groups, jobsPerGroup)
+  const events = tails.reduce((sum, { events: count }) => sum + count, 0)
+  const until = await log.end()
+  const place = { url: world.server.url, realm: benchRealm, stream: world.subjects.streamName(log.incarnation), until }
+  const measured: { readonly raw: number; readonly replayed: number; readonly peakBytes: number }[] = []
+  let rawPeakBytes = 0
+  for (let round = 0; round < rounds; round++) {
+    const raw = await readInProcess({ ...place, how: 'raw' })
+    const replayed = await readInProcess({ ...place, how: 'replay' })
+    for (const read of [raw, replayed]) if (read.events !== events) throw new Error(`${read.events} events were read of ${events}`)
+    measured.push({ raw: (events * 1000) / raw.tookMs, replayed: (events * 1000) / replayed.tookMs, peakBytes: replayed.peakBytes })
+    rawPeakBytes = Math.max(rawPeakBytes, raw.peakBytes)
   }
-  const median = (values: number[]) => values.sort((left, right) => left - right)[1]!
+  const middle = measured.sort((left, right) => left.replayed / left.raw - right.replayed / right.raw)[Math.floor(rounds / 2)]!
+  const peakBytes = Math.max(...measured.map((one) => one.peakBytes))
+  await fill(world, groups, jobsPerGroup, tails)
+  const twice = await readInProcess({ ...place, how: 'replay', until: await log.end() })
+  if (twice.events !== 2 * events) throw new Error(`${twice.events} events were read of ${2 * events}`)
+  const mebibytes = (bytes: number) => bytes / 2 ** 20
   return [
-    rate('replay', `replay of ${events} events, ${options.groups} groups interleaved, to raw ordered reads with JSON parsing`, 'events/s', median(rates), median(raws)),
-    figure('replay-memory', 'resident memory after three such replays', 'MiB', peakBytes / 2 ** 20, `${Math.round(beforeBytes / 2 ** 20)} MiB before the first`),
+    rate('replay', `replay of ${events} events, ${groups} groups interleaved, to raw ordered reads with JSON parsing`, 'events/s', middle.replayed, middle.raw),
+    compared('replay-memory', 'most resident memory of the process that replays, to that of the one that reads raw', 'MiB', mebibytes(peakBytes), mebibytes(rawPeakBytes)),
+    compared('replay-memory-twice', `the same of a log twice as long (${groups} groups after the first ${groups} have ended), to that of the log once`, 'MiB', mebibytes(twice.peakBytes), mebibytes(peakBytes)),
   ]
 }
