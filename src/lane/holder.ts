@@ -103,6 +103,7 @@ export class LaneHolder {
   readonly #deadlines: Repeating
   readonly #idleChecks: Repeating
   #appended = false
+  #inFlight = false
   #state: 'holding' | 'releasing' | 'ended' = 'holding'
   #wake: (() => void) | undefined
   #nudged = true
@@ -139,9 +140,13 @@ export class LaneHolder {
     return this.#lane
   }
 
-  /** A request that builds on a later turn than this holder knows comes from a successor's time (P5). */
+  /**
+   * A request that builds on a later turn than this holder knows comes from a successor's time (P5). Its own turn in flight counts
+   * as known: a reader of the log may see it before its writer hears so; and if another's stands there, nothing that waits is answered (P2).
+   */
   isBehind(builtOn: { readonly incarnation: number; readonly number: number }): boolean {
-    return builtOn.incarnation > this.#options.log.incarnation || builtOn.number > this.#lane.number
+    const known = this.#inFlight ? this.#lane.number + 1 : this.#lane.number
+    return builtOn.incarnation > this.#options.log.incarnation || builtOn.number > known
   }
 
   get accepts(): boolean {
@@ -337,8 +342,10 @@ export class LaneHolder {
     const encoded = encodeTurnAndCommits({ turn, schema: schemaVersion, incarnation: log.incarnation, number, timeMs, previous: this.#tail.digest, commits })
     const { bytes, commits: commitTexts } = encoded
     await failpoint?.('turn-before-append')
+    this.#inFlight = true
     const outcome = await appendTurn(log, clock, { subject, bytes, turn, expectedLast: this.#tail.position, signal: this.#abort.signal })
     await failpoint?.('turn-after-append')
+    this.#inFlight = false
     // Abandoned meanwhile: a dead process says nothing.
     if (this.#over) return false
     if (outcome.kind !== 'landed') {

@@ -78,6 +78,11 @@ export class Schedule {
     return executor
   }
 
+  /** Lost for good: it is offered nothing more, unless it is heard again. */
+  forget(instance: string): void {
+    for (const executor of this.#executors.values()) if (executor.instance === instance) this.#executors.delete(executor.agent)
+  }
+
   executor(agent: string): Executor | undefined {
     return this.#executors.get(agent)
   }

@@ -144,6 +144,8 @@ export class TurnBuilder {
       return ({ position, number }) => ({ kind: 'done', group: command.group, revision: state.revision, number, position, known: true })
     }
     if (!this.#lane.groups.has(command.group)) this.#lane.groups.set(command.group, state)
+    // What the leader found lost must not be granted the very same job again in this turn.
+    if (body.kind === 'expire' && state.grant !== null) this.#schedule.forget(state.grant.instance)
     this.#addOwn(state, decision.events, command)
     if (body.kind === 'assign') {
       for (const { first, last, agent } of body.assignments) {
