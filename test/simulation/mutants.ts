@@ -100,6 +100,11 @@ const mutants: readonly Mutant[] = [
     patches: [
       { file: 'src/executor/held-grant.ts', find: 'if (presence.instance !== instance) return false', replace: '' },
       { file: 'src/executor/held-grant.ts', find: 'if (presence.acknowledged && presence.mayStartCall(instance)) return true', replace: 'return true' },
+      {
+        file: 'src/executor/executor.ts',
+        find: 'for (const grant of this.#held.values()) grant.stop()\n    for (const link of this.#links.values()) link.nudge()\n  }\n\n  #settled',
+        replace: 'for (const link of this.#links.values()) link.nudge()\n  }\n\n  #settled',
+      },
     ],
   },
   {
@@ -149,12 +154,14 @@ const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/executor/executor.ts',
-        find: 'for (const grant of this.#held.values()) grant.stop()\n    for (const link of this.#links.values()) link.nudge()\n  }',
+        find: 'for (const grant of this.#held.values()) grant.stop()\n    for (const link of this.#links.values()) link.nudge()\n  }\n\n  #settled',
         replace: `for (const grant of this.#held.values()) {
       grant.stop()
       this.#link(grant.lane).report([], { group: grant.message.group, grant: grant.message.grant })
     }
-  }`,
+  }
+
+  #settled`,
       },
     ],
   },

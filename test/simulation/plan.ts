@@ -67,6 +67,34 @@ export interface WorldPlan {
 export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSkewMs: 60_000, commandMemoryMs: 7 * 24 * 60 * 60 * 1000 }
 
 export function planOf(dice: Dice): WorldPlan {
+  const focus = dice.pick(['none', 'none', 'none', 'cut-off', 'moving'] as const)
+  const plan = anyPlan(dice)
+  switch (focus) {
+    case 'none':
+      return plan
+    // Executors that go on beside their successors at sites that do not fence: only the waits of P18 and P19 keep them apart.
+    case 'cut-off':
+      return {
+        ...plan,
+        agents: Math.max(3, plan.agents),
+        windows: 0.9,
+        faultsUntilMs: plan.faultsUntilMs + 15_000,
+        nemesis: { ...plan.nemesis, pauseEveryMs: undefined, serverStopEveryMs: undefined, twins: false, cutEveryMs: 2_500, cutMs: 16_000 },
+        sites: plan.sites.map((site) => ({ ...site, fencing: 'none', latencyMs: 1_500 })),
+      }
+    // Holders that were replaced and do not know it, and askers that do not know more than they.
+    case 'moving':
+      return {
+        ...plan,
+        agents: Math.max(3, plan.agents),
+        lanes: 1,
+        store: { ...plan.store, lagMs: 1_500 },
+        nemesis: { ...plan.nemesis, cutEveryMs: 1_500, cutMs: 5_000, moveLaneEveryMs: 700 },
+      }
+  }
+}
+
+function anyPlan(dice: Dice): WorldPlan {
   const some = <T>(probability: number, value: () => T, otherwise: T): T => {
     const drawn = value()
     return dice.chance(probability) ? drawn : otherwise
