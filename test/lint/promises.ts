@@ -19,7 +19,7 @@ export function readPromises(text: string): readonly Promised[] {
   for (const [offset, line] of lines.slice(header + 2).entries()) {
     if (!line.startsWith('|')) break
     const cells = line.replace(/^\||\|\s*$/g, '').split(/(?<!\\)\|/).map((cell) => cell.replaceAll('\\|', '|').trim())
-    const shownBy = (cells[1] ?? '').split(';').map((part) => part.trim()).filter((part) => part !== '')
+    const shownBy = (cells[1] ?? '').split(/;(?=\s*`?(?:test|bench|command):)/).map((part) => part.trim()).filter((part) => part !== '')
     rows.push({ promise: cells[0] ?? '', shownBy, line: header + 3 + offset })
   }
   return rows
@@ -39,7 +39,8 @@ export function missing(reference: string, files: readonly string[]): string | u
 function missingTest(what: string, files: readonly string[]): string | undefined {
   const [path, ...titles] = what.split(' › ').map((part) => part.trim())
   if (path === undefined || titles.length === 0) return `"${what}" names no title`
-  if (!/\.test\.ts$/.test(path)) return `${path} is no file of tests`
+  // Conformance suites are tests too, run by the file of each adapter.
+  if (!/\.test\.ts$/.test(path) && !/^test\/conformance\/.+\.ts$/.test(path)) return `${path} is no file of tests`
   if (!files.includes(path)) return `there is no ${path}`
   const found = new Set(new SourceFile(path).titledCalls(testFunctions).map((call) => call.title))
   const absent = titles.find((title) => !found.has(title))
