@@ -113,7 +113,7 @@ export class NatsProxy implements AsyncDisposable {
   }
 }
 
-interface Frame {
+export interface Frame {
   readonly verb: string
   readonly fields: readonly string[]
   readonly bytes: Buffer
@@ -122,7 +122,7 @@ interface Frame {
 const verbsWithPayload = new Set(['PUB', 'HPUB', 'MSG', 'HMSG'])
 
 /** Cuts one direction of a connection into control lines, with their payload where they have one. */
-class Frames {
+export class Frames {
   #rest: Buffer = Buffer.alloc(0)
   readonly #onFrame: (frame: Frame) => void
 

@@ -1,0 +1,82 @@
+/** SIGSTOP and SIGCONT: a process that others have given up wakes, and what it goes on to do changes nothing (I4, I9, P17-P23). */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { laneOfGroup } from '../../streams/subjects.ts'
+import { eventually } from '../support/eventually.ts'
+import { FaultRealm, patienceMs } from './realm.ts'
+
+let realm: FaultRealm
+
+beforeAll(async () => {
+  realm = await FaultRealm.start({
+    sites: {
+      enforced: { services: 6, seed: 'e', fencing: 'enforced' },
+      recorded: { services: 6, seed: 'r', fencing: 'recorded' },
+      none: { services: 6, seed: 'n', fencing: 'none' },
+    },
+  })
+}, patienceMs)
+
+beforeEach(() => realm.settled(), patienceMs)
+
+afterEach(async () => {
+  expect(await realm.judge({ frozen: true })).toEqual([])
+}, patienceMs)
+
+afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)
+
+it("a lane's holder is frozen until another has taken the lane: awake again, it tries to write, and nothing of that is in the log", async () => {
+  await realm.sites.get('enforced')!.addSwitch({ fault: { kind: 'latency', latencyMs: 400 } })
+  // One whose holder executes none of it, so that outcomes travel to the frozen one.
+  const { group, lane, holder } = await eventually(async () => {
+    const opened = await realm.open('enforced')
+    const its = laneOfGroup(opened)!
+    const executor = await realm.executing(opened)
+    if (realm.holderOf(its) !== executor) return { group: opened, lane: its, holder: realm.holderOf(its)! }
+    await realm.completes(opened)
+    return undefined
+  }, { withinMs: patienceMs / 2, what: 'a group whose lane is held elsewhere' })
+  const frozen = realm.agent(holder)
+  await realm.inCall(group, 'enforced')
+  frozen.freeze()
+  await eventually(() => realm.holderOf(lane) !== holder, { withinMs: 20_000, what: `another holder of lane ${lane}` })
+  frozen.thaw()
+  await realm.completes(group)
+  const { turns } = await realm.log()
+  const ofLane = turns.filter((stored) => stored.lane === lane)
+  const taken = ofLane.findLast(({ turn }) => turn.commits.some(({ events }) => events[0]?.type === 'LaneTaken'))!
+  // The outcome that waited for it led to an attempt, which the log refused.
+  const tried = await eventually(
+    () => {
+      const late = realm.wire.attempts.filter(({ process, subject, number }) => process === frozen.process && subject === taken.message.subject && number >= taken.turn.number)
+      return late.length > 0 && late
+    },
+    { what: 'an append of the frozen holder' },
+  )
+  const written = new Set((await realm.log()).turns.map(({ turn }) => turn.turn))
+  expect(tried.filter(({ turn }) => written.has(turn))).toEqual([])
+}, patienceMs)
+
+it('an executor is frozen inside a call until its job is granted again: awake again, its outcome changes nothing', async () => {
+  const sites = ['enforced', 'recorded', 'none']
+  const groups: { readonly site: string; readonly group: string; readonly executor: string }[] = []
+  for (const site of sites) {
+    const services = await realm.services(site, 4)
+    await realm.sites.get(site)!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 1_500 } })
+  }
+  const opened = await Promise.all(sites.map(async (site) => ({ site, group: await realm.open(site, { services: await realm.services(site, 4) }) })))
+  for (const { site, group } of opened) groups.push({ site, group, executor: await realm.inCall(group, site) })
+  const executors = new Set(groups.map(({ executor }) => executor))
+  for (const executor of executors) realm.agent(executor).freeze()
+  if (executors.size === 2) realm.agent([...executors][1]!).thaw()
+  const [frozen] = executors
+  const met = groups.filter(({ executor }) => executor === frozen)
+  for (const { group } of met) await eventually(() => realm.group(group).grant !== null && realm.group(group).grant!.agent !== frozen || realm.group(group).position > 0, { withinMs: 25_000, what: `a second grant in group ${group}` })
+  realm.agent(frozen!).thaw()
+  for (const { group } of groups) await realm.completes(group)
+  for (const { site, group } of groups) expect(await realm.changes(site, group), site).toEqual([1, 2, 3, 4])
+  for (const { group } of met) {
+    const grants = (await realm.grantsOf(group)).filter(({ jobs }) => jobs.includes(1))
+    expect(grants.length, group).toBe(2)
+    expect(grants[0]!.agent).toBe(frozen)
+  }
+}, patienceMs)

@@ -1,0 +1,454 @@
+/**
+ * A whole realm of real processes for fault tests: nats-server, agents, service interface and simulated sites, each a process of
+ * its own, founded with short times, so that a loss is a loss after seconds. Every program reaches the server by a way of its own (`wire.ts`).
+ *
+ * Owns every process that it started; after the disposal none of them runs, which it verifies by their numbers.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { groupTable } from '../../machines/execution-group/machine.ts'
+import type { GroupEvent } from '../../machines/execution-group/events.ts'
+import type { GroupState } from '../../machines/execution-group/state.ts'
+import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
+import { type LaneState, emptyLane, foldTurn } from '../../machines/lane/state.ts'
+import { type RealmConstants, defaultConstants } from '../../machines/realm/realm.ts'
+import type { Operation } from '../../machines/service/operation.ts'
+import { type NoAnswer, laneClient } from '../../src/lane/client.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { processIdentity } from '../../src/platform/process.ts'
+import { systemRandom } from '../../src/platform/random.ts'
+import { joinRealm } from '../../src/realm/founding.ts'
+import { RealmView } from '../../src/realm/view.ts'
+import { type ApiClient, apiClient } from '../../src/service/client.ts'
+import type { FencingClass } from '../../src/sites/adapter.ts'
+import type { JournalEntry } from '../../src/sites/simulated/protocol.ts'
+import { NatsBus } from '../../streams/jetstream/bus.ts'
+import { type NatsCoordinator, connectCoordinator, openLink } from '../../streams/jetstream/connect.ts'
+import type { StoredMessage } from '../../streams/ports/event-log.ts'
+import { canonicalJson, newUlid } from '../../streams/codec.ts'
+import type { WorkAnswer } from '../../streams/lane-protocol.ts'
+import { subjectsOf } from '../../streams/subjects.ts'
+import { checkGroups } from '../checkers/groups.ts'
+import { checkLog } from '../checkers/log.ts'
+import { numbersOf } from '../checkers/group-replay.ts'
+import { type ReadLog, commitsOf, readLog } from '../checkers/read.ts'
+import { checkSites } from '../checkers/sites.ts'
+import type { Violation } from '../checkers/violation.ts'
+import { eventually } from '../support/eventually.ts'
+import { TestNatsServer } from '../support/nats-server.ts'
+import { type SimulatedSiteProcess, type SimulatedSiteSettings, startSimulatedSite } from '../support/simulated-site.ts'
+import { Wire } from './wire.ts'
+
+export const realmName = 'reeve'
+export const subjects = subjectsOf(realmName)
+
+/** For a test on a machine that does other things too; nothing waits for it. */
+export const patienceMs = 90_000
+
+/** Facts of the realm, fixed at its founding. */
+export const shortTimes: RealmConstants = { ...defaultConstants, presenceMs: 2_000, siteCallDeadlineMs: 2_000 }
+
+export interface AgentWanted {
+  readonly id: string
+  readonly role: 'generic' | 'skilled'
+  readonly skills?: readonly string[]
+}
+
+export const threeGenericTwoSkilled: readonly AgentWanted[] = [
+  ...['g1', 'g2', 'g3'].map((id) => ({ id, role: 'generic' }) as const),
+  ...['s1', 's2'].map((id) => ({ id, role: 'skilled', skills: ['simulated'] }) as const),
+]
+
+export interface RealmWanted {
+  readonly agents?: readonly AgentWanted[]
+  /** Simulated sites by id. */
+  readonly sites?: Readonly<Record<string, SimulatedSiteSettings & { readonly fencing?: FencingClass }>>
+}
+
+const mainFile = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const running = new Set<ChildProcess>()
+// A test run that ends early leaves nothing behind.
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+
+/** One program of ours as a process; started, killed and frozen by its own number. */
+export class Program {
+  readonly name: string
+  readonly #args: (url: string) => readonly string[]
+  readonly #realm: { readonly wire: Wire; readonly folder: string; readonly pids: Map<number, string> }
+  #child: ChildProcess | undefined
+  #starts = 0
+
+  constructor(name: string, args: (url: string) => readonly string[], realm: { readonly wire: Wire; readonly folder: string; readonly pids: Map<number, string> }) {
+    this.name = name
+    this.#args = args
+    this.#realm = realm
+  }
+
+  get runs(): boolean {
+    const child = this.#child
+    return child !== undefined && child.exitCode === null && child.signalCode === null
+  }
+
+  /** Of the present process, as `wire.writers` names it. */
+  get process(): string {
+    return `${this.name}#${this.#starts}`
+  }
+
+  get child(): ChildProcess {
+    if (this.#child === undefined) throw new Error(`${this.name} was never started`)
+    return this.#child
+  }
+
+  /** Resolves when it says that it is ready. */
+  async start(): Promise<void> {
+    if (this.runs) return
+    this.#starts += 1
+    const way = await this.#realm.wire.open(this.process)
+    const log = createWriteStream(join(this.#realm.folder, `${this.name}.log`), { flags: 'a' })
+    // Node itself, not the launcher: a kill has to hit the program.
+    const child = spawn(process.execPath, [mainFile, ...this.#args(way.url)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    this.#child = child
+    running.add(child)
+    this.#realm.pids.set(child.pid!, processIdentity(child.pid!) ?? '')
+    child.stdout!.pipe(log, { end: false })
+    child.stderr!.pipe(log, { end: false })
+    void once(child, 'close').then(() => {
+      running.delete(child)
+      log.end()
+      return way.close()
+    })
+    const [said] = await Promise.race([once(child, 'message'), once(child, 'exit').then((exit) => [{ kind: 'exit', exit }])])
+    if ((said as { kind: string }).kind !== 'ready') throw new Error(`${this.name} did not start: ${JSON.stringify(said)}\n${await readFile(join(this.#realm.folder, `${this.name}.log`), 'utf8')}`)
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name)
+  }
+
+  /** kill -9. */
+  async kill(): Promise<void> {
+    if (!this.runs) return
+    const ended = once(this.child, 'exit')
+    this.child.kill('SIGKILL')
+    await ended
+  }
+
+  freeze(): void {
+    this.signal('SIGSTOP')
+  }
+
+  thaw(): void {
+    if (this.runs) this.signal('SIGCONT')
+  }
+}
+
+export interface CommandResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export class FaultRealm implements AsyncDisposable {
+  readonly server: TestNatsServer
+  readonly wire: Wire
+  readonly folder: string
+  readonly agents = new Map<string, Program>()
+  readonly sites = new Map<string, SimulatedSiteProcess>()
+  readonly #fencing = new Map<string, FencingClass>()
+  readonly #pids = new Map<number, string>()
+  readonly #commands = new Set<ChildProcess>()
+  #coordinator!: NatsCoordinator
+  #closeApi: () => Promise<void> = async () => {}
+  service!: Program
+  view!: RealmView
+  /** By a way of its own through the wire, as process `client`. */
+  api!: ApiClient
+
+  private constructor(server: TestNatsServer, wire: Wire, folder: string) {
+    this.server = server
+    this.wire = wire
+    this.folder = folder
+  }
+
+  static async start(wanted: RealmWanted = {}): Promise<FaultRealm> {
+    const server = await TestNatsServer.start()
+    const realm = new FaultRealm(server, new Wire(() => server.port), await mkdtemp(join(tmpdir(), 'reeve-faults-')))
+    try {
+      await realm.#start(wanted)
+      return realm
+    } catch (error) {
+      await realm[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  async #start({ agents = threeGenericTwoSkilled, sites = {} }: RealmWanted): Promise<void> {
+    this.#coordinator = await connectCoordinator({
+      servers: [this.server.url],
+      realm: realmName,
+      name: 'observer',
+      clock: systemClock,
+      random: systemRandom,
+      create: true,
+      durability: { level: 'synced' },
+    })
+    const { log } = this.#coordinator
+    const founding = { actor: 'program:test', region: 'here', constants: shortTimes, durability: { level: 'synced' }, acceptWeakDurability: false } as const
+    await joinRealm({ log, clock: systemClock, random: systemRandom }, subjects, founding)
+    this.view = new RealmView(log, subjects)
+    const client = await this.wire.open('client')
+    const link = await openLink({ servers: [client.url], name: 'client', clock: systemClock })
+    this.#closeApi = () => link.close()
+    this.api = apiClient(new NatsBus(link), subjects, { actor: 'program:test' })
+    this.service = this.#program('serve', ['serve', '--id', 'one'])
+    await Promise.all([
+      this.service.start(),
+      ...agents.map((agent) => this.addAgent(agent)),
+      ...Object.entries(sites).map(async ([id, settings]) => {
+        const site = await startSimulatedSite(settings)
+        this.sites.set(id, site)
+        this.#fencing.set(id, settings.fencing ?? 'enforced')
+        this.#pids.set(site.pid, processIdentity(site.pid) ?? '')
+      }),
+    ])
+    for (const [id, site] of this.sites) await this.api.call('site', 'add', { site: id, kind: 'simulated', address: site.adapterAddress })
+    await this.settled()
+  }
+
+  #program(name: string, args: readonly string[]): Program {
+    const common = () => ['--realm', realmName, '--data', join(this.folder, 'data'), '--monitoring-url', this.server.monitoringUrl]
+    return new Program(name, (url) => [...args, '--server', url, ...common()], { wire: this.wire, folder: this.folder, pids: this.#pids })
+  }
+
+  async addAgent({ id, role, skills = [] }: AgentWanted): Promise<Program> {
+    const program = this.#program(id, ['agent', '--id', id, '--role', role, ...(skills.length === 0 ? [] : ['--skill', ...skills])])
+    this.agents.set(id, program)
+    await program.start()
+    return program
+  }
+
+  agent(id: string): Program {
+    const program = this.agents.get(id)
+    if (program === undefined) throw new Error(`this realm has no agent ${id}`)
+    return program
+  }
+
+  /** Every program runs, each lane is held by a follower, and the leader knows everybody. */
+  async settled(): Promise<void> {
+    for (const site of this.sites.values()) await site.removeSwitches()
+    await Promise.all([this.service, ...this.agents.values()].map((program) => program.start()))
+    await eventually(
+      () => {
+        const { lanes, agents, realm } = this.view.state
+        const held = [...lanes.values()].filter(({ holder }) => holder !== null && holder.agent !== realm.leader?.agent)
+        return realm.lanes.length > 0 && held.length === realm.lanes.length && [...agents.values()].every(({ phase }) => phase === 'started')
+      },
+      { withinMs: 40_000, what: 'a settled realm' },
+    )
+  }
+
+  get leader(): string {
+    return this.view.state.realm.leader?.agent ?? ''
+  }
+
+  holderOf(lane: string): string | undefined {
+    return this.view.state.lanes.get(lane)?.holder?.agent
+  }
+
+  group(id: string): GroupState {
+    const state = this.view.state.group(id)
+    if (state === undefined) throw new Error(`group ${id} is not in the log`)
+    return state
+  }
+
+  /** Ids of the first services of a site. */
+  async services(site: string, count: number): Promise<readonly string[]> {
+    const { services } = (await this.sites.get(site)!.request('GET', '/v1/services')).body as { readonly services: readonly { readonly id: string }[] }
+    return services.slice(0, count).map(({ id }) => id)
+  }
+
+  /** Opens a group on services of a site; resolves when it is sealed. */
+  async open(site: string, request: { readonly services?: readonly string[]; readonly operation?: Operation; readonly window?: number } = {}): Promise<string> {
+    const applied = await this.api.call('change', 'apply', {
+      selector: request.services === undefined ? { sites: [site] } : { services: request.services.map((service) => `${site}/${service}`) },
+      // One that changes something each time, so that no service is left out as so already.
+      operation: request.operation ?? { name: 'rename', to: `Name ${(this.#names += 1)}` },
+      confirmed: true,
+      ...(request.window === undefined ? {} : { window: request.window }),
+    })
+    if (applied.group === null) throw new Error('nothing to do')
+    return applied.group
+  }
+  #names = 0
+
+  /** Resolves with the phase in which it ended, or was stopped (blocked, faulted). */
+  async stopped(group: string, withinMs = 40_000): Promise<string> {
+    const phase = () => this.group(group).phase
+    const stopped = () => groupTable.isFinal(phase()) || phase() === 'blocked' || phase() === 'faulted'
+    await eventually(stopped, { withinMs, what: `the end of group ${group}` }).catch((error: unknown) => {
+      throw new Error(`${(error as Error).message}: ${this.#shown(group)}`, { cause: error })
+    })
+    return phase()
+  }
+
+  /** Throws, saying where it stands, unless every job of the group succeeds. */
+  async completes(group: string, withinMs?: number): Promise<void> {
+    if ((await this.stopped(group, withinMs)) !== 'completed') throw new Error(`group ${group} did not complete: ${this.#shown(group)}`)
+  }
+
+  #shown(group: string): string {
+    const { phase, position, queued, head, grant, assignments, failed, unknown } = this.group(group)
+    return JSON.stringify({ phase, position, queued, head, grant, assignments, failed, unknown })
+  }
+
+  /** Resolves with the agent that holds the lock of the group, once it holds one and so many jobs are settled. */
+  async executing(group: string, settledJobs = 0): Promise<string> {
+    return eventually(() => this.group(group).position >= settledJobs && this.group(group).grant?.agent, { what: `an executor in group ${group}`, everyMs: 5, withinMs: 20_000 })
+  }
+
+  /** A job of the group is inside a call at the site. Resolves with the executor. */
+  async inCall(group: string, site: string): Promise<string> {
+    return eventually(
+      async () => {
+        const grant = this.group(group).grant
+        if (grant === null) return undefined
+        const calls = await this.sites.get(site)!.journal()
+        return calls.some((call) => call.token.scope === group && call.token.revision === grant.revision && call.beganOrder > 0 && call.endedOrder === 0) && grant.agent
+      },
+      { what: `a call of group ${group} at site ${site}`, everyMs: 10, withinMs: 20_000 },
+    )
+  }
+
+  /** Numbers of the jobs of a group in the order of execution, as the log has them at its end. */
+  jobsOf(group: string): readonly number[] {
+    return numbersOf(this.group(group).queue)
+  }
+
+  /** Jobs of the group for which the site has made a change, by its own journal, in the order of the changes. */
+  async changes(site: string, group: string): Promise<readonly number[]> {
+    const made = (await wholeJournal(this.sites.get(site)!)).filter(({ token, outcome, repeatOf }) => token.scope === group && outcome?.kind === 'done' && repeatOf === null)
+    return made.sort((a, b) => a.endedOrder - b.endedOrder).map(({ idempotencyKey }) => Number(idempotencyKey.slice(idempotencyKey.lastIndexOf('/') + 1)))
+  }
+
+  async eventsOf(group: string): Promise<readonly GroupEvent[]> {
+    return [...commitsOf(await this.log(), 'group')].filter(({ commit }) => commit.id === group).flatMap(({ commit }) => commit.events as readonly GroupEvent[])
+  }
+
+  /** Every grant of a group, in order. */
+  async grantsOf(group: string): Promise<readonly { readonly agent: string; readonly instance: string; readonly jobs: readonly number[] }[]> {
+    return (await this.eventsOf(group)).flatMap((event) => (event.type === 'LockGranted' ? [{ agent: event.data.agent, instance: event.data.instance, jobs: numbersOf(event.data.jobs) }] : []))
+  }
+
+  /** On the wire, in an agent's name: asks for one job by name. The agent must hold no grant of that lane. */
+  async ask(lane: string, agent: string, asks: { readonly group: string; readonly job: number }): Promise<WorkAnswer | NoAnswer> {
+    const { log, bus } = this.#coordinator
+    const instance = this.view.state.agents.get(agent)!.instance
+    const request = { builtOn: { incarnation: log.incarnation, number: 0 }, agent, instance, capacity: 0, held: [], outcomes: [], stopped: [], asks }
+    return laneClient({ bus, subjects }).work(lane, request)
+  }
+
+  newCommandId(): string {
+    return newUlid(systemClock.nowMs(), systemRandom)
+  }
+
+  /** The command line as a process; a failure of the test kills it with the rest. */
+  async command(args: readonly string[], started: (child: ChildProcess) => void = () => {}): Promise<CommandResult> {
+    const way = await this.wire.open('command')
+    const child = spawn(process.execPath, [mainFile, ...args, '--server', way.url, '--realm', realmName, '--data', join(this.folder, 'data')], { stdio: ['ignore', 'pipe', 'pipe'] })
+    running.add(child)
+    this.#commands.add(child)
+    this.#pids.set(child.pid!, processIdentity(child.pid!) ?? '')
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    started(child)
+    const [code] = (await once(child, 'close')) as [number | null]
+    running.delete(child)
+    this.#commands.delete(child)
+    await way.close()
+    return { code, stdout, stderr }
+  }
+
+  async log(): Promise<ReadLog> {
+    const { log } = this.#coordinator
+    const messages: StoredMessage[] = []
+    const end = await log.last(subjects.allEvents)
+    if (end !== undefined) for await (const batch of log.read({ subjects: [subjects.allEvents], from: 1, until: end.position })) messages.push(...batch)
+    return readLog(messages, realmName)
+  }
+
+  /**
+   * All checkers on the real log and the sites' own journals: I1-I6, I9. `frozen`: an executor was frozen, so that a site that does not
+   * enforce may have seen a late call (P23).
+   */
+  async judge({ frozen, ended = true }: { readonly frozen: boolean; readonly ended?: boolean }): Promise<Violation[]> {
+    const log = await this.log()
+    const sites = await Promise.all([...this.sites].map(async ([site, process]) => ({ site, fencing: this.#fencing.get(site)!, calls: await wholeJournal(process) })))
+    return [
+      ...checkLog(log, { writers: this.wire.writers }),
+      ...checkGroups(log, { mustHaveEnded: ended }),
+      ...checkSites(log, sites, { frozen, toleranceMs: 100, callDeadlineMs: shortTimes.siteCallDeadlineMs }),
+      ...(await this.#checkService(log)),
+    ]
+  }
+
+  /** I6: what another process, the service, has of every group is what the log gives, folded anew. */
+  async #checkService(log: ReadLog): Promise<Violation[]> {
+    const violations: Violation[] = []
+    for (const [lane, folded] of foldLanes(log)) {
+      for (const [group, state] of folded.groups) {
+        const shown = await this.api.call('group', 'show', { group })
+        if (canonicalJson(shown.state) === canonicalJson(exclusiveStateOf(state))) continue
+        violations.push({ rule: 'I6', what: `the service shows group ${group} of lane ${lane} other than the log has it`, position: shown.position })
+      }
+    }
+    return violations
+  }
+
+  /** What the programs said, for a failure's message. */
+  async logs(): Promise<string> {
+    const files = (await readdir(this.folder)).filter((file) => file.endsWith('.log'))
+    return (await Promise.all(files.map(async (file) => `--- ${file}\n${await readFile(join(this.folder, file), 'utf8')}`))).join('\n')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#commands) child.kill('SIGKILL')
+    await Promise.all([...this.agents.values(), ...(this.service === undefined ? [] : [this.service])].map((program) => program.kill()))
+    await Promise.all([...this.sites.values()].map((site) => site.stop()))
+    await this.view?.stop().catch(() => {})
+    await this.#closeApi()
+    await this.#coordinator?.close()
+    await this.wire[Symbol.asyncDispose]()
+    await this.server[Symbol.asyncDispose]()
+    await rm(this.folder, { recursive: true, force: true })
+    const left = [...this.#pids].filter(([pid, identity]) => identity !== '' && processIdentity(pid) === identity)
+    if (left.length > 0) throw new Error(`processes are left: ${left.map(([pid]) => pid).join(' ')}`)
+  }
+}
+
+function foldLanes(log: ReadLog): Map<string, LaneState> {
+  const lanes = new Map<string, LaneState>()
+  for (const { lane, turn } of log.turns) {
+    if (lane === undefined) continue
+    let state = lanes.get(lane)
+    if (state === undefined) lanes.set(lane, (state = emptyLane(lane)))
+    foldTurn(state, turn)
+  }
+  return lanes
+}
+
+async function wholeJournal(site: SimulatedSiteProcess): Promise<JournalEntry[]> {
+  const calls: JournalEntry[] = []
+  for (let after = 0; ; ) {
+    const page = (await site.request('GET', `/v1/journal?after=${after}&limit=1000`)).body.calls as readonly JournalEntry[]
+    if (page.length === 0) return calls
+    calls.push(...page)
+    after = page.at(-1)!.number
+  }
+}

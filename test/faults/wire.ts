@@ -1,0 +1,176 @@
+/**
+ * What passes between the programs of a realm and the server: each program is connected through a proxy of its own, so that a test
+ * can lose messages by kind, and knows who appended what to a lane without asking the programs.
+ *
+ * 1. `writers` names, by turn id, the process that first sent that turn to a lane's subject.
+ * 2. What a rule loses is lost whole; everything else passes in its order.
+ */
+import { type Server, type Socket, connect, createServer } from 'node:net'
+import { once } from 'node:events'
+import { type Frame, Frames } from '../support/nats-proxy.ts'
+
+export interface WireMessage {
+  /** Who sent it, or is to receive it. */
+  readonly process: string
+  /** publish: on its way to the server. answer: on its way back to who asked. */
+  readonly kind: 'publish' | 'answer'
+  /** Of the publish, or of the request that is answered. */
+  readonly subject: string
+  readonly payload: () => Buffer
+}
+
+export interface LossRule {
+  readonly loses: (message: WireMessage) => boolean
+}
+
+/** One of so many messages that match is lost, the first of them for certain. */
+export class EveryNth implements LossRule {
+  readonly #matches: (message: WireMessage) => boolean
+  readonly #nth: number
+  seen = 0
+  lost = 0
+
+  constructor(nth: number, matches: (message: WireMessage) => boolean) {
+    this.#nth = nth
+    this.#matches = matches
+  }
+
+  readonly loses = (message: WireMessage): boolean => {
+    if (!this.#matches(message)) return false
+    const lost = this.seen % this.#nth === 0
+    this.seen += 1
+    if (lost) this.lost += 1
+    return lost
+  }
+}
+
+export class Wire implements AsyncDisposable {
+  readonly writers = new Map<string, string>()
+  /** Every append to a lane that was sent, also those that the log refused, in the order of sending. */
+  readonly attempts: { readonly process: string; readonly subject: string; readonly turn: string; readonly number: number }[] = []
+  readonly #targetPort: () => number
+  readonly #ways: Way[] = []
+  readonly #rules = new Set<LossRule>()
+
+  constructor(targetPort: () => number) {
+    this.#targetPort = targetPort
+  }
+
+  /** A way to the server for one process; `name` tells it from every other, also from a former one of the same agent. */
+  async open(name: string): Promise<{ readonly url: string; close(): Promise<void> }> {
+    const way = new Way(name, this.#targetPort, (message) => this.#passes(message))
+    await way.listen()
+    this.#ways.push(way)
+    return way
+  }
+
+  /** Until the rule is removed. */
+  lose<R extends LossRule>(rule: R): R {
+    this.#rules.add(rule)
+    return rule
+  }
+
+  loseNoMore(rule: LossRule): void {
+    this.#rules.delete(rule)
+  }
+
+  #passes(message: WireMessage): boolean {
+    if (message.kind === 'publish' && message.subject.includes('.event.lane.')) this.#noteWriter(message)
+    for (const rule of this.#rules) if (rule.loses(message)) return false
+    return true
+  }
+
+  #noteWriter({ payload, process, subject }: WireMessage): void {
+    const { turn, number } = JSON.parse(payload().toString('utf8')) as { readonly turn: string; readonly number: number }
+    this.attempts.push({ process, subject, turn, number })
+    // A repeated append has the same id; another process never sends it (P11).
+    const before = this.writers.get(turn)
+    this.writers.set(turn, before === undefined || before === process ? process : `${before} and ${process}`)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#ways.map((way) => way.close()))
+  }
+}
+
+class Way {
+  readonly #name: string
+  readonly #targetPort: () => number
+  readonly #passes: (message: WireMessage) => boolean
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  #closed: Promise<void> | undefined
+
+  constructor(name: string, targetPort: () => number, passes: (message: WireMessage) => boolean) {
+    this.#name = name
+    this.#targetPort = targetPort
+    this.#passes = passes
+    this.#server = createServer((socket) => this.#join(socket))
+  }
+
+  async listen(): Promise<void> {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+  }
+
+  get url(): string {
+    const address = this.#server.address()
+    if (address === null || typeof address === 'string') throw new Error('this way does not listen')
+    return `nats://127.0.0.1:${address.port}`
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  #join(client: Socket): void {
+    const server = connect(this.#targetPort(), '127.0.0.1')
+    const ends = [client, server] as const
+    for (const socket of ends) {
+      this.#sockets.add(socket)
+      socket.setNoDelay(true)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        this.#sockets.delete(socket)
+        for (const other of ends) other.destroy()
+      })
+    }
+    /** What was asked, by the inbox of its answer. */
+    const asked = new Map<string, string>()
+    const fromClient = new Frames((frame) => {
+      if (frame.verb === 'PUB' || frame.verb === 'HPUB') {
+        const [subject = ''] = frame.fields
+        const inbox = frame.fields.length > (frame.verb === 'PUB' ? 2 : 3) ? frame.fields[1] : undefined
+        if (inbox !== undefined) {
+          if (asked.size > 10_000) asked.delete(asked.keys().next().value as string)
+          asked.set(inbox, subject)
+        }
+        if (!this.#passes({ process: this.#name, kind: 'publish', subject, payload: () => payloadOf(frame) })) return
+      }
+      server.write(frame.bytes)
+    })
+    const fromServer = new Frames((frame) => {
+      if (frame.verb === 'MSG' || frame.verb === 'HMSG') {
+        const subject = asked.get(frame.fields[0] ?? '')
+        if (subject !== undefined && !this.#passes({ process: this.#name, kind: 'answer', subject, payload: () => payloadOf(frame) })) return
+      }
+      client.write(frame.bytes)
+    })
+    client.on('data', (bytes) => fromClient.take(bytes))
+    server.on('data', (bytes) => fromServer.take(bytes))
+  }
+}
+
+/** Without control line, headers and the end of the line. */
+function payloadOf(frame: Frame): Buffer {
+  const lineEnd = frame.bytes.indexOf('\r\n')
+  const headers = frame.verb.startsWith('H') ? Number(frame.fields.at(-2)) : 0
+  return frame.bytes.subarray(lineEnd + 2 + headers, frame.bytes.length - 2)
+}

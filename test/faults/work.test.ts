@@ -1,0 +1,104 @@
+/** What stops a group and lets it go on, through the command line; who is given which job; an agent that asks too early. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { groupTable } from '../../machines/execution-group/machine.ts'
+import { laneOfGroup } from '../../streams/subjects.ts'
+import { eventually } from '../support/eventually.ts'
+import { FaultRealm, patienceMs } from './realm.ts'
+
+let realm: FaultRealm
+
+beforeAll(async () => {
+  realm = await FaultRealm.start({ sites: { desk: { services: 6 } } })
+  await realm.api.call('site', 'add', { site: 'drill', kind: 'drill', address: 'drill://?services=20' })
+}, patienceMs)
+
+beforeEach(() => realm.settled(), patienceMs)
+
+afterEach(async () => {
+  expect(await realm.judge({ frozen: false })).toEqual([])
+}, patienceMs)
+
+afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)
+
+it('a failed job stops its group, and --wait exits with 1 and the reason; a retry puts a new job in its place', async () => {
+  const services = await realm.services('desk', 4)
+  await realm.sites.get('desk')!.addSwitch({ service: services[1]!, count: 1, fault: { kind: 'refuse', reason: 'the disk is full' } })
+  const applied = await realm.command(['change', 'apply', 'maintenance-on', '--service', ...services.map((service) => `desk/${service}`), '--wait', '--yes'])
+  expect(applied.code).toBe(1)
+  expect(applied.stderr).toContain('the disk is full')
+  const group = /group (\S+) is blocked/.exec(applied.stderr)![1]!
+  expect(realm.group(group)).toMatchObject({ phase: 'blocked', position: 1, grant: null })
+  expect(await realm.changes('desk', group)).toEqual([1])
+  const retried = await realm.command(['group', 'retry', group, '--wait'])
+  expect(retried).toMatchObject({ code: 0, stderr: '' })
+  expect(realm.group(group)).toMatchObject({ phase: 'completed', retries: [{ job: 5, retryOf: 2 }], queue: [[1, 1], [5, 5], [3, 4]] })
+  expect(await realm.changes('desk', group)).toEqual([1, 5, 3, 4])
+}, patienceMs)
+
+it('a blocked group is cancelled: what was done stays, what was pending never runs', async () => {
+  const services = await realm.services('desk', 4)
+  await realm.sites.get('desk')!.addSwitch({ service: services[2]!, count: 1, fault: { kind: 'refuse' } })
+  const group = await realm.open('desk', { services })
+  expect(await realm.stopped(group)).toBe('blocked')
+  const cancelled = await realm.command(['group', 'cancel', group, '--yes', '--wait'])
+  expect(cancelled.code).toBe(0)
+  expect(realm.group(group)).toMatchObject({ phase: 'cancelled', failed: [{ job: 3 }], cancelled: [[4, 4]] })
+  expect(await realm.changes('desk', group)).toEqual([1, 2])
+}, patienceMs)
+
+it('what is so already is a success, and the site was not changed for it', async () => {
+  const services = await realm.services('desk', 3)
+  for (const [index, service] of services.entries()) await realm.sites.get('desk')!.request('PATCH', `/v1/services/${service}`, { maintenance: index < 2 })
+  const applied = await realm.command(['change', 'apply', 'maintenance-on', '--service', ...services.map((service) => `desk/${service}`), '--include-unchanged', '--wait', '--yes', '--json'])
+  expect(applied.code).toBe(0)
+  const { group } = JSON.parse(applied.stdout.trim().split('\n').at(-1)!) as { readonly group: string }
+  const events = await realm.eventsOf(group)
+  expect(events.filter(({ type }) => type === 'JobSucceeded').map(({ data }) => data)).toMatchObject([{ job: 1, already: true }, { job: 2, already: true }, { job: 3 }])
+  expect(await realm.changes('desk', group)).toEqual([3])
+}, patienceMs)
+
+it('jobs that require a skill go to agents that reported it and are alive; the others to generic ones that do not lead', async () => {
+  const grantees = async (group: string) => [...new Set((await realm.grantsOf(group)).map(({ agent }) => agent))].sort()
+  const both = await realm.open('desk')
+  const drill = (await realm.api.call('change', 'apply', { selector: { sites: ['drill'] }, operation: { name: 'rehearse' } })).group!
+  await Promise.all([realm.completes(both), realm.completes(drill)])
+  expect(await grantees(both)).toEqual(['s1', 's2'])
+  expect(await grantees(drill)).not.toContain(realm.leader)
+
+  await realm.agent('s1').kill()
+  await eventually(() => realm.view.state.agents.get('s1')!.phase === 'lost', { withinMs: 20_000, what: 'the loss of s1' })
+  const one = await realm.open('desk')
+  await realm.completes(one)
+  expect(await grantees(one)).toEqual(['s2'])
+
+  await realm.agent('s2').kill()
+  await eventually(() => realm.view.state.agents.get('s2')!.phase === 'lost', { withinMs: 20_000, what: 'the loss of s2' })
+  const none = await realm.open('desk')
+  // Generic agents go on with what needs no skill; this group waits.
+  await realm.completes((await realm.api.call('change', 'apply', { selector: { sites: ['drill'] }, operation: { name: 'rehearse' } })).group!)
+  expect(realm.group(none)).toMatchObject({ phase: 'running', position: 0, grant: null, assignments: [] })
+  await realm.agent('s2').start()
+  await realm.completes(none)
+  expect(await grantees(none)).toEqual(['s2'])
+
+  // Every assignment was written on behalf of a leader, under its epoch (claim 1).
+  const assigned = (await realm.log()).turns.flatMap(({ turn }) => turn.commits).filter(({ events }) => events.some(({ type }) => type === 'JobsAssigned'))
+  expect(assigned.every(({ epoch }) => epoch !== undefined)).toBe(true)
+}, patienceMs)
+
+it('an agent that asks for a job by name too early, or for one that is not its own, is refused, and the order stays', async () => {
+  const services = await realm.services('desk', 4)
+  await realm.sites.get('desk')!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 1_200 } })
+  const group = await realm.open('desk', { services })
+  const first = await realm.inCall(group, 'desk')
+  const { assignments } = realm.group(group)
+  const later = assignments.find(({ agent }) => agent !== first)!
+  expect(later.first).toBeGreaterThan(1)
+  expect(await realm.ask(laneOfGroup(group)!, later.agent, { group, job: later.first })).toMatchObject({ kind: 'taken', refused: { code: 'too-early' }, grants: [] })
+  expect(await realm.ask(laneOfGroup(group)!, 'g1', { group, job: 1 })).toMatchObject({ kind: 'taken', refused: { code: 'too-early' }, grants: [] })
+  expect(realm.group(group)).toMatchObject({ position: 0, grant: { agent: first } })
+  await realm.completes(group)
+  expect(groupTable.isFinal(realm.group(group).phase)).toBe(true)
+  expect((await realm.grantsOf(group)).flatMap(({ jobs }) => jobs)).toEqual([1, 2, 3, 4])
+  expect(await realm.changes('desk', group)).toEqual([1, 2, 3, 4])
+}, patienceMs)
