@@ -18,7 +18,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
   { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
   {
     rows: ['takeover-leader-p50', 'takeover-leader-p99', 'takeover-lane-p50', 'takeover-lane-p99'],
-    run: () => inWorld((world) => takeoverRows(world, wants)),
+    run: () => inWorld((world) => takeoverRows(world, wants, say)),
   },
   { rows: ['replay', 'replay-memory', 'replay-memory-twice'], run: () => inWorld((world) => replayRows(world, { groups: 1_000, jobsPerGroup: 500 })) },
 ]

@@ -9,18 +9,18 @@ import type { BenchWorld } from './world.ts'
 const agents = ['g1', 'g2', 'g3', 'g4'] as const
 const kills = 20
 
-export async function takeoverRows(world: BenchWorld, wants: (row: string) => boolean): Promise<Row[]> {
+export async function takeoverRows(world: BenchWorld, wants: (row: string) => boolean, say: (text: string) => void): Promise<Row[]> {
   const realm = new BenchRealm(world)
   const view = new RealmView(world.coordinator.log, world.subjects)
   try {
     for (const agent of agents) await realm.start(agent, 'generic')
     const rows: Row[] = []
     if (wants('takeover-leader-p50') || wants('takeover-leader-p99')) {
-      const took = await times(() => killLeader(realm, view))
+      const took = await times(() => killLeader(realm, view), say)
       rows.push(...rowsOf('takeover-leader', `from kill -9 of the leader to LeaderElected of another agent, of ${kills}`, took))
     }
     if (wants('takeover-lane-p50') || wants('takeover-lane-p99')) {
-      const took = await times(() => killHolder(realm, view))
+      const took = await times(() => killHolder(realm, view), say)
       rows.push(...rowsOf('takeover-lane', `from kill -9 of a lane's holder to the last LaneTaken of its lanes by others, of ${kills}`, took))
     }
     return rows
@@ -30,9 +30,12 @@ export async function takeoverRows(world: BenchWorld, wants: (row: string) => bo
   }
 }
 
-async function times(kill: () => Promise<number>): Promise<number[]> {
+async function times(kill: () => Promise<number>, say: (text: string) => void): Promise<number[]> {
   const took: number[] = []
-  for (let index = 0; index < kills; index++) took.push(await kill())
+  while (took.length < kills) {
+    took.push(await kill())
+    say(`  ${took.length} of ${kills}: ${Math.round(took.at(-1)!)} ms`)
+  }
   return took
 }
 
@@ -74,16 +77,13 @@ async function killHolder(realm: BenchRealm, view: RealmView): Promise<number> {
   return took
 }
 
-/** All run, and hold the lanes as they are mapped. */
+/** Every lane is held as it is mapped. (One that was killed is passed over for a minute, so not each of them holds one.) */
 async function settled(realm: BenchRealm, view: RealmView): Promise<ReadonlyMap<string, string>> {
   return eventually(
     async () => {
       const mapping = await realm.mapping()
-      const leader = view.state.realm.leader?.agent
-      const others = agents.filter((agent) => agent !== leader)
       const asMapped = mapping.size >= 4 && [...mapping].every(([lane, agent]) => view.state.lanes.get(lane)?.holder?.agent === agent)
-      // Nobody is behind: each of the others holds a lane.
-      return asMapped && others.every((agent) => [...mapping.values()].includes(agent)) ? mapping : undefined
+      return asMapped ? mapping : undefined
     },
     { what: 'lanes at rest', withinMs: 60_000, everyMs: 50 },
   )
