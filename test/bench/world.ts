@@ -21,6 +21,15 @@ export interface BenchWorld {
 export async function startWorld(): Promise<BenchWorld> {
   const folder = mkdtempSync(join(process.env['REEVE_BENCH_DIR'] ?? tmpdir(), 'reeve-bench-'))
   const server = await startNatsServer({ clock: systemClock, folder: join(folder, 'server') })
+  // Whoever ends the benchmark early ends its server too; agents end by themselves when the program that started them is gone.
+  const end = () => {
+    process.kill(server.pid, 'SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const interrupted = () => process.exit(130)
+  process.once('exit', end)
+  process.once('SIGINT', interrupted)
+  process.once('SIGTERM', interrupted)
   const coordinator = await connectCoordinator({
     servers: [server.url],
     realm: benchRealm,
@@ -36,9 +45,12 @@ export async function startWorld(): Promise<BenchWorld> {
     coordinator,
     subjects: subjectsOf(benchRealm),
     async stop() {
+      process.off('exit', end)
+      process.off('SIGINT', interrupted)
+      process.off('SIGTERM', interrupted)
       await coordinator.close()
       await server.stop()
-      if (process.env['REEVE_BENCH_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }
