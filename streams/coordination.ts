@@ -9,11 +9,14 @@ export interface LeaseValue {
   readonly instance: string
 }
 
+/** `service`: a service interface, the executor of its own `direct` changes. No agent: never placed, no holder of lanes, never leader. */
+export type ExecutorRole = AgentRole | 'service'
+
 /** Bucket `agents`, key `instance.<instance>`; created once, renewed on its own last revision, never created again (P17). */
 export interface PresenceValue {
   readonly agent: string
   readonly instance: string
-  readonly role: AgentRole
+  readonly role: ExecutorRole
   readonly region: string
   readonly skills: readonly string[]
   readonly build: string

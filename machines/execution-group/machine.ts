@@ -69,3 +69,22 @@ export const groupMachine = createMachine({
 })
 
 export const groupTable = tableOf<GroupPhase, GroupEventType>(groupMachine)
+
+const sealedPhases = phasesFrom(groupTable.next('opening', 'GroupSealed')!)
+
+/** The group was opened whole (P14), whatever became of it since. */
+export function wasSealed(phase: GroupPhase): boolean {
+  return sealedPhases.has(phase)
+}
+
+function phasesFrom(first: GroupPhase): ReadonlySet<GroupPhase> {
+  const phases = new Set([first])
+  // A set that grows while it is walked is walked to its new end.
+  for (const phase of phases) {
+    for (const event of groupTable.events) {
+      const next = groupTable.next(phase, event)
+      if (next !== undefined) phases.add(next)
+    }
+  }
+  return phases
+}

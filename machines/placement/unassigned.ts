@@ -7,6 +7,8 @@ import type { Stretch } from './jobs.ts'
 /** In the order of numbers; jobs under an open grant are left where they are. `limit` stretches at most. */
 export function jobsToAssign(group: GroupState, isHere: (agent: string) => boolean, limit: number): readonly Stretch[] {
   if (!groupTable.can(group.phase, 'JobsAssigned')) return []
+  // The service that was asked takes it into its own queue (agents.md [340]); where that is gone, another service does.
+  if (group.mode === 'direct') return []
   const stretches: Stretch[] = []
   for (const [first, last] of runsFromHead(group, group.queued, group.grant?.left ?? 0)) {
     for (let job = first; job <= last; ) {

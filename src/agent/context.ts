@@ -6,6 +6,7 @@ import type { AgentRole } from '../../machines/agent/agent.ts'
 import type { RealmConstants } from '../../machines/realm/realm.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import type { ExecutorRole } from '../../streams/coordination.ts'
 import type { AssignedMessage, GrantsMessage, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { SiteConnection } from '../sites/adapter.ts'
@@ -35,6 +36,9 @@ export interface AgentContext extends AgentIdentity {
   readonly constants: RealmConstants
   readonly logger: Logger
 }
+
+/** What presence and executor need: of an agent, or of a service that carries out its `direct` changes itself. */
+export type ExecutorContext = Omit<AgentContext, 'role'> & { readonly role: ExecutorRole }
 
 /** Presence of this process's instance (P17, P18), seen from the parts that depend on it. */
 export interface Presence {

@@ -7,7 +7,7 @@
  * 2. `sealed` is said only of what a lane's holder acknowledged as durable (P3).
  */
 import type { JobSpec } from '../../machines/execution-group/events.ts'
-import { groupTable } from '../../machines/execution-group/machine.ts'
+import { groupTable, wasSealed } from '../../machines/execution-group/machine.ts'
 import type { InstructionState } from '../../machines/instruction/instruction.ts'
 import { ulidTimeMs } from '../../streams/codec.ts'
 import { fromBytes } from '../../streams/coordination.ts'
@@ -131,16 +131,17 @@ export class GroupOpener {
 
   async #open(command: string, taken: Taken, given: readonly JobSpec[] | undefined): Promise<Opened> {
     const { view } = this.#options
-    const { lane, plan, text, name = text, window = 1, distributionFactor = 100 } = taken
+    const { lane, plan, text, name = text, window = 1, distributionFactor = 100, mode = 'jobs' } = taken
     const group = groupId(lane, command)
     const known = view.state.group(group)
-    if (known !== undefined && known.plan === plan && groupTable.can(known.phase, 'JobsAssigned')) return { kind: 'sealed', group, position: 0 }
+    // Also one that has ended: its first result stands, whether the plan is still kept or not (P15).
+    if (known !== undefined && known.plan === plan && wasSealed(known.phase)) return { kind: 'sealed', group, position: 0 }
     const jobs = given ?? (await this.#plan(plan))
     if (jobs === undefined) return { kind: 'plan-lost' }
     const parts = partsOf(jobs)
     const region = regionOf(view.state, jobs)
     const send = (body: LaneCommandBody, withId: boolean) => this.#send(lane, group, command, body, withId)
-    const opened = await send({ kind: 'open', name, jobs: jobs.length, parts: parts.length, plan, window, region, distributionFactor }, true)
+    const opened = await send({ kind: 'open', name, jobs: jobs.length, parts: parts.length, plan, window, region, distributionFactor, mode }, true)
     if (opened.kind !== 'done') return opened
     for (let part = (view.state.group(group)?.partsAdded ?? 0) + 1; part <= parts.length; part++) {
       if (this.#stopped) return { kind: 'no-answer' }

@@ -30,7 +30,7 @@ export function registerChange(program: Command): void {
 
   commandOption(dryRun(changeOptions(json(change.command('apply')))))
     .summary('carry a change out as an execution group')
-    .description('Opens an execution group with the jobs of a change, in order. What the plan names is what is done.')
+    .description('Opens an execution group with the jobs of a change, in order. What the plan names is what is done. In mode direct it ends with the result.')
     .option('--wait', 'follow the group to its end; exit code 1 when it did not complete')
     .option('--yes', 'do not ask, also where users may lose something')
     .option('--name <TEXT>', 'name of the group')
@@ -61,12 +61,12 @@ export function registerChange(program: Command): void {
             for (const line of applied.repeats) print(plain(line))
             print(`group ${applied.group}: ${counted(applied.jobs, 'job')}${applied.alreadySo > 0 ? `, ${applied.alreadySo} services are so already` : ''} (position ${applied.position})${applied.known ? ', known already' : ''}`)
           }
-          if (!flags['wait']) {
+          if (!flags['wait'] && applied.result === null) {
             if (flags['json']) printJson(applied)
             return
           }
           const shown = await followGroup(session, applied.group, { quiet: flags['json'] === true })
-          if (flags['json']) printJson({ ...applied, state: shown.state, position: shown.position })
+          if (flags['json']) printJson(flags['wait'] ? { ...applied, state: shown.state, position: shown.position } : applied)
           else print(`group ${applied.group} is ${shown.state.phase} (position ${shown.position}, revision ${shown.state.revision})`)
           demandSuccess(shown)
         })
@@ -87,7 +87,7 @@ function changeOptions(command: Command): Command {
     .option('--service <SITE/ID...>', 'exactly these, in this order')
     .option('--all', 'every service of the realm')
     .optionsGroup('How:')
-    .addOption(new Option('--mode <MODE>', 'how the change runs').choices(['jobs', 'direct', 'desired']).default('jobs'))
+    .addOption(new Option('--mode <MODE>', 'how the change runs; default: direct for one service, jobs for more').choices(['jobs', 'direct', 'desired']))
     .option('--include-unchanged', 'make jobs also for services that are so already')
     .option('--window <N>', 'most jobs of one grant; more than 1 only where every job may be repeated', wholeNumber(1, 1000), 1)
     .option('--distribution-factor <PERCENT>', 'share of the agents with the skill over which the jobs are spread', wholeNumber(1, 100), 100)
@@ -108,7 +108,7 @@ function askedOf(flags: Flags, [operation, value]: readonly string[]): Asked {
   return {
     selector,
     operation: operationOf(operation!, value),
-    mode: flags['mode'] as 'jobs' | 'direct' | 'desired',
+    ...(flags['mode'] === undefined ? {} : { mode: flags['mode'] as 'jobs' | 'direct' | 'desired' }),
     includeUnchanged: flags['includeUnchanged'] === true,
     window: flags['window'] as number,
     distributionFactor: flags['distributionFactor'] as number,
@@ -160,7 +160,7 @@ async function plan(ask: Ask, asked: Asked, flags: Flags): Promise<void> {
   if (page.length < first.jobs) print(styled('dim', `… and ${first.jobs - page.length} more`))
   print()
   for (const line of first.repeats) print(plain(line))
-  print(`${counted(first.jobs, 'job')} in order; ${first.alreadySo} services are so already${first.destructive ? '; users may lose something' : ''}`)
+  print(`${counted(first.jobs, 'job')} in order; ${first.alreadySo} services are so already; mode ${first.mode}${first.destructive ? '; users may lose something' : ''}`)
   print(styled('dim', `plan ${first.plan}`))
 }
 

@@ -10,7 +10,7 @@
 import { fromBytes } from '../../streams/coordination.ts'
 import type { AssignedMessage, GrantMessage, GrantRef, GrantsMessage, LaneAnnounced } from '../../streams/lane-protocol.ts'
 import type { Subscription } from '../../streams/ports/bus.ts'
-import type { AgentContext, Executing, LaneHosting, Presence, SiteDirectory } from '../agent/context.ts'
+import type { Executing, ExecutorContext, LaneHosting, Presence, SiteDirectory } from '../agent/context.ts'
 import { laneClient } from '../lane/client.ts'
 import { type ExecutorFailpoint, HeldGrant } from './held-grant.ts'
 import { LaneLink } from './lane-link.ts'
@@ -25,21 +25,27 @@ const defaultCapacityPerLane = 64
 /** Groups whose marks are remembered; those heard of longest ago are forgotten first, long after their last grant. */
 const markLimit = 100_000
 
+/** Lanes that the same process holds: what goes between holder and executor need not travel. */
+export type OwnLanes = Pick<LaneHosting, 'workHere' | 'listenHere'>
+
+/** Of a process that holds none. */
+export const noLanes: OwnLanes = { workHere: () => undefined, listenHere() {} }
+
 export function startExecutor(
-  context: AgentContext,
+  context: ExecutorContext,
   presence: Presence,
   sites: SiteDirectory,
-  lanes: LaneHosting,
+  lanes: OwnLanes,
   options: ExecutorOptions = {},
 ): Executing {
   return new RunningExecutor(context, presence, sites, lanes, options)
 }
 
 class RunningExecutor implements Executing {
-  readonly #context: AgentContext
+  readonly #context: ExecutorContext
   readonly #presence: Presence
   readonly #sites: SiteDirectory
-  readonly #lanes: LaneHosting
+  readonly #lanes: OwnLanes
   readonly #options: ExecutorOptions
   readonly #links = new Map<string, LaneLink>()
   /** By group. */
@@ -54,7 +60,7 @@ class RunningExecutor implements Executing {
   #over = false
   readonly #settledListeners = new Set<() => void>()
 
-  constructor(context: AgentContext, presence: Presence, sites: SiteDirectory, lanes: LaneHosting, options: ExecutorOptions) {
+  constructor(context: ExecutorContext, presence: Presence, sites: SiteDirectory, lanes: OwnLanes, options: ExecutorOptions) {
     this.#context = context
     this.#presence = presence
     this.#sites = sites

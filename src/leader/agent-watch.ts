@@ -1,5 +1,5 @@
 /**
- * Which agents can be given anything: present, not stopping, and not found silent. A silent agent (nobody hears its subject,
+ * Which agents can be given anything: agents, not services, present, not stopping, and not found silent. A silent agent (nobody hears its subject,
  * twice) is passed over long before its presence is lost; it comes back as soon as it answers. That decides about placing
  * only, never about grants (I9).
  */
@@ -43,7 +43,7 @@ export class AgentWatch {
   /** One per agent, its latest instance, by agent id. */
   able(): readonly PresenceValue[] {
     const latest = new Map<string, PresenceValue>()
-    for (const value of this.#deps.presence.present()) {
+    for (const value of this.#agents()) {
       const known = latest.get(value.agent)
       // Instance ids begin with the time at which the agent made them.
       if (known === undefined || known.instance < value.instance) latest.set(value.agent, value)
@@ -63,9 +63,14 @@ export class AgentWatch {
     void this.#ask(agent)
   }
 
+  /** A service is present for its own `direct` changes only: nothing is placed at it. */
+  #agents(): readonly PresenceValue[] {
+    return this.#deps.presence.present().filter((value) => value.role !== 'service')
+  }
+
   #round(): void {
     if (this.#deps.bus.link === 'disconnected') return this.#unheard.clear()
-    for (const agent of new Set(this.#deps.presence.present().map((value) => value.agent))) void this.#ask(agent)
+    for (const agent of new Set(this.#agents().map((value) => value.agent))) void this.#ask(agent)
   }
 
   async #ask(agent: string): Promise<void> {

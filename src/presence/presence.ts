@@ -14,7 +14,7 @@ import { type PresenceValue, type PresentInstanceValue, fromBytes, presenceKey, 
 import type { BucketEntry } from '../../streams/ports/bucket.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
-import type { AgentContext, Presence } from '../agent/context.ts'
+import type { ExecutorContext, Presence } from '../agent/context.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
 import type { Kept, Keeper, Stamp } from './keeper.ts'
 
@@ -42,7 +42,7 @@ export interface OwnPresence extends Presence {
 }
 
 export interface PresenceDeps {
-  readonly context: AgentContext
+  readonly context: ExecutorContext
   readonly keeper: Keeper
   readonly onTransition?: TransitionListener
 }
@@ -55,7 +55,7 @@ class PresenceKeeper implements OwnPresence {
   instance: string
   lastRenewal: { readonly revision: number; readonly sent: Stamp } | undefined
   readonly machine: HostedMachine<typeof presenceMachine>
-  readonly #context: AgentContext
+  readonly #context: ExecutorContext
   readonly #keeper: Keeper
   readonly #own = new Set<string>()
   readonly #newInstance = new Set<(instance: string, former: string) => void>()

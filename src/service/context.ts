@@ -7,6 +7,7 @@ import type { GroupOpener } from '../change/group-opener.ts'
 import type { LaneClient } from '../lane/client.ts'
 import type { RealmView } from '../realm/view.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
+import type { DirectExecutor } from './direct.ts'
 import type { Machines } from './machines.ts'
 import type { Projection } from './projection.ts'
 import type { Sites } from './sites.ts'
@@ -18,11 +19,19 @@ export interface ServiceTimings {
   readonly laneAnswerMs: number
   /** Between two looks for groups that nobody goes on opening. */
   readonly continueMs: number
+  /** Longest wait for the result of a change in mode `direct`. */
+  readonly directAnswerMs: number
   /** How long requests in hand may go on when the service stops. */
   readonly stopGraceMs: number
 }
 
-export const defaultTimings: ServiceTimings = { siteReadMs: 8_000, laneAnswerMs: 15_000, continueMs: 2_000, stopGraceMs: 2_000 }
+export const defaultTimings: ServiceTimings = {
+  siteReadMs: 8_000,
+  laneAnswerMs: 15_000,
+  continueMs: 2_000,
+  directAnswerMs: 20_000,
+  stopGraceMs: 2_000,
+}
 
 export interface ServicePorts {
   readonly coordinator: Coordinator
@@ -49,4 +58,5 @@ export interface ServiceContext extends ServicePorts {
   readonly sites: Sites
   readonly opener: GroupOpener
   readonly machines: Machines
+  readonly direct: DirectExecutor
 }

@@ -1,12 +1,15 @@
 /** `change`: planned and applied. */
+import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
+import type { GroupState } from '../../machines/execution-group/state.ts'
 import type { InstructionEvent, InstructionState } from '../../machines/instruction/instruction.ts'
 import { absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
-import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
+import type { ApiParsedRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import { newUlid, ulidTimeMs } from '../../streams/codec.ts'
 import { groupId } from '../../streams/subjects.ts'
 import { chooseLane } from '../change/lane-choice.ts'
 import { type ChangePlan, planChange } from '../change/plan.ts'
+import { type RunMode, notFromHere, runModeOf } from '../change/mode.ts'
 import { selectTargets } from '../change/selection.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { feedWritten } from '../realm/feed.ts'
@@ -22,7 +25,7 @@ export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
   const { view } = context
   return {
     async plan(request) {
-      const plan = await plannedChange(context, await view.current(), request)
+      const { plan, mode } = await plannedChange(context, await view.current(), request)
       const { after, limit } = request
       const all = plan.jobs.slice(after, after + limit).map(({ spec, name, differences }, index) => ({
         job: after + index + 1,
@@ -36,6 +39,7 @@ export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
       return {
         ok: true,
         operation: plan.operation,
+        mode,
         destructive: plan.destructive,
         repeats: [...plan.repeats],
         plan: plan.jobs.length === 0 ? null : plan.digest,
@@ -55,27 +59,28 @@ export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
       judgeCommandId(context, fold, command)
       const known = fold.instructions.get(command)
       if (known !== undefined) return goOn(context, command, known, { known: true })
-      const plan = await plannedChange(context, fold, request)
+      const { plan, mode } = await plannedChange(context, fold, request)
       if (request.plan !== undefined && request.plan !== plan.digest) {
         throw new ApiFailure('plan-changed', `the plan is not the one that was seen any more (${plan.jobs.length} jobs now): look at it again`)
       }
       if (plan.jobs.length === 0) {
-        return { ok: true, command, group: null, lane: null, plan: null, jobs: 0, alreadySo: plan.unchanged.length, repeats: [], known: false, position: 0 }
+        return { ok: true, command, group: null, lane: null, mode, result: null, plan: null, jobs: 0, alreadySo: plan.unchanged.length, repeats: [], known: false, position: 0 }
       }
       if (plan.destructive && !request.confirmed && request.plan === undefined) {
         throw new ApiFailure('not-confirmed', `${plan.repeats.join('; ')}: confirm it, or give the digest of the plan`)
       }
-      const taken = await take(context, fold, command, request, plan)
+      const taken = await take(context, fold, command, request, plan, mode)
       return goOn(context, command, taken.state, { known: taken.known, plan })
     },
   }
 }
 
-async function plannedChange(context: ServiceContext, fold: RealmFold, { selector, operation, mode, includeUnchanged, window }: Asked): Promise<ChangePlan> {
+async function plannedChange(context: ServiceContext, fold: RealmFold, { selector, operation, mode, includeUnchanged, window }: Asked): Promise<{ readonly plan: ChangePlan; readonly mode: RunMode }> {
   if (mode === 'desired') throw new ApiFailure('mode-unavailable', 'mode desired needs the sync job, which this version does not have: use mode jobs')
-  if (mode === 'direct') throw new ApiFailure('mode-unavailable', 'mode direct is not available in this version: use mode jobs, also for one service')
-  const targets = await selectTargets({ sites: fold.sites, read: (site) => context.sites.read(site) }, selector)
-  return planChange(targets, { operation, includeUnchanged, window, adapterOf: context.adapterOf })
+  const targets = await selectTargets({ sites: fold.sites, read: (site) => context.sites.read(site) }, selector).catch((error: unknown) => {
+    throw mode === 'direct' && error instanceof ApiFailure && error.code === 'site-unreachable' ? notFromHere(error) : error
+  })
+  return { mode: runModeOf(fold, mode, targets), plan: planChange(targets, { operation, includeUnchanged, window, adapterOf: context.adapterOf }) }
 }
 
 /** P15. */
@@ -87,7 +92,7 @@ function judgeCommandId({ clock }: ServiceContext, fold: RealmFold, command: str
 }
 
 /** P13: fixes lane and plan before the first attempt; whoever was first is followed. */
-async function take(context: ServiceContext, fold: RealmFold, command: string, request: Apply, plan: ChangePlan) {
+async function take(context: ServiceContext, fold: RealmFold, command: string, request: Apply, plan: ChangePlan, mode: RunMode) {
   const { coordinator, clock, random, subjects, view, signal } = context
   const choice = chooseLane(fold, plan.jobs.map(({ spec }) => spec))
   if (choice === undefined) throw new ApiFailure('no-lane-yet', 'no agent holds a lane yet, so nothing was written: start agents ("reeve agent"), then ask again', { command })
@@ -97,6 +102,7 @@ async function take(context: ServiceContext, fold: RealmFold, command: string, r
     ...(request.name === undefined ? {} : { name: request.name }),
     ...(request.window === 1 ? {} : { window: request.window }),
     ...(request.distributionFactor === 100 ? {} : { distributionFactor: request.distributionFactor }),
+    ...(mode === 'jobs' ? {} : { mode }),
   }
   const written = await writeAggregate<InstructionState, InstructionEvent>(
     { log: coordinator.log, clock, random, signal },
@@ -136,11 +142,15 @@ async function goOn(context: ServiceContext, command: string, instruction: Instr
     case 'sealed': {
       const group = groupId(taken.lane, command)
       if (opened.position > 0) await context.view.reached(opened.position)
+      const direct = taken.mode === 'direct'
+      if (direct && !(await context.direct.carryOut(group))) throw mayStillHappen(command)
       return {
         ok: true as const,
         command,
         group,
         lane: taken.lane,
+        mode: direct ? ('direct' as const) : ('jobs' as const),
+        result: direct ? resultOf(context.view.state.group(group)!) : null,
         plan: taken.plan,
         jobs: own?.jobs.length ?? context.view.state.group(group)?.jobsAnnounced ?? 0,
         alreadySo: own?.unchanged.length ?? 0,
@@ -156,6 +166,16 @@ async function goOn(context: ServiceContext, command: string, instruction: Instr
     case 'no-answer':
       throw mayStillHappen(command)
   }
+}
+
+/** Of the one job of a group of mode `direct`, or of the last retry of it. */
+function resultOf(state: GroupState): NonNullable<ApiSuccess<'change', 'apply'>['result']> {
+  const { executed, unknown, failed } = exclusiveStateOf(state)
+  if (executed.length > 0) return { job: 'succeeded', reason: null }
+  if (unknown !== null) return { job: 'unknown', reason: { ...unknown.reason } }
+  if (state.fault !== null) return { job: 'unknown', reason: { code: 'faulted', text: `the log of group ${state.group} broke its order at ${state.fault.event}` } }
+  const last = failed.at(-1)
+  return last === undefined ? { job: 'cancelled', reason: null } : { job: 'failed', reason: { ...last.reason } }
 }
 
 export function mayStillHappen(command: string): ApiFailure {

@@ -117,12 +117,14 @@ export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
 
 type Presences = ReadonlyMap<string, PresenceValue>
 
-/** By instance. */
+/** Of agents, by instance; services are present too, for their own changes in mode `direct`. */
 async function presences({ coordinator }: ServiceContext): Promise<Presences> {
   const found = new Map<string, PresenceValue>()
   const prefix = presenceKey('')
   for (const { key, value } of await coordinator.agents.entries()) {
-    if (key.startsWith(prefix)) found.set(key.slice(prefix.length), fromBytes<PresenceValue>(value))
+    if (!key.startsWith(prefix)) continue
+    const presence = fromBytes<PresenceValue>(value)
+    if (presence.role !== 'service') found.set(key.slice(prefix.length), presence)
   }
   return found
 }

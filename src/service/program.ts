@@ -7,6 +7,7 @@ import { type LogLevel, createLogger } from '../platform/logger.ts'
 import { ownVersion } from '../platform/own-package.ts'
 import { exitNow, onParentGone, onStopSignal, tellParent } from '../platform/process.ts'
 import { systemRandom as random } from '../platform/random.ts'
+import { threadKeeper } from '../presence/thread-keeper.ts'
 import { joinRealm } from '../realm/founding.ts'
 import { startService } from './service.ts'
 
@@ -32,7 +33,7 @@ const forcedExitCode = 1
 /**
  * Resolves when it was stopped: by the first stop signal, or because the program that started it has ended. A second signal, at
  * least a second later, ends the process at once. Throws what keeps it from starting (`MalformedId`, `Unavailable`, `ServerTooOld`,
- * `RealmRefused`, `WrongDefinition`), and what ends its view of the log (`MalformedTurn`, `LogMissing`).
+ * `RealmRefused`, `WrongDefinition`, `ServiceReplaced`), and what ends it (`MalformedTurn`, `LogMissing`, `ServiceReplaced`).
  */
 export async function runServiceProgram(options: ServiceProgramOptions): Promise<void> {
   const { realm, servers, login = {}, region, logFile, logLevel = 'info', acceptWeakDurability, durability } = options
@@ -65,7 +66,16 @@ export async function runServiceProgram(options: ServiceProgramOptions): Promise
         durability: coordinator.durability,
         acceptWeakDurability,
       })
-      const running = await startService({ coordinator, subjects, clock, random, logger, service, build: ownVersion(), region })
+      const keeper = threadKeeper({
+        connect: { servers, realm, ...login, name: `reeve serve ${service} (renewals)` },
+        clock,
+        isConnected: () => coordinator.bus.link === 'connected',
+        onFailure: (error) => {
+          logger.error({ err: error }, 'the thread that renews the presence has ended')
+          stop()
+        },
+      })
+      const running = await startService({ coordinator, subjects, clock, random, logger, service, build: ownVersion(), region, keeper })
       try {
         logger.info({ service, realm, region }, 'the service interface answers')
         options.onReady?.()

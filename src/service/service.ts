@@ -17,9 +17,12 @@ import { MalformedId, parseEventSubject } from '../../streams/subjects.ts'
 import { GroupOpener } from '../change/group-opener.ts'
 import { LaneSender } from '../change/lane-sender.ts'
 import { laneClient } from '../lane/client.ts'
+import { type Keeper, directKeeper } from '../presence/keeper.ts'
 import { RealmView } from '../realm/view.ts'
+import type { SiteConnection } from '../sites/adapter.ts'
 import { adapterOf as registeredAdapter } from '../sites/registry.ts'
 import { type ServiceContext, type ServicePorts, type ServiceTimings, defaultTimings } from './context.ts'
+import { DirectExecutor, demandOwnId } from './direct.ts'
 import { changeHandlers } from './handle-changes.ts'
 import { commandHandlers } from './handle-commands.ts'
 import { groupHandlers } from './handle-groups.ts'
@@ -38,11 +41,13 @@ export interface ServiceOptions extends Pick<ServicePorts, 'coordinator' | 'subj
   readonly adapterOf?: ServicePorts['adapterOf']
   /** Default: `laneClient` on the coordinator's bus. */
   readonly lanes?: ServicePorts['lanes']
+  /** Renews its presence; on this thread with this coordinator when absent (P8). Closed when the service stops. */
+  readonly keeper?: Keeper
 }
 
 export interface RunningService {
   readonly view: RealmView
-  /** Rejects when the log cannot be followed any further: the process should end. Never resolves; stopping does not settle it. */
+  /** Rejects when the log cannot be followed any further, or another program has its id (P20): the process should end. Never resolves; stopping does not settle it. */
   readonly broken: Promise<never>
   /** Idempotent. The coordinator stays open: it is the caller's. */
   stop(): Promise<void>
@@ -51,7 +56,7 @@ export interface RunningService {
 /** Most requests in hand; further ones are told that it is busy. */
 const requestLimit = 1_000
 
-/** Resolves when the endpoints answer. Throws `Unavailable`. */
+/** Resolves when the endpoints answer. Throws `Unavailable`, `ServiceReplaced`. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { coordinator, subjects, clock, logger } = options
   const abort = new AbortController()
@@ -90,8 +95,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   })
   const sites = new Sites({ clock, readMs: timings.siteReadMs, adapterOf })
   const machines = new Machines(coordinator.bus, subjects, clock)
-  const context: ServiceContext = { ...ports, view, projection, sites, opener, machines }
-  const requests = new Requests(handlersOf(context, sender), context)
+  const keeper = options.keeper ?? directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, clock)
+  let requests: Requests | undefined
+  let direct: DirectExecutor | undefined
+  let replace!: (error: Error) => void
+  const replaced = new Promise<never>((_resolve, reject) => (replace = reject))
+  // Nobody has to listen.
+  replaced.catch(() => {})
   let served: Subscription | undefined
   let stopping: Promise<void> | undefined
   const idled = new AbortController()
@@ -99,16 +109,34 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     served?.stop()
     // Behind this, nothing that was routed to this service is still on its way.
     await coordinator.bus.flush(timings.stopGraceMs).catch(() => {})
-    await Promise.race([requests.idle(), pause(clock, timings.stopGraceMs, idled.signal)])
+    const handedBack = direct?.stop(timings.stopGraceMs) ?? keeper.close()
+    await Promise.race([requests?.idle(), pause(clock, timings.stopGraceMs, idled.signal)])
     idled.abort()
     abort.abort()
+    await handedBack
     machines.stop()
     await opener.stop()
     await view.stop()
     await sites.close()
   }
   try {
-    await view.current()
+    const { realm } = await view.current()
+    const executor = { coordinator, subjects, clock, random: options.random, logger, constants: realm.constants, agent: options.service, role: 'service', region: options.region, skills: [], build: options.build } as const
+    await demandOwnId(executor)
+    direct = new DirectExecutor({
+      context: executor,
+      keeper,
+      sites: { connection: (id) => connectionTo(view, sites, id) },
+      view,
+      sender,
+      answerMs: timings.directAnswerMs,
+      continueMs: timings.continueMs,
+      signal: abort.signal,
+      onReplaced: replace,
+    })
+    const context: ServiceContext = { ...ports, view, projection, sites, opener, machines, direct }
+    const taking = new Requests(handlersOf(context, sender), context)
+    requests = taking
     opener.start()
     served = await coordinator.bus.serve({
       name: 'reeve',
@@ -116,9 +144,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       description: `Service interface of the Reeve realm ${subjects.realm}`,
       metadata: { realm: subjects.realm, service: options.service, region: options.region, build: options.build },
       queue: 'reeve-api',
-      endpoints: apiCatalogue.map((entry) => endpointOf(entry, context, requests)),
+      endpoints: apiCatalogue.map((entry) => endpointOf(entry, context, taking)),
     })
-    return { view, broken: brokenView(view, () => stopping !== undefined), stop: () => (stopping ??= stop()) }
+    const broken = Promise.race([brokenView(view, () => stopping !== undefined), replaced])
+    broken.catch(() => {})
+    return { view, broken, stop: () => (stopping ??= stop()) }
   } catch (error) {
     await stop()
     throw error
@@ -226,6 +256,12 @@ function bodyOf(data: Uint8Array): unknown {
   } catch {
     throw new ApiFailure('malformed', 'the request is not JSON in UTF-8')
   }
+}
+
+/** To a site in the scope of management, for the jobs that this service carries out itself. */
+function connectionTo(view: RealmView, sites: Sites, id: string): SiteConnection | undefined {
+  const site = view.state.sites.get(id)
+  return site?.managed === true ? sites.connection(site) : undefined
 }
 
 /** The services protocol wants a semantic version. */

@@ -25,16 +25,32 @@ export class Sites {
     this.#options = options
   }
 
+  /** To a site that is managed; undefined where this build has no adapter for it. Closed once the site's record has changed. */
+  connection(site: SiteState): SiteConnection | undefined {
+    try {
+      const { opened, former } = this.#open(site)
+      void former?.connection.close()
+      return opened.connection
+    } catch (error) {
+      if (error instanceof SiteUnreachable) return undefined
+      throw error
+    }
+  }
+
   /** The whole actual configuration. Throws `SiteUnreachable`, also when it takes too long or this build has no adapter for it. */
   async read(site: SiteState): Promise<SiteConfiguration> {
-    const { kind, address, region } = site
-    const record = { site: site.site, kind, address, region }
-    const former = this.#opened.get(site.site)
-    if (former !== undefined && former.record.kind === kind && former.record.address === address) return this.#readFrom(former)
-    const opened = { record, connection: this.#adapterFor(record).connect(record) }
-    this.#opened.set(site.site, opened)
-    if (former !== undefined) await former.connection.close()
+    const { opened, former } = this.#open(site)
+    await former?.connection.close()
     return this.#readFrom(opened)
+  }
+
+  #open({ site, kind, address, region }: SiteState): { readonly opened: Opened; readonly former?: Opened } {
+    const former = this.#opened.get(site)
+    if (former !== undefined && former.record.kind === kind && former.record.address === address) return { opened: former }
+    const record = { site, kind, address, region }
+    const opened = { record, connection: this.#adapterFor(record).connect(record) }
+    this.#opened.set(site, opened)
+    return former === undefined ? { opened } : { opened, former }
   }
 
   #adapterFor(record: SiteRecord): SiteAdapter {

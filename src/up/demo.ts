@@ -61,6 +61,8 @@ export async function submitSample(ask: Session['ask'], dataFolder: string, cloc
   const applied = await ask('change', 'apply', {
     selector: { services: [...record.services] },
     operation: { name: 'maintenance-on' },
+    // Agents are to be seen at work, also where one service is left to change.
+    mode: 'jobs',
     name: 'Sample change',
     text: sampleText,
     confirmed: true,

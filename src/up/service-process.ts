@@ -1,7 +1,9 @@
 /** One service interface as a process: `src/service/program.ts` with what the settings say. */
 import { requireId } from '../../streams/subjects.ts'
 import type { Settings } from '../command-line/configuration.ts'
+import { CommandEnd, exitCodes } from '../command-line/exit.ts'
 import { placeOf } from '../command-line/session.ts'
+import { ServiceReplaced } from '../service/direct.ts'
 import { runServiceProgram } from '../service/program.ts'
 import { durabilityAt } from './ask-durability.ts'
 import { defaultId } from './default-id.ts'
@@ -11,7 +13,7 @@ export async function runService(settings: Settings, given: string | undefined):
   const service = requireId('service', given ?? defaultId('service'))
   const place = await placeOf(settings)
   const durability = await durabilityAt(place.monitoringUrl)
-  await runServiceProgram({
+  const running = runServiceProgram({
     servers: [place.url],
     login: settings.login,
     realm: place.realm,
@@ -19,5 +21,8 @@ export async function runService(settings: Settings, given: string | undefined):
     region: settings.region,
     acceptWeakDurability: settings.acceptWeakDurability,
     ...(durability === undefined ? {} : { durability }),
+  })
+  await running.catch((error: unknown) => {
+    throw error instanceof ServiceReplaced ? new CommandEnd(exitCodes.refused, error.message) : error
   })
 }

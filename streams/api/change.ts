@@ -19,7 +19,10 @@ export type Selector = z.infer<typeof selectorSchema>
 const asked = {
   selector: selectorSchema,
   operation: operationSchema,
-  mode: z.enum(['jobs', 'direct', 'desired']).default('jobs'),
+  mode: z
+    .enum(['jobs', 'direct', 'desired'])
+    .optional()
+    .describe('direct: the service carries it out itself and answers with the result, for one target; jobs: agents do; absent: direct for one target, jobs for more'),
   includeUnchanged: z.boolean().default(false).describe('make jobs also for services that are so already'),
   window: z.int().min(1).max(1000).default(1).describe('most jobs of one grant; more than 1 only where every job may be repeated'),
   distributionFactor: z.int().min(1).max(100).default(100).describe('percentage of the agents that have the skill, over which the jobs are spread'),
@@ -34,8 +37,11 @@ const siteSummary = z.object({
   names: z.array(z.string()).describe('of the first services that would be changed; at most 5'),
 })
 
+const runMode = z.enum(['jobs', 'direct']).describe('in which it runs')
+
 const planned = {
   operation: operationSchema,
+  mode: runMode,
   destructive: z.boolean().describe('users may lose something; apply needs `confirmed` or `plan` (I12)'),
   repeats: z.array(z.string()).describe('one line a site: site, names, count (I12)'),
   plan: digest.nullable().describe('digest of the plan; null where there is nothing to do'),
@@ -65,7 +71,7 @@ export const changeApi = {
   }),
   apply: endpoint({
     kind: 'command',
-    summary: 'Opens an execution group with the jobs of a change; answers when all of it is durable',
+    summary: 'Opens an execution group with the jobs of a change; answers when all of it is durable, in mode direct with the result',
     request: z.strictObject({
       ...asked,
       name: text(200).min(1).optional().describe('name of the group; made of the change where absent'),
@@ -79,6 +85,14 @@ export const changeApi = {
       command: ulid,
       group: groupIdText.nullable().describe('null where there was nothing to do'),
       lane: z.string().nullable(),
+      mode: runMode,
+      result: z
+        .object({
+          job: z.enum(['succeeded', 'failed', 'unknown', 'cancelled']),
+          reason: z.object({ code: z.string(), text: z.string(), full: z.string().optional() }).nullable().describe('where it did not succeed'),
+        })
+        .nullable()
+        .describe('of the one job, in mode direct; null in mode jobs, and where there was nothing to do'),
       plan: digest.nullable(),
       jobs: count,
       alreadySo: count,

@@ -49,7 +49,7 @@ test.each([
   [{ selector: { services: ['alpha'] }, operation: { name: 'start' } }, 'malformed'],
   [{ selector: { name: 'no such*' }, operation: { name: 'start' } }, 'nothing-selected'],
   [{ selector: { all: true }, operation: { name: 'start' }, mode: 'desired' }, 'mode-unavailable'],
-  [{ selector: { services: ['alpha/a1'] }, operation: { name: 'start' }, mode: 'direct' }, 'mode-unavailable'],
+  [{ selector: { sites: ['alpha'] }, operation: { name: 'start' }, mode: 'direct' }, 'mode-unavailable'],
   [{ selector: { all: true }, operation: { name: 'rename', to: 'x' }, window: 2 }, 'malformed'],
   [{ selector: { all: true }, operation: { name: 'rename', to: '\ud800' } }, 'malformed'],
   [{ selector: { all: true }, operation: { name: 'explode' } }, 'malformed'],

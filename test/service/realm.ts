@@ -22,7 +22,7 @@ import { systemRandom } from '../../src/platform/random.ts'
 import { joinRealm } from '../../src/realm/founding.ts'
 import { apiClient } from '../../src/service/client.ts'
 import { type ServiceOptions, startService } from '../../src/service/service.ts'
-import { type SiteAdapter, SiteUnreachable } from '../../src/sites/adapter.ts'
+import { type SiteAdapter, type SiteCall, type SiteResult, SiteUnreachable } from '../../src/sites/adapter.ts'
 import { UnknownSiteKind } from '../../src/sites/registry.ts'
 import { apiCatalogue } from '../../streams/api/catalogue.ts'
 import { failureSchema } from '../../streams/api/errors.ts'
@@ -53,6 +53,9 @@ export function desktop(id: string, more: Partial<Service> = {}): Service {
 export class MemorySites {
   readonly at = new Map<string, Service[]>()
   reads = 0
+  readonly calls: SiteCall[] = []
+  /** What becomes of a call. */
+  carryOut: (call: SiteCall) => Promise<SiteResult> = async () => ({ kind: 'done' })
 
   adapter(kind: string, operations: readonly OperationName[], skill: SiteAdapter['skill'] = 'required'): SiteAdapter {
     return {
@@ -69,7 +72,10 @@ export class MemorySites {
           if (services === undefined) throw new SiteUnreachable(`site ${site} at ${address} cannot be read: nobody answers`)
           return { site, services }
         },
-        carryOut: async () => ({ kind: 'done' }),
+        carryOut: async (call) => {
+          this.calls.push(call)
+          return this.carryOut(call)
+        },
         close: async () => {},
       }),
     }
@@ -102,7 +108,7 @@ export async function startRealm(options: RealmOptions = {}) {
   const founded = await joinRealm({ log: holder.log, clock, random }, subjects, {
     actor: 'agent:holder',
     region: 'here',
-    constants: { ...defaultConstants, presenceMs: 2_000 },
+    constants: { ...defaultConstants, presenceMs: 2_000, siteCallDeadlineMs: 2_000 },
     durability: { level: 'synced' },
     acceptWeakDurability: false,
   })
