@@ -84,6 +84,20 @@ test('where the plan is lost the holder abandons the group, and a repeat says so
   expect(await realm.api.answer('change', 'apply', request)).toMatchObject({ ok: false, error: { code: 'wrong-state' } })
 })
 
+test('P15: a group that has ended answers a repeat with its first result, also where its plan is not kept any more', async () => {
+  realm = await startRealm()
+  const first = await realm.opened('first')
+  await realm.serve('s1', { coordinator: { ...first, log: first.log, bus: first.bus, texts: { put: (bytes) => first.texts.put(bytes), get: async () => undefined } } })
+  await addTwoSites(realm)
+  const request: ApiRequest<'change', 'apply'> = { selector: { sites: ['alpha'] }, operation: { name: 'start' }, command: newCommand() }
+  const { group, plan } = await realm.api.call('change', 'apply', request)
+  expect(await realm.work(group!)).toMatchObject({ phase: 'completed' })
+  expect(await realm.api.call('change', 'apply', request)).toMatchObject({ group, plan, jobs: 2, known: true, position: 0 })
+  const cancelled = await realm.api.call('change', 'apply', { ...request, command: newCommand() })
+  await realm.api.call('group', 'cancel', { group: cancelled.group! })
+  expect(await realm.api.call('change', 'apply', { ...request, command: cancelled.command })).toMatchObject({ group: cancelled.group, known: true })
+})
+
 test('no lane held: nothing is written, and the change may be repeated', async () => {
   realm = await startRealm({ held: false })
   await realm.serve('s1')

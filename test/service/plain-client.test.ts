@@ -131,7 +131,7 @@ test('no answer exceeds what one message may hold, also of 50,000 jobs and of a 
   expect(adds).toBeGreaterThan(50)
   const services = await ask('reeve.api.v1.service.list', { site: 'huge', limit: 1_000 })
   expect(services).toMatchObject({ ok: true, next: expect.stringContaining('huge/') })
-})
+}, 120_000)
 
 test('kill -9 of the service in the middle of opening 50,000 jobs: another one finishes the very same plan', async () => {
   const group = new Promise<string>((resolve) => {
