@@ -3,12 +3,12 @@ import type { Command } from 'commander'
 import { systemClock } from '../platform/clock.ts'
 import { executablesOnPath } from '../platform/folders.ts'
 import { ownVersion } from '../platform/own-package.ts'
-import { environment, exitNow, onParentGone, onStopSignal, setExitCode } from '../platform/process.ts'
+import { CannotStart, environment, exitNow, onParentGone, onStopSignal, runCommand, setExitCode } from '../platform/process.ts'
 import { systemRandom } from '../platform/random.ts'
 import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
 import { demoSites, submitSample } from '../up/demo.ts'
 import { type RunningUp, UpStopped, startUp } from '../up/up.ts'
-import { acting, settingOption } from './command.ts'
+import { acting, settingOption, wholeNumber } from './command.ts'
 import type { Settings } from './configuration.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { followGroup, type GroupShown, hasEnded, whyStopped } from './follow.ts'
@@ -22,14 +22,24 @@ export function registerUp(program: Command): void {
     .description('Runs everything on this machine: a nats-server of its own (or --server), agents and the service interface, each a process. Ctrl-C ends all of it.')
     .option('--demo', 'with two simulated desktop sites; the first start carries out a sample change')
     .option('--exit', 'end when the sample change is done')
+    .option('--port <PORT>', 'port of its own nats-server on the loopback interface; default: any free one', wholeNumber(1, 65_535))
     .addOption(settingOption('nats-server'))
     .addOption(settingOption('monitoring-url'))
     .addOption(settingOption('region'))
     .addOption(settingOption('accept-weak-durability'))
-    .action(acting((settings, flags) => run(settings, flags['demo'] === true, flags['exit'] === true)))
+    .action(acting((settings, flags) => run(settings, { demo: flags['demo'] === true, leave: flags['exit'] === true, port: flags['port'] as number | undefined })))
 }
 
-async function run(settings: Settings, demo: boolean, leave: boolean): Promise<void> {
+interface Wanted {
+  readonly demo: boolean
+  readonly leave: boolean
+  readonly port: number | undefined
+}
+
+async function run(settings: Settings, { demo, leave, port }: Wanted): Promise<void> {
+  if (port !== undefined && settings.server !== undefined) {
+    throw new CommandEnd(exitCodes.usage, `--port is for a nats-server of its own, and ${settings.server} was named (${settings.sources.server}): leave one of them out`)
+  }
   const stop = new AbortController()
   let running: RunningUp | undefined
   const signals = onStopSignal((_signal, again) => {
@@ -43,7 +53,7 @@ async function run(settings: Settings, demo: boolean, leave: boolean): Promise<v
   const parent = onParentGone(() => stop.abort())
   print(`${styled('bold', 'reeve')} ${ownVersion()}  ${styled('dim', `realm ${settings.realm}, data in ${settings.data}`)}`)
   try {
-    running = await startUp({ settings, demo, clock: systemClock, random: systemRandom, signal: stop.signal })
+    running = await startUp({ settings, demo, ...(port === undefined ? {} : { port }), clock: systemClock, random: systemRandom, signal: stop.signal })
     const shown = demo ? await sample(running, settings, stop.signal) : undefined
     if (stop.signal.aborted) return
     if (leave) {
@@ -97,6 +107,17 @@ async function sample(running: RunningUp, settings: Settings, signal: AbortSigna
   return shown
 }
 
+const libvirtTest = 'test+unix:///default'
+
+async function libvirtAnswers(): Promise<boolean> {
+  try {
+    return (await runCommand('virsh', ['--connect', libvirtTest, 'uri'], { clock: systemClock, deadlineMs: 2_000 })).exit.code === 0
+  } catch (error) {
+    if (error instanceof CannotStart) return false
+    throw error
+  }
+}
+
 async function tryNext(group: string | undefined): Promise<void> {
   const commands: (readonly [string, string])[] = [
     ['reeve service list', 'what the sites provide'],
@@ -108,7 +129,8 @@ async function tryNext(group: string | undefined): Promise<void> {
     ['reeve doctor', 'whether all is well'],
   ]
   if ((await executablesOnPath('virsh', environment()['PATH'])).length > 0) {
-    commands.push(['reeve site add lab libvirt test+unix:///default', 'libvirt is here: its test hypervisor as a site'])
+    const about = (await libvirtAnswers()) ? 'libvirt is here: its test hypervisor as a site' : 'the test hypervisor of libvirt as a site, once libvirtd runs'
+    commands.push([`reeve site add lab libvirt ${libvirtTest}`, about])
   }
   print()
   print(`${styled('bold', 'Try next')} ${styled('dim', '(in another terminal, in this folder; in a clone: npx reeve …)')}`)

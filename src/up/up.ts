@@ -29,6 +29,8 @@ import { Supervised } from './supervisor.ts'
 export interface UpOptions {
   readonly settings: Settings
   readonly demo: boolean
+  /** Of the own nats-server, on the loopback interface; absent: any free one. */
+  readonly port?: number
   readonly clock: Clock
   readonly random: Random
   /** Ends the start, where it aborts before that is done. */
@@ -58,6 +60,8 @@ const skilledAgentsAKind = 2
 /** Together well under the 3 s in which Ctrl-C has to be done. */
 const childGraceMs = 1_300
 const serverGraceMs = 900
+/** Whatever has not ended by then is ended by force: what was acknowledged is on the disk. */
+const stopDeadlineMs = 2_300
 const readyMs = 60_000
 
 /** Throws `FolderInUse`, `NatsServerError`, `Unavailable`, `RealmRefused`, `ChildDidNotStart`, `UpStopped`, `ApiFailure`; then nothing of it runs. */
@@ -133,6 +137,7 @@ class Up implements RunningUp {
       clock,
       folder: this.#folder.server,
       ...(settings.natsServer === undefined ? {} : { program: settings.natsServer }),
+      ...(this.#options.port === undefined ? {} : { port: this.#options.port }),
       onFetch: () => showStatus('fetching nats-server, once …'),
     })
     this.#server = server
@@ -285,6 +290,15 @@ class Up implements RunningUp {
   }
 
   async #stop(): Promise<void> {
+    const deadline = this.#options.clock.after(stopDeadlineMs, () => this.kill())
+    try {
+      await this.#stopInOrder()
+    } finally {
+      deadline.cancel()
+    }
+  }
+
+  async #stopInOrder(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.stop(childGraceMs)))
     await Promise.all([...this.#sites.map((site) => site.stop(childGraceMs / 2)), this.view?.stop().catch(() => {})])
     await this.#coordinator?.close().catch(() => {})
