@@ -58,7 +58,7 @@ export function commandOption(command: Command): Command {
   return command.addOption(new Option('--command <ID>', 'id of this command, to repeat one whose answer never came').argParser(ulidArgument))
 }
 
-function ulidArgument(text: string): string {
+export function ulidArgument(text: string): string {
   if (!isUlid(text)) throw new InvalidArgumentError('it is not a ULID.')
   return text
 }

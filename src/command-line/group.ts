@@ -5,6 +5,7 @@ import type { ExclusiveState } from '../../machines/execution-group/exclusive-st
 import { inputIsTerminal } from '../platform/terminal.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
 import { demandSuccess, followGroup, hasEnded, jobLine } from './follow.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
@@ -147,6 +148,7 @@ async function change(
     for (const job of jobs.jobs) print(jobLine(job))
     return
   }
+  if (destructive && hasEnded(state.phase) && state.phase !== 'cancelled') throw new CommandEnd(exitCodes.refused, `group ${id} is ${state.phase}: there is nothing left to ${what}`)
   if (destructive && !hasEnded(state.phase)) await confirm(`${what} ${said}`, flags['yes'] === true, inputIsTerminal())
   const done = await carryOut({ group: id, actor: actorOf(), command: commandIdOf(flags) })
   if (!flags['wait']) {

@@ -1,6 +1,6 @@
 /** `reeve command`, `reeve lane`: settling commands, looking at lanes. */
 import type { Command } from 'commander'
-import { acting, actorOf, dryRun, json } from './command.ts'
+import { acting, actorOf, dryRun, json, ulidArgument } from './command.ts'
 import { print, printJson, printTable } from './output.ts'
 import { withSession } from './session.ts'
 
@@ -9,7 +9,7 @@ export function registerCommand(program: Command): void {
   dryRun(json(command.command('withdraw')))
     .summary('settle a command whose answer never came')
     .description('Settles a command whose answer never came: it was carried out, or from now on it never will be.')
-    .argument('<id>', 'id of the command, as it was said with exit code 4')
+    .argument('<id>', 'id of the command, as it was said with exit code 4', ulidArgument)
     .option('--group <ID>', 'the group that it was for, where there is one')
     .action(
       acting(async (settings, flags, [id]) =>

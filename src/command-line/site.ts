@@ -1,6 +1,7 @@
 /** `reeve site`: the scope of management. */
 import type { Command } from 'commander'
 import { ApiFailure } from '../../streams/api/errors.ts'
+import { requireId } from '../../streams/subjects.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
 import { adapterOf, adapters } from '../sites/registry.ts'
 import { capabilitiesAt } from '../sites/adapter.ts'
@@ -23,6 +24,7 @@ export function registerSite(program: Command): void {
     .addOption(settingOption('region'))
     .action(
       acting(async (settings, flags, [id, kind, address]) => {
+        requireId('site', id!)
         const adapter = adapterOf(kind!)
         const wrong = adapter.checkAddress(address!)
         if (wrong !== undefined) throw new CommandEnd(exitCodes.usage, wrong)

@@ -37,6 +37,8 @@ export class RealmFold {
   readonly instructions = new Map<string, InstructionState>()
   /** Number and digest-relevant position of the last turn by subject: what the next append on it builds on. */
   readonly tails = new Map<string, { number: number; position: number }>()
+  /** Of the last turn that holds a commit of the group. */
+  readonly groupPositions = new Map<string, number>()
   position = 0
   readonly realmName: string
 
@@ -58,7 +60,10 @@ export class RealmFold {
     this.position = seen.position
     this.tails.set(seen.subject, { number: seen.turn.number, position: seen.position })
     if (at === undefined) return
-    if (at.kind === 'lane') return foldTurn(present(this.lanes, at.lane, (lane) => emptyLane(lane, this.realm.constants)), seen.turn)
+    if (at.kind === 'lane') {
+      for (const commit of seen.turn.commits) if (commit.aggregate === 'group') this.groupPositions.set(commit.id, seen.position)
+      return foldTurn(present(this.lanes, at.lane, (lane) => emptyLane(lane, this.realm.constants)), seen.turn)
+    }
     for (const commit of seen.turn.commits) {
       for (const event of commit.events) {
         switch (at.kind) {

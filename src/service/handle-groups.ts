@@ -69,7 +69,7 @@ export function groupHandlers(context: ServiceContext, sender: LaneSender): Hand
       const fold = await view.current()
       const state = knownGroup(fold, group)
       // A copy of what the view goes on changing; nobody writes into it.
-      return { ok: true, state: structuredClone(exclusiveStateOf(state)) as never, lane: laneOfGroup(group)!, position: fold.position }
+      return { ok: true, state: structuredClone(exclusiveStateOf(state)) as never, lane: laneOfGroup(group)!, position: fold.groupPositions.get(group)! }
     },
 
     async jobs({ group, after, limit }) {

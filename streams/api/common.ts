@@ -3,13 +3,13 @@ import { z } from 'zod'
 import type { MachineState } from '../agent-messages.ts'
 import { idPattern, regionPattern } from '../subjects.ts'
 
-export const id = z.string().regex(idPattern)
+export const id = z.string().regex(idPattern, 'use 1 to 64 letters, digits, "_" or "-"')
 export const siteId = id.describe('realm-wide id of a site')
 export const groupIdText = id.describe('id of an execution group: LANE-COMMANDID')
-export const region = z.string().regex(regionPattern)
+export const region = z.string().regex(regionPattern, 'use 1 to 20 letters, digits, "_" or "-"')
 export const ulid = z
   .string()
-  .regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/)
+  .regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/, 'this is not a ULID')
   .describe('a ULID')
 export const digest = z.string().regex(/^[0-9a-f]{64}$/).describe('SHA-256 in lower-case hex')
 export const count = z.int().min(0)

@@ -73,7 +73,9 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
   const subjects = subjectsOf(realm)
   const info = link.connection.info
   if (!isAtLeast(info?.version ?? '0.0.0', leastServerVersion)) {
-    throw new ServerTooOld(`the nats-server is ${info?.version ?? 'of unknown version'}; Reeve needs ${leastServerVersion} or newer`)
+    throw new ServerTooOld(
+      `the nats-server at ${options.servers.join(', ')} is ${info?.version ?? 'of unknown version'}, and Reeve needs ${leastServerVersion} or newer: upgrade it, or name another server`,
+    )
   }
   // R3 wherever there is a cluster (DESIGN §3).
   const replicas = info?.cluster === undefined ? 1 : 3

@@ -22,7 +22,7 @@ export function durabilityOfServers(answers: readonly unknown[]): Durability {
     if (config?.sync_always === true) continue
     const name = typeof varz?.server_name === 'string' ? varz.server_name : 'a server'
     const seconds = typeof config?.sync_interval === 'number' ? `every ${config.sync_interval / nanosPerSecond} s` : 'at intervals'
-    return { level: 'weak', why: `${name} syncs its log ${seconds}, not on every write: set jetstream.sync_interval: always` }
+    return { level: 'weak', why: `${name} syncs its log ${seconds}, not on every write` }
   }
   return { level: 'synced' }
 }

@@ -11,7 +11,7 @@ export function retryFailed(state: GroupState): Decision<GroupEvent> {
   }
   const job = headJob(state)
   if (headPhase(state) !== 'failed') {
-    return refused('wrong-state', `the outcome of job ${job} of group ${state.group} is not known; settle it first with "reeve group resolve ${state.group} ${job} --as succeeded|failed"`)
+    return refused('wrong-state', `the outcome of job ${job} of group ${state.group} is not known; settle it first with "reeve group resolve ${state.group} ${job} succeeded|failed"`)
   }
   return happened({ type: 'JobRetried', data: { job: state.jobsAdded + 1, retryOf: job! } }, { type: 'GroupUnblocked', data: {} })
 }

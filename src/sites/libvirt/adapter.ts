@@ -52,7 +52,7 @@ class LibvirtConnection implements SiteConnection {
       return { site: this.#record.site, services: domains.map((domain) => domain.service) }
     } catch (error) {
       if (!(error instanceof VirshUnreachable)) throw error
-      throw new SiteUnreachable(`site ${this.#record.site} at ${this.#record.address} cannot be read: ${error.message}`, { cause: error })
+      throw new SiteUnreachable(`site ${this.#record.site} at ${this.#record.address} cannot be read: ${error.message}; is libvirtd running there, and may this user use it?`, { cause: error })
     }
   }
 

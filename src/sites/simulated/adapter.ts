@@ -118,7 +118,7 @@ class SimulatedConnection implements SiteConnection {
   }
 
   #unreachable(why: string, cause?: unknown): SiteUnreachable {
-    return new SiteUnreachable(`site ${this.#record.site} at ${this.#record.address} cannot be read: ${why}`, { cause })
+    return new SiteUnreachable(`site ${this.#record.site} at ${this.#record.address} cannot be read: ${why}; is it running, and is this its address?`, { cause })
   }
 }
 
