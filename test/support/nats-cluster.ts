@@ -39,7 +39,7 @@ export class TestNatsCluster implements AsyncDisposable {
 }
 
 /** Routes name each other, so these ports must be known before any of the servers listens. */
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const holders = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
   await Promise.all(holders.map((holder) => once(holder, 'listening')))
   const ports = holders.map((holder) => (holder.address() as AddressInfo).port)

@@ -16,6 +16,8 @@ export interface NatsServerOptions {
   readonly name?: string
   /** Lines for the configuration file, after those of this module. */
   readonly configuration?: string
+  /** The whole configuration in place of ours, for clients on this port and data in this folder. */
+  readonly whole?: (folder: string, port: number) => string
   /** `always` when absent. */
   readonly syncInterval?: string
 }
@@ -71,9 +73,11 @@ export class TestNatsServer implements AsyncDisposable {
   async start(): Promise<void> {
     if (this.#child !== undefined) throw new Error('this nats-server runs already')
     const configuration = join(this.#folder, 'server.conf')
+    const { whole } = this.#options
+    const portsFile = `ports_file_dir: ${JSON.stringify(this.#folder)}\n`
     await writeFile(
       configuration,
-      [
+      whole !== undefined ? portsFile + whole(join(this.#folder, 'data'), this.#port) : [
         `listen: "127.0.0.1:${this.#port}"`,
         'http: "127.0.0.1:-1"',
         `server_name: "${this.#options.name ?? 'test'}"`,
