@@ -5,6 +5,7 @@ import { canonicalJson, newUlid } from '../../streams/codec.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import type { RunningService } from '../../src/service/service.ts'
+import { eventually } from '../support/eventually.ts'
 import { addTwoSites, startRealm, type TestRealm } from './realm.ts'
 
 let realm: TestRealm
@@ -128,7 +129,8 @@ test('a commit that the service wrote is on the feed with its position', async (
   const group = await open()
   expect(heard[0]).toMatchObject({ position, commit: { aggregate: 'site', id: 'beta', events: [{ type: 'SiteRemoved' }] } })
   expect(heard.some(({ commit }) => commit.aggregate === 'instruction' && group.endsWith(commit.id))).toBe(true)
-  expect(heard.some(({ commit }) => commit.aggregate === 'group' && commit.id === group)).toBe(true)
+  // A lane says its turns after it has answered.
+  await eventually(() => heard.some(({ commit }) => commit.aggregate === 'group' && commit.id === group))
 })
 
 test('services are listed in pages over sites, a site that does not answer is named and hinders nobody', async () => {
