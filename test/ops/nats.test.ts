@@ -18,10 +18,11 @@ async function start(file: string, places: readonly (readonly [RegExp, string])[
   const given = await readFile(new URL(`../../ops/nats/${file}`, import.meta.url), 'utf8')
   const server = await TestNatsServer.start({
     whole: (folder, port) =>
-      [[/^listen: .*$/m, `listen: "127.0.0.1:${port}"`] as const, [/^http: .*$/m, 'http: "127.0.0.1:-1"'] as const, [/store_dir: .*$/m, `store_dir: ${JSON.stringify(folder)}`] as const, ...places].reduce((text, [pattern, place]) => {
-        expect(text).toMatch(pattern)
-        return text.replaceAll(new RegExp(pattern, 'gm'), () => place)
-      }, given),
+      [[/^listen: .*$/m, `listen: "127.0.0.1:${port}"`] as const, [/^http: .*$/m, 'http: "127.0.0.1:-1"'] as const, [/store_dir: .*$/m, `store_dir: ${JSON.stringify(folder)}`] as const, ...places]
+        .reduce((text, [pattern, place]) => {
+          expect(text).toMatch(pattern)
+          return text.replace(pattern, () => place)
+        }, given),
   })
   running.push(server)
   return server
@@ -49,7 +50,7 @@ describe('ops/nats', () => {
     const ports = await freePorts(3)
     const routes = `routes: [ ${ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ')} ]`
     const servers = await Promise.all(
-      ports.map((port, index) => start(`three-nodes-${index + 1}.conf`, [[/^  listen: .*$/, `  listen: "127.0.0.1:${port}"`], [/routes: \[.*\]/, routes]])),
+      ports.map((port, index) => start(`three-nodes-${index + 1}.conf`, [[/^  listen: .*$/m, `  listen: "127.0.0.1:${port}"`], [/routes: \[.*\]/, routes]])),
     )
     expect(await synced(servers)).toEqual({ level: 'synced' })
     const urls = servers.map((server) => server.url)

@@ -1,16 +1,15 @@
 /** `reeve up` as a person runs it: real processes, a real server, Ctrl-C, kill -9, a second start. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { cleanEnvironment, mainFile, reeve } from '../command-line/reeve.ts'
+import { reeve } from '../command-line/reeve.ts'
 import { realNatsServer } from '../server/program.ts'
 import { eventually } from '../support/eventually.ts'
+import { type UpProcess, endAllOf, processesOf, spawnUp } from '../support/up-process.ts'
 
-const startMs = 60_000
 let folder: string
 let natsServer: string
 
@@ -20,50 +19,12 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  for (const pid of processesOf(folder)) process.kill(pid, 'SIGKILL')
-  await eventually(() => processesOf(folder).length === 0, { what: 'the end of every process' })
+  await endAllOf(folder)
   await rm(folder, { recursive: true, force: true, maxRetries: 3 })
 })
 
-/** Every process, but ours, that names the folder: all that `up` starts do. */
-function processesOf(path: string): readonly number[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).map(Number).filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(path) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-    } catch {
-      return false
-    }
-  })
-}
-
-interface Up {
-  readonly child: ChildProcess
-  readonly out: () => string
-  readonly until: (text: string | RegExp) => Promise<unknown>
-}
-
-function up(...args: readonly string[]): Up {
-  const child = spawn(process.execPath, [mainFile, 'up', '--data', join(folder, 'data'), '--nats-server', natsServer, ...args], {
-    cwd: folder,
-    env: cleanEnvironment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  })
-  let out = ''
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => (out += text))
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => (out += text))
-  return {
-    child,
-    out: () => out,
-    until: (text) =>
-      eventually(
-        () => {
-          if (child.exitCode !== null) throw new Error(`up ended with ${child.exitCode}:\n${out}`)
-          return typeof text === 'string' ? out.includes(text) : text.test(out)
-        },
-        { withinMs: startMs, what: `"${text}" in:\n${out}` },
-      ),
-  }
+function up(...args: readonly string[]): UpProcess {
+  return spawnUp(folder, ['--data', join(folder, 'data'), '--nats-server', natsServer, ...args])
 }
 
 const data = () => join(folder, 'data')
