@@ -27,8 +27,8 @@ export interface ElectionTimes {
   readonly retryMs: number
 }
 
-/** Take-over after a death: pingMs / 2 + confirmMs and two writes, about 150 ms; after a hang: leaseMs + stallMs. */
-export const electionTimes: ElectionTimes = { leaseMs: 6_000, pingMs: 100, confirmMs: 60, answerMs: 1_000, retryMs: 200 }
+/** Take-over after a death: pingMs / 2 + confirmMs and two writes, about 200 ms; after a hang: leaseMs + stallMs. */
+export const electionTimes: ElectionTimes = { leaseMs: 6_000, pingMs: 200, confirmMs: 60, answerMs: 1_000, retryMs: 200 }
 
 const renewalsPerLease = 3
 

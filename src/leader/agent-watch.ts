@@ -9,7 +9,7 @@ import { type Clock, type Repeating, every } from '../../streams/ports/clock.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { PresenceWatch } from './presence-watch.ts'
 
-export const agentPingMs = 500
+export const agentPingMs = 1_000
 const answerMs = 2_000
 /** "No responders" in a row after which an agent is silent. */
 const silentAfter = 2
