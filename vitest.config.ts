@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
-const longTests = ['test/**/*.long.test.ts', 'test/long/**/*.test.ts']
+// Whole realms of real processes: minutes on two cores.
+const realmTests = ['test/faults/**/*.test.ts', 'test/command-line/bad-input.test.ts', 'test/command-line/in-a-realm.test.ts']
+const longTests = ['test/**/*.long.test.ts', 'test/long/**/*.test.ts', ...realmTests]
 const packageTests = ['test/package/**/*.test.ts']
 
 export default defineConfig({
