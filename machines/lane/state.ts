@@ -12,7 +12,7 @@ import { type LaneEvent, type LaneEventType, type LanePhase, laneTable } from '.
 export interface KnownCommand {
   readonly aggregate: string
   readonly id: string
-  /** Of the first event that it led to. */
+  /** Of the aggregate after what it led to, as its first answer said it. */
   readonly revision: number
   readonly atMs: number
   readonly withdrawn: boolean
@@ -110,7 +110,7 @@ export function foldCommit(lane: LaneState, commit: FoldableCommit, timeMs: numb
   if (commit.epoch !== undefined && commit.epoch > lane.epoch) lane.epoch = commit.epoch
   // Before the commit's own command, so that one that withdraws or refuses itself is known as that.
   if (commit.aggregate === 'lane') foldLaneCommit(lane, commit, timeMs)
-  if (commit.command !== undefined) know(lane, commit.command, { aggregate: commit.aggregate, id: commit.id, revision: commit.revision, atMs: timeMs, withdrawn: false })
+  if (commit.command !== undefined) know(lane, commit.command, { aggregate: commit.aggregate, id: commit.id, revision: commit.revision + commit.events.length - 1, atMs: timeMs, withdrawn: false })
   if (commit.aggregate === 'group') {
     let group = lane.groups.get(commit.id)
     if (group === undefined) {
