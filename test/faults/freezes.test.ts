@@ -38,7 +38,7 @@ it("a lane's holder is frozen until another has taken the lane: awake again, it 
   const frozen = realm.agent(holder)
   await realm.inCall(group, 'enforced')
   frozen.freeze()
-  await eventually(() => realm.holderOf(lane) !== holder, { withinMs: 20_000, what: `another holder of lane ${lane}` })
+  await eventually(() => realm.holderOf(lane) !== holder, { withinMs: 40_000, what: `another holder of lane ${lane}` })
   frozen.thaw()
   await realm.completes(group)
   const { turns } = await realm.log()
@@ -70,7 +70,7 @@ it('an executor is frozen inside a call until its job is granted again: awake ag
   if (executors.size === 2) realm.agent([...executors][1]!).thaw()
   const [frozen] = executors
   const met = groups.filter(({ executor }) => executor === frozen)
-  for (const { group } of met) await eventually(() => realm.group(group).grant !== null && realm.group(group).grant!.agent !== frozen || realm.group(group).position > 0, { withinMs: 25_000, what: `a second grant in group ${group}` })
+  for (const { group } of met) await eventually(() => realm.group(group).grant !== null && realm.group(group).grant!.agent !== frozen || realm.group(group).position > 0, { withinMs: 40_000, what: `a second grant in group ${group}` })
   realm.agent(frozen!).thaw()
   for (const { group } of groups) await realm.completes(group)
   for (const { site, group } of groups) expect(await realm.changes(site, group), site).toEqual([1, 2, 3, 4])

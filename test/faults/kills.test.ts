@@ -27,7 +27,7 @@ it('of the leader in the middle of a group: another leads, and the group ends', 
   await realm.executing(group, 2)
   const first = realm.leader
   await realm.agent(first).kill()
-  await eventually(() => realm.leader !== first, { what: 'another leader', withinMs: 20_000 })
+  await eventually(() => realm.leader !== first, { what: 'another leader', withinMs: 40_000 })
   await realm.completes(group)
   expect(await realm.changes('desk', group)).toEqual(realm.jobsOf(group))
 }, patienceMs)

@@ -48,10 +48,13 @@ export const realmName = 'reeve'
 export const subjects = subjectsOf(realmName)
 
 /** For a test on a machine that does other things too; nothing waits for it. */
-export const patienceMs = 90_000
+export const patienceMs = 300_000
+
+/** In which a program must have said that it is ready. */
+const startMs = 180_000
 
 /** Facts of the realm, fixed at its founding. */
-export const shortTimes: RealmConstants = { ...defaultConstants, presenceMs: 2_000, siteCallDeadlineMs: 2_000 }
+export const shortTimes: RealmConstants = { ...defaultConstants, presenceMs: 3_000, siteCallDeadlineMs: 2_000 }
 
 export interface AgentWanted {
   readonly id: string
@@ -122,7 +125,10 @@ export class Program {
       log.end()
       return way.close()
     })
-    const [said] = await Promise.race([once(child, 'message'), once(child, 'exit').then((exit) => [{ kind: 'exit', exit }])])
+    const [said] = await Promise.race([
+      once(child, 'message', { signal: AbortSignal.timeout(startMs) }).catch(() => [{ kind: 'silence' }]),
+      once(child, 'exit').then((exit) => [{ kind: 'exit', exit }]),
+    ])
     if ((said as { kind: string }).kind !== 'ready') throw new Error(`${this.name} did not start: ${JSON.stringify(said)}\n${await readFile(join(this.#realm.folder, `${this.name}.log`), 'utf8')}`)
   }
 
@@ -206,7 +212,7 @@ export class FaultRealm implements AsyncDisposable {
     this.#closeApi = () => link.close()
     this.api = apiClient(new NatsBus(link), subjects, { actor: 'program:test' })
     this.service = this.#program('serve', ['serve', '--id', 'one'])
-    await Promise.all([
+    const started = await Promise.allSettled([
       this.service.start(),
       ...agents.map((agent) => this.addAgent(agent)),
       ...Object.entries(sites).map(async ([id, settings]) => {
@@ -216,6 +222,8 @@ export class FaultRealm implements AsyncDisposable {
         this.#pids.set(site.pid, processIdentity(site.pid) ?? '')
       }),
     ])
+    // Only when all of them have been waited for is it known what has to be ended.
+    for (const one of started) if (one.status === 'rejected') throw one.reason
     for (const [id, site] of this.sites) await this.api.call('site', 'add', { site: id, kind: 'simulated', address: site.adapterAddress })
     await this.settled()
   }
@@ -248,7 +256,7 @@ export class FaultRealm implements AsyncDisposable {
         const held = [...lanes.values()].filter(({ holder }) => holder !== null && holder.agent !== realm.leader?.agent)
         return realm.lanes.length > 0 && held.length === realm.lanes.length && [...agents.values()].every(({ phase }) => phase === 'started')
       },
-      { withinMs: 40_000, what: 'a settled realm' },
+      { withinMs: 60_000, what: 'a settled realm' },
     )
   }
 
@@ -287,7 +295,7 @@ export class FaultRealm implements AsyncDisposable {
   #names = 0
 
   /** Resolves with the phase in which it ended, or was stopped (blocked, faulted). */
-  async stopped(group: string, withinMs = 40_000): Promise<string> {
+  async stopped(group: string, withinMs = 60_000): Promise<string> {
     const phase = () => this.group(group).phase
     const stopped = () => groupTable.isFinal(phase()) || phase() === 'blocked' || phase() === 'faulted'
     await eventually(stopped, { withinMs, what: `the end of group ${group}` }).catch((error: unknown) => {
@@ -308,7 +316,7 @@ export class FaultRealm implements AsyncDisposable {
 
   /** Resolves with the agent that holds the lock of the group, once it holds one and so many jobs are settled. */
   async executing(group: string, settledJobs = 0): Promise<string> {
-    return eventually(() => this.group(group).position >= settledJobs && this.group(group).grant?.agent, { what: `an executor in group ${group}`, everyMs: 5, withinMs: 20_000 })
+    return eventually(() => this.group(group).position >= settledJobs && this.group(group).grant?.agent, { what: `an executor in group ${group}`, everyMs: 5, withinMs: 40_000 })
   }
 
   /** A job of the group is inside a call at the site. Resolves with the executor. */
@@ -320,7 +328,7 @@ export class FaultRealm implements AsyncDisposable {
         const calls = await this.sites.get(site)!.journal()
         return calls.some((call) => call.token.scope === group && call.token.revision === grant.revision && call.beganOrder > 0 && call.endedOrder === 0) && grant.agent
       },
-      { what: `a call of group ${group} at site ${site}`, everyMs: 10, withinMs: 20_000 },
+      { what: `a call of group ${group} at site ${site}`, everyMs: 10, withinMs: 40_000 },
     )
   }
 

@@ -66,13 +66,13 @@ it('jobs that require a skill go to agents that reported it and are alive; the o
   expect(await grantees(drill)).not.toContain(realm.leader)
 
   await realm.agent('s1').kill()
-  await eventually(() => realm.view.state.agents.get('s1')!.phase === 'lost', { withinMs: 20_000, what: 'the loss of s1' })
+  await eventually(() => realm.view.state.agents.get('s1')!.phase === 'lost', { withinMs: 40_000, what: 'the loss of s1' })
   const one = await realm.open('desk')
   await realm.completes(one)
   expect(await grantees(one)).toEqual(['s2'])
 
   await realm.agent('s2').kill()
-  await eventually(() => realm.view.state.agents.get('s2')!.phase === 'lost', { withinMs: 20_000, what: 'the loss of s2' })
+  await eventually(() => realm.view.state.agents.get('s2')!.phase === 'lost', { withinMs: 40_000, what: 'the loss of s2' })
   const none = await realm.open('desk')
   // Generic agents go on with what needs no skill; this group waits.
   await realm.completes((await realm.api.call('change', 'apply', { selector: { sites: ['drill'] }, operation: { name: 'rehearse' } })).group!)
