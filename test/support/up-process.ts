@@ -106,7 +106,7 @@ export class RunningRealm implements AsyncDisposable {
 
   /**
    * Everything that people asked for and what became of it, a line an event: equal before and after, nothing was half done. Positions
-   * say less: a refusal may append an empty turn (P4), and agents come and go.
+   * say less: a refusal appends a turn (P4), on record where a lane refused (P15), and agents come and go.
    */
   async asked(): Promise<readonly string[]> {
     const { code, out, err } = await this.run('log', 'tail', '--from', '1', '--no-follow', '--json')
@@ -115,7 +115,7 @@ export class RunningRealm implements AsyncDisposable {
     return turns.flatMap(({ turn }) =>
       turn.commits
         .filter(({ aggregate }) => aggregate !== 'agent' && aggregate !== 'realm')
-        .flatMap(({ aggregate, id, events }) => events.filter(({ type }) => !/^Lane(Taken|Released)$/.test(type)).map(({ type, data }) => `${aggregate} ${id} ${type} ${JSON.stringify(data)}`)),
+        .flatMap(({ aggregate, id, events }) => events.filter(({ type }) => !/^(Lane(Taken|Released)|CommandRefused)$/.test(type)).map(({ type, data }) => `${aggregate} ${id} ${type} ${JSON.stringify(data)}`)),
     )
   }
 
