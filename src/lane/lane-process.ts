@@ -74,7 +74,7 @@ export class LaneProcess {
         hold: () => this.#attempt(this.#hold()),
         release: () => this.#attempt(this.#release()),
         drop: () => this.#drop(),
-        report: () => this.#options.context.logger.error({ lane: this.lane }, 'lane cannot be folded by this build'),
+        report: () => this.#options.context.logger.warn({ lane: this.lane }, 'lane could not be folded; it is looked at again'),
         reconsider: () => this.#becameIdle(),
       },
       onTransition: options.onTransition,
