@@ -18,14 +18,14 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...longTests, ...packageTests],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
         // `npm run test:long`, in CI: campaigns and faults that take minutes.
         extends: true,
-        test: { name: 'long', include: longTests, testTimeout: 600_000, hookTimeout: 60_000 },
+        test: { name: 'long', include: longTests, testTimeout: 900_000, hookTimeout: 300_000 },
       },
       {
         // `npm run test:long`, in CI: the package as others install it.
