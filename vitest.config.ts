@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 // Whole realms of real processes: minutes on two cores.
 const realmTests = ['test/faults/**/*.test.ts', 'test/command-line/bad-input.test.ts', 'test/command-line/in-a-realm.test.ts']
 const longTests = ['test/**/*.long.test.ts', 'test/long/**/*.test.ts', ...realmTests]
+// One realm of real processes at a time: two would fight for two cores, and one of their promises is a time (Ctrl-C).
+const processTests = ['test/up/**/*.test.ts', 'test/agent/process.test.ts', 'test/service/plain-client.test.ts']
 const packageTests = ['test/package/**/*.test.ts']
 
 export default defineConfig({
@@ -17,7 +19,19 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...longTests, ...packageTests],
+          exclude: [...processTests, ...longTests, ...packageTests],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        // `npm test`, after the others.
+        extends: true,
+        test: {
+          name: 'processes',
+          include: processTests,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
