@@ -28,7 +28,7 @@ export function printJson(value: unknown): void {
 
 /** What others wrote may hold anything: no control character reaches the terminal. */
 export function plain(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '�')
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '�')
 }
 
 /** `1 job`, `2 jobs` */
