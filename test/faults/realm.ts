@@ -39,7 +39,7 @@ import { numbersOf } from '../checkers/group-replay.ts'
 import { type ReadLog, commitsOf, readLog } from '../checkers/read.ts'
 import { checkSites } from '../checkers/sites.ts'
 import type { Violation } from '../checkers/violation.ts'
-import { eventually } from '../support/eventually.ts'
+import { type EventuallyOptions, eventually } from '../support/eventually.ts'
 import { TestNatsServer } from '../support/nats-server.ts'
 import { type SimulatedSiteProcess, type SimulatedSiteSettings, startSimulatedSite } from '../support/simulated-site.ts'
 import { Wire } from './wire.ts'
@@ -250,7 +250,7 @@ export class FaultRealm implements AsyncDisposable {
   async settled(): Promise<void> {
     for (const site of this.sites.values()) await site.removeSwitches()
     await Promise.all([this.service, ...this.agents.values()].map((program) => program.start()))
-    await eventually(
+    await this.eventually(
       () => {
         const { lanes, agents, realm } = this.view.state
         const held = [...lanes.values()].filter(({ holder }) => holder !== null && holder.agent !== realm.leader?.agent)
@@ -258,6 +258,16 @@ export class FaultRealm implements AsyncDisposable {
       },
       { withinMs: 60_000, what: 'a settled realm' },
     )
+  }
+
+  /** The same as `eventually`; a failure says where the realm stands and what its programs said. */
+  async eventually<T>(probe: () => T | Promise<T>, options: EventuallyOptions): Promise<Exclude<T, undefined | null | false>> {
+    return eventually(probe, options).catch(async (error: unknown) => {
+      const { lanes, agents, realm } = this.view.state
+      const held = [...lanes.values()].map(({ lane, holder }) => `${lane}: ${holder?.agent ?? 'nobody'}`)
+      const here = [...agents.values()].map(({ agent, phase }) => `${agent}: ${phase}`)
+      throw new Error(`${(error as Error).message}; leader ${realm.leader?.agent}; ${held.join(', ')}; ${here.join(', ')}\n${await this.logs()}`, { cause: error })
+    })
   }
 
   get leader(): string {
@@ -298,7 +308,7 @@ export class FaultRealm implements AsyncDisposable {
   async stopped(group: string, withinMs = 60_000): Promise<string> {
     const phase = () => this.group(group).phase
     const stopped = () => groupTable.isFinal(phase()) || phase() === 'blocked' || phase() === 'faulted'
-    await eventually(stopped, { withinMs, what: `the end of group ${group}` }).catch((error: unknown) => {
+    await this.eventually(stopped, { withinMs, what: `the end of group ${group}` }).catch((error: unknown) => {
       throw new Error(`${(error as Error).message}: ${this.#shown(group)}`, { cause: error })
     })
     return phase()
@@ -316,12 +326,12 @@ export class FaultRealm implements AsyncDisposable {
 
   /** Resolves with the agent that holds the lock of the group, once it holds one and so many jobs are settled. */
   async executing(group: string, settledJobs = 0): Promise<string> {
-    return eventually(() => this.group(group).position >= settledJobs && this.group(group).grant?.agent, { what: `an executor in group ${group}`, everyMs: 5, withinMs: 40_000 })
+    return this.eventually(() => this.group(group).position >= settledJobs && this.group(group).grant?.agent, { what: `an executor in group ${group}`, everyMs: 5, withinMs: 40_000 })
   }
 
   /** A job of the group is inside a call at the site. Resolves with the executor. */
   async inCall(group: string, site: string): Promise<string> {
-    return eventually(
+    return this.eventually(
       async () => {
         const grant = this.group(group).grant
         if (grant === null) return undefined
