@@ -59,11 +59,14 @@ export interface FolderLock {
 /** SQLite's code for a file that another connection has locked. */
 const sqliteBusy = 5
 
-/** Makes the folder where it is missing and takes its lock for as long as this process lives. Throws `FolderInUse` at once. */
+/** A process that was killed gives its locks up a moment after its children have noticed. */
+const dyingHolderMs = 1_000
+
+/** Makes the folder where it is missing and takes its lock for as long as this process lives. Throws `FolderInUse` within about a second. */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   await makeFolder(folder)
   const holderFile = join(folder, 'holder')
-  const file = new DatabaseSync(join(folder, 'lock'), { timeout: 0 })
+  const file = new DatabaseSync(join(folder, 'lock'), { timeout: dyingHolderMs })
   try {
     file.exec('BEGIN EXCLUSIVE')
   } catch (error) {
