@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { runWorld } from '../simulation/world.ts'
 
 const from = 1_000
-const count = 300
+const count = 100
 
 test(`${count} worlds keep the invariants`, async () => {
   const failed: string[] = []
