@@ -23,6 +23,8 @@ export type RefusalCode =
   | 'withdrawn'
   | 'too-old'
   | 'too-far-ahead'
+  | 'format-too-old'
+  | 'quarantined'
 
 export type Decision<E> =
   | { readonly kind: 'events'; readonly events: readonly E[] }

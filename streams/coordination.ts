@@ -22,6 +22,8 @@ export interface PresenceValue {
   readonly build: string
   /** Presence time that this instance goes by (P18); absent: the realm's present one. */
   readonly presenceMs?: number
+  /** Newest format of the realm that this instance knows; absent: 1. */
+  readonly formats?: number
   /** True while the agent is stopping: it takes nothing new. */
   readonly stopping: boolean
 }

@@ -31,9 +31,14 @@ export type RealmEvent =
   | { readonly type: 'LanesDefined'; readonly data: { readonly region: string; readonly lanes: readonly string[] } }
   | { readonly type: 'LeaderElected'; readonly data: { readonly agent: string; readonly instance: string } }
   | { readonly type: 'WeakDurabilityAccepted'; readonly data: { readonly level: 'weak' | 'unknown'; readonly why: string } }
+  /** Since format 2. From here on the log may hold shapes of that format; an older program refuses to start. */
+  | { readonly type: 'FormatRaised'; readonly data: { readonly format: number } }
+  /** Since format 2. The realm leads, but executes nothing until `QuarantineEnded`. */
+  | { readonly type: 'QuarantineBegun'; readonly data: { readonly why: string } }
+  | { readonly type: 'QuarantineEnded'; readonly data: Record<string, never> }
 
-/** Format that this build writes (DESIGN §3: raised by an event when every live agent knows the next). */
-export const formatVersion = 1
+/** Newest format that this build knows and writes (DESIGN §3: a realm's is raised by an event when every live agent knows it). */
+export const formatVersion = 2
 
 export interface RealmState {
   revision: number
@@ -45,6 +50,8 @@ export interface RealmState {
   /** `epoch` is the realm's revision of `LeaderElected`. */
   leader: { readonly agent: string; readonly instance: string; readonly epoch: number } | null
   weakDurability: boolean
+  /** While not null no lock is granted and no executor starts a call. `since` is the realm's revision of `QuarantineBegun`. */
+  quarantine: { readonly why: string; readonly since: number } | null
   /** Type of an event that this build does not know; it must not write then. */
   unknownType: string | null
 }
@@ -59,6 +66,7 @@ export function emptyRealm(): RealmState {
     lanes: [],
     leader: null,
     weakDurability: false,
+    quarantine: null,
     unknownType: null,
   }
 }
@@ -85,9 +93,29 @@ export function foldRealm(state: RealmState, event: RealmEvent): void {
     case 'WeakDurabilityAccepted':
       state.weakDurability = true
       return
+    case 'FormatRaised':
+      // Never lowered: what stands in the log stays there.
+      state.format = Math.max(state.format, event.data.format)
+      return
+    case 'QuarantineBegun':
+      state.quarantine ??= { why: event.data.why, since: state.revision }
+      return
+    case 'QuarantineEnded':
+      state.quarantine = null
+      return
     default: {
       const unknown: never = event
       state.unknownType ??= (unknown as { type: string }).type
     }
   }
+}
+
+/** Whether shapes of this format may be written in the realm. The only question that anybody asks about formats. */
+export function allowsFormat(state: Pick<RealmState, 'format'>, format: number): boolean {
+  return state.format >= format
+}
+
+/** One line for whoever asked for something that the realm's format does not hold yet. */
+export function formatTooOld(format: number, needed: number): string {
+  return `the realm's format is ${format}, this needs ${needed}; it rises when every live agent and service knows it: reeve agent list`
 }

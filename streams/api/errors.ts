@@ -36,6 +36,8 @@ const refusals = {
   withdrawn: { class: 'refused', retryable: false, meaning: 'the command was withdrawn and will never be carried out' },
   'too-old': { class: 'refused', retryable: false, meaning: 'the command id is older than lanes remember (P15): use a new one' },
   'too-far-ahead': { class: 'refused', retryable: false, meaning: 'the command id lies in the future (P15): check the clock of who made it' },
+  'format-too-old': { class: 'refused', retryable: true, meaning: 'the realm is of an older format, which rises when every live agent and service knows the next' },
+  quarantined: { class: 'refused', retryable: true, meaning: 'the realm is in quarantine and executes nothing until it is released' },
 } as const satisfies Record<RefusalCode, ErrorCodeDefinition>
 
 export const errorCodes = {

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { type AgentEvent, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { type InstructionEvent, type InstructionState, absentInstruction, foldInstruction, refuseInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
-import { type RealmEvent, defaultConstants, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
+import { beginQuarantine, endQuarantine, raiseFormat } from '../../machines/realm/decide.ts'
+import { type RealmEvent, allowsFormat, defaultConstants, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { type SiteEvent, type SiteState, absentSite, addSite, foldSite, removeSite } from '../../machines/site/site.ts'
 import { specification } from '../support/decider-specification.ts'
 
@@ -27,6 +28,31 @@ describe('realm', () => {
   it('the epoch is the revision of LeaderElected', () => {
     const elected = (agent: string): RealmEvent => ({ type: 'LeaderElected', data: { agent, instance: `${agent}-i` } })
     expect(fold(founded('one'), elected('a1'), elected('a2')).leader).toEqual({ agent: 'a2', instance: 'a2-i', epoch: 3 })
+  })
+  it('its format is raised and never lowered; a shape of format 2 is allowed from there on', () => {
+    const raised = (format: number): RealmEvent => ({ type: 'FormatRaised', data: { format } })
+    expect(allowsFormat(fold(founded('one')), 2)).toBe(false)
+    expect(allowsFormat(fold(founded('one'), raised(2)), 2)).toBe(true)
+    expect(fold(founded('one'), raised(2), raised(1)).format).toBe(2)
+  })
+  it('quarantine begins and ends; the first reason stays', () => {
+    const begun = (why: string): RealmEvent => ({ type: 'QuarantineBegun', data: { why } })
+    const ended: RealmEvent = { type: 'QuarantineEnded', data: {} }
+    expect(fold(founded('one'), begun('restore'), begun('again')).quarantine).toEqual({ why: 'restore', since: 2 })
+    expect(fold(founded('one'), begun('restore'), ended).quarantine).toBeNull()
+  })
+  it('decides what may be recorded of format and quarantine', () => {
+    const one = fold(founded('one'))
+    expect(raiseFormat(one, 2)).toEqual({ kind: 'events', events: [{ type: 'FormatRaised', data: { format: 2 } }] })
+    expect(raiseFormat(one, 1).kind).toBe('nothing')
+    expect(raiseFormat(emptyRealm(), 2).kind).toBe('refused')
+    expect(beginQuarantine(one, 'x')).toMatchObject({ kind: 'refused', refusal: { code: 'format-too-old' } })
+    const two = fold(founded('one'), { type: 'FormatRaised', data: { format: 2 } })
+    expect(beginQuarantine(two, 'x')).toEqual({ kind: 'events', events: [{ type: 'QuarantineBegun', data: { why: 'x' } }] })
+    expect(endQuarantine(two).kind).toBe('nothing')
+    foldRealm(two, { type: 'QuarantineBegun', data: { why: 'x' } })
+    expect(beginQuarantine(two, 'y').kind).toBe('nothing')
+    expect(endQuarantine(two)).toEqual({ kind: 'events', events: [{ type: 'QuarantineEnded', data: {} }] })
   })
   it('knows that weak durability was accepted, and what it does not know', () => {
     expect(fold({ type: 'WeakDurabilityAccepted', data: { level: 'weak', why: 'x' } }).weakDurability).toBe(true)
