@@ -28,7 +28,8 @@ export interface LaneWatchDeps {
   readonly onUnfit: (lane: HeldLane, why: 'dead' | 'stuck') => void
 }
 
-export const laneWatchTimes = { pingMs: 400, confirmMs: 60, answerMs: 2_000, stuckMs: 5_000, stuckAloneMs: 10_000 } as const
+/** A dead process is found sooner, by `AgentWatch`. */
+export const laneWatchTimes = { pingMs: 1_000, confirmMs: 60, answerMs: 2_000, stuckMs: 5_000, stuckAloneMs: 10_000 } as const
 
 interface Watched {
   readonly held: HeldLane

@@ -133,7 +133,7 @@ class Term {
     const changed = () => this.#signal({ type: 'Changed' })
     this.#lanes = laneClient({ bus, subjects })
     this.#presence = new PresenceWatch({ agents: coordinator.agents, bus, clock, presenceMs: constants.presenceMs, onChange: changed })
-    this.#agents = new AgentWatch({ bus, subjects, clock, presence: this.#presence, onChange: changed })
+    this.#agents = new AgentWatch({ bus, subjects, clock, presence: this.#presence, holders: () => this.#holders(), onChange: changed })
     this.#mappings = new MappingTable(coordinator.mappings, changed)
     this.#fitness = new LaneFitness(clock)
     this.#laneWatch = new LaneWatch({
@@ -144,9 +144,14 @@ class Term {
       position: () => view.state.position,
       onUnfit: (held, why) => {
         context.logger.warn({ lane: held.lane, holder: held.agent, why }, 'the holder of a lane is unfit; mapping the lane elsewhere')
-        this.#fitness.unfit(held.lane, held.agent)
-        if (why === 'dead') this.#agents.suspect(held.agent)
-        changed()
+        // A process may have gone on under a later instance than the one that its `LaneTaken` names (P17); or it was restarted, and is about to take.
+        const sameProcess = why === 'stuck' || this.#fitness.isUnfit(held.lane, held.instance)
+        this.#fitness.unfit(held.lane, held.instance)
+        const present = sameProcess ? this.#agents.instanceOf(held.agent) : undefined
+        if (present !== undefined) this.#fitness.unfit(held.lane, present)
+        // Is the whole agent gone, then all its lanes move at once, and none to it.
+        if (why === 'dead') void this.#agents.suspect(held.agent).then(changed)
+        else changed()
       },
     })
     this.#unfollow = view.onTurn((seen) => this.#see(seen))
@@ -172,6 +177,12 @@ class Term {
     const leader = this.#state.realm.leader
     if (leader !== null && leader.epoch > this.#epoch) this.#deps.onSuperseded(leader.epoch)
     else if (calls || others) this.#signal({ type: 'Changed' })
+  }
+
+  #holders(): ReadonlySet<string> {
+    const agents = new Set<string>()
+    for (const { holder } of this.#state.lanes.values()) if (holder !== null) agents.add(holder.agent)
+    return agents
   }
 
   /** Lanes whose holder is who the mapping names; the others are being handed over. */
@@ -218,7 +229,7 @@ class Term {
     const able = this.#agents.able()
     const lanes = this.#state.realm.lanes.map(({ lane, region }) => {
       const current = this.#mappings.agentOf(lane)
-      const avoid = this.#fitness.unfitFor(lane, current, this.#state.lanes.get(lane)?.holder?.agent)
+      const avoid = this.#fitness.unfitFor(lane, current, this.#state.lanes.get(lane)?.holder?.agent, able)
       return { lane, region, avoid, ...(current === undefined ? {} : { current }) }
     })
     const candidates = able.map(({ agent, region }) => ({ agent, region, leads: agent === this.#context.agent }))
@@ -277,12 +288,9 @@ class Term {
   push(): void {
     const { mappings, lost, expiries, assignments } = this.#plan
     this.#step({ type: 'Pushed' }, async () => {
-      for (const { lane, agent } of mappings) {
-        const written = await this.#mappings.write(lane, agent, this.#epoch)
-        if (written.kind === 'superseded') return this.#deps.onSuperseded(written.epoch)
-        if (written.kind === 'written') this.#fitness.mapped(lane, agent)
-        this.#context.logger.debug({ lane, agent, epoch: this.#epoch, written: written.kind }, 'lane mapped')
-      }
+      // All at once: a dead agent's lanes wait for this.
+      const superseded = await Promise.all(mappings.map(({ lane, agent }) => this.#map(lane, agent)))
+      if (superseded.includes(true)) return
       for (const { group, grant } of expiries) this.#command(group, { kind: 'expire', grant }, `${group.group} ${grant}`)
       for (const { group, assignments: given, complete } of assignments) {
         this.#command(group, { kind: 'assign', assignments: given, ifRevision: group.revision }, group.group, () => {
@@ -291,6 +299,15 @@ class Term {
       }
       for (const { agent, instance } of lost) await this.#recordLost(agent, instance)
     })
+  }
+
+  /** True when the mapping shows a later leader. */
+  async #map(lane: string, agent: string): Promise<boolean> {
+    const written = await this.#mappings.write(lane, agent, this.#epoch)
+    if (written.kind === 'superseded') this.#deps.onSuperseded(written.epoch)
+    else if (written.kind === 'written') this.#fitness.mapped(lane, agent)
+    this.#context.logger.debug({ lane, agent, epoch: this.#epoch, written: written.kind }, 'lane mapped')
+    return written.kind === 'superseded'
   }
 
   /** Not waited for: a lane without a holder must not hold up the others. What fails is tried again in a later round. */

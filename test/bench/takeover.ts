@@ -61,9 +61,15 @@ async function killLeader(realm: BenchRealm, view: RealmView): Promise<number> {
 }
 
 async function killHolder(realm: BenchRealm, view: RealmView): Promise<number> {
-  const leader = (await eventually(() => view.state.realm.leader, { what: 'a leader' })).agent
-  const lanes = await settled(realm, view)
-  const [, victim] = [...lanes].find(([, agent]) => agent !== leader)!
+  const { lanes, victim } = await eventually(
+    async () => {
+      const lanes = await settled(realm, view)
+      const leader = view.state.realm.leader?.agent
+      const victim = [...lanes.values()].find((agent) => agent !== leader)
+      return leader === undefined || victim === undefined ? undefined : { lanes, victim }
+    },
+    { what: 'a holder that does not lead', withinMs: 60_000, everyMs: 50 },
+  )
   const theirs = [...lanes].filter(([, agent]) => agent === victim).map(([lane]) => lane)
   const moved = (async () => {
     for (;;) {
@@ -77,7 +83,7 @@ async function killHolder(realm: BenchRealm, view: RealmView): Promise<number> {
   return took
 }
 
-/** Every lane is held as it is mapped. (One that was killed is passed over for a minute, so not each of them holds one.) */
+/** Every lane is held as it is mapped. */
 async function settled(realm: BenchRealm, view: RealmView): Promise<ReadonlyMap<string, string>> {
   return eventually(
     async () => {
