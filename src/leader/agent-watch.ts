@@ -10,7 +10,7 @@ import type { Subjects } from '../../streams/subjects.ts'
 import type { PresenceWatch } from './presence-watch.ts'
 
 /** Agents that hold lanes are asked every `pingMs`, since groups wait for them; the others every `otherRounds` times that. */
-export const agentWatchTimes = { pingMs: 250, otherRounds: 4, confirmMs: 60, answerMs: 2_000 } as const
+export const agentWatchTimes = { pingMs: 250, otherRounds: 4, confirmMs: 60, answerMs: 1_000 } as const
 
 export interface AgentWatchDeps {
   readonly bus: Bus
@@ -25,7 +25,8 @@ export interface AgentWatchDeps {
 export class AgentWatch {
   readonly #deps: AgentWatchDeps
   readonly #silent = new Set<string>()
-  readonly #asking = new Map<string, Promise<void>>()
+  /** Monotonic time of the first "no responders" since the agent was last heard. */
+  readonly #unheardSinceMs = new Map<string, number>()
   readonly #rounds: Repeating
   #round = 0
   #stopped = false
@@ -52,7 +53,7 @@ export class AgentWatch {
     return this.#latest().get(agent)?.instance
   }
 
-  /** Another watch has found that nobody answers for it. Resolves when it is known whether it is silent. */
+  /** Another watch has found that nobody answers for one of its lanes. Resolves when it was asked. */
   suspect(agent: string): Promise<void> {
     return this.#ask(agent)
   }
@@ -73,38 +74,33 @@ export class AgentWatch {
   }
 
   #askRound(): void {
-    if (this.#deps.bus.link === 'disconnected') return this.#silent.clear()
+    if (this.#deps.bus.link === 'disconnected') {
+      this.#silent.clear()
+      return this.#unheardSinceMs.clear()
+    }
     const all = this.#round++ % agentWatchTimes.otherRounds === 0
     const holders = this.#deps.holders()
-    for (const { agent } of this.#latest().values()) if (all || holders.has(agent)) void this.#ask(agent)
+    for (const { agent } of this.#latest().values()) if (all || holders.has(agent) || this.#silent.has(agent)) void this.#ask(agent)
   }
 
-  #ask(agent: string): Promise<void> {
-    let asking = this.#asking.get(agent)
-    if (asking === undefined) {
-      asking = this.#find(agent).finally(() => this.#asking.delete(agent))
-      this.#asking.set(agent, asking)
+  /** Whatever else is outstanding: a process that died with a question in its hands answers it neither with yes nor with no. */
+  async #ask(agent: string): Promise<void> {
+    const { bus, subjects, clock } = this.#deps
+    const asked = await bus.ask(subjects.toAgent(agent, 'ping'), toBytes({}), { timeoutMs: agentWatchTimes.answerMs })
+    if (this.#stopped || bus.link === 'disconnected') return
+    if (asked.kind === 'answer') {
+      this.#unheardSinceMs.delete(agent)
+      if (this.#silent.delete(agent)) this.#deps.onChange()
+    } else if (asked.kind === 'no-responders' && !this.#silent.has(agent)) {
+      const sinceMs = this.#unheardSinceMs.get(agent)
+      if (sinceMs === undefined) {
+        this.#unheardSinceMs.set(agent, clock.monotonicMs())
+        await pause(clock, agentWatchTimes.confirmMs)
+        if (!this.#stopped) await this.#ask(agent)
+      } else if (clock.monotonicMs() - sinceMs >= agentWatchTimes.confirmMs) {
+        this.#silent.add(agent)
+        this.#deps.onChange()
+      }
     }
-    return asking
-  }
-
-  async #find(agent: string): Promise<void> {
-    const was = this.#silent.has(agent)
-    let asked = await this.#ping(agent)
-    if (asked === 'no-responders' && !was) {
-      await pause(this.#deps.clock, agentWatchTimes.confirmMs)
-      if (this.#stopped) return
-      asked = await this.#ping(agent)
-    }
-    // Unheard while this side was cut off says nothing.
-    if (this.#stopped || this.#deps.bus.link === 'disconnected') return
-    if (asked === 'no-responders') this.#silent.add(agent)
-    else if (asked === 'answer') this.#silent.delete(agent)
-    if (was !== this.#silent.has(agent)) this.#deps.onChange()
-  }
-
-  async #ping(agent: string) {
-    const { bus, subjects } = this.#deps
-    return (await bus.ask(subjects.toAgent(agent, 'ping'), toBytes({}), { timeoutMs: agentWatchTimes.answerMs })).kind
   }
 }

@@ -1,6 +1,8 @@
 /** After `kill -9`: until another leader stands in the log, and until the lanes of a holder have been taken by others. */
 import { systemClock } from '../../src/platform/clock.ts'
+import { systemRandom } from '../../src/platform/random.ts'
 import { RealmView } from '../../src/realm/view.ts'
+import { pause } from '../../streams/ports/clock.ts'
 import { eventually } from '../support/eventually.ts'
 import { BenchRealm } from './realm.ts'
 import { type Row, figure, percentile } from './row.ts'
@@ -44,9 +46,15 @@ function rowsOf(row: string, what: string, took: readonly number[]): Row[] {
   return [figure(`${row}-p50`, what, 'ms', percentile(took, 0.5)), figure(`${row}-p99`, what, 'ms', percentile(took, 0.99), note)]
 }
 
+/** Rounds of those who watch begin at all kinds of times before a death. */
+function anyMoment(): Promise<void> {
+  return pause(systemClock, systemRandom.bytes(1)[0]! * 2)
+}
+
 async function killLeader(realm: BenchRealm, view: RealmView): Promise<number> {
   const { agent, epoch } = await eventually(() => view.state.realm.leader, { what: 'a leader' })
   await settled(realm, view)
+  await anyMoment()
   const next = (async () => {
     for (;;) {
       const leader = view.state.realm.leader!
@@ -70,6 +78,7 @@ async function killHolder(realm: BenchRealm, view: RealmView): Promise<number> {
     },
     { what: 'a holder that does not lead', withinMs: 60_000, everyMs: 50 },
   )
+  await anyMoment()
   const theirs = [...lanes].filter(([, agent]) => agent === victim).map(([lane]) => lane)
   const moved = (async () => {
     for (;;) {
