@@ -102,6 +102,11 @@ export function parseEventSubject(realm: string, subject: string): EventSubject 
   return aggregate === undefined ? undefined : { kind: aggregate, id }
 }
 
+/** Subject of the realm's own events, beside an event subject of whichever kind. */
+export function realmSubjectBeside(eventSubject: string): string {
+  return subjectsOf(eventSubject.slice(0, eventSubject.indexOf('.'))).aggregate('realm', singletons.realm)
+}
+
 /** `<region>-<n>`, n from 1. */
 export function laneName(region: string, number: number): string {
   return `${region}-${number}`

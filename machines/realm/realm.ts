@@ -119,3 +119,8 @@ export function allowsFormat(state: Pick<RealmState, 'format'>, format: number):
 export function formatTooOld(format: number, needed: number): string {
   return `the realm's format is ${format}, this needs ${needed}; it rises when every live agent and service knows it: reeve agent list`
 }
+
+/** One line for whoever asked for something to be executed. */
+export function quarantinedText(why: string): string {
+  return `the realm is in quarantine (${why}): nothing is executed until "reeve realm release"`
+}

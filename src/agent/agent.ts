@@ -9,7 +9,7 @@ import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../
 import { startAgent as agentStarted, stopAgent as agentStopped } from '../../machines/agent/decide.ts'
 import { type LifeCycleEffects, lifeCycleMachine } from '../../machines/agent/life-cycle.ts'
 import type { Decision } from '../../machines/decision.ts'
-import type { RealmConstants, RealmState } from '../../machines/realm/realm.ts'
+import { type RealmConstants, type RealmState, formatVersion } from '../../machines/realm/realm.ts'
 import type { AgentDescription, MachineState, StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import type { Clock, Random, Repeating } from '../../streams/ports/clock.ts'
 import { every, pause } from '../../streams/ports/clock.ts'
@@ -27,7 +27,8 @@ import { type OwnPresence, startPresence } from '../presence/presence.ts'
 import { type HostedMachine, type MachineTransition, type TransitionListener, hostMachine } from '../process/host.ts'
 import { inspectOnBus } from '../process/inspect.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
-import { joinRealm } from '../realm/founding.ts'
+import { RealmRefused, joinRealm, newerThan } from '../realm/founding.ts'
+import { type OwnRealmStanding, followRealm } from '../realm/standing.ts'
 import { RealmView } from '../realm/view.ts'
 import { type OwnSiteDirectory, followSites } from '../sites/directory.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
@@ -49,6 +50,8 @@ export interface AgentOptions extends AgentIdentity {
   readonly expectedRealm?: string
   /** Only taken by the program that founds the realm. */
   readonly constants?: RealmConstants
+  /** `--newest-format`; default: all that this build knows. */
+  readonly newestFormat?: number
   /** Renews presence and lease; on this thread with this coordinator when absent (P8). */
   readonly keeper?: Keeper
   readonly electionTimes?: ElectionTimes
@@ -114,6 +117,7 @@ interface Parts {
   readonly lanes: LaneHosting
   readonly executing: Executing
   readonly sites: OwnSiteDirectory
+  readonly realm: OwnRealmStanding
   readonly keeper: Keeper
   /** Generic agents only. */
   readonly view: RealmView | undefined
@@ -259,26 +263,38 @@ class AgentProcess implements RunningAgent {
         region,
         durability: coordinator.durability,
         acceptWeakDurability,
+        newestFormat: this.#newestFormat,
         ...(constants === undefined ? {} : { constants }),
         ...(expectedRealm === undefined ? {} : { expectedRealm }),
       }),
     )
     if (state === undefined || this.#ending.signal.aborted) return
     this.#realmId = state.realm
-    this.#parts ??= this.#assemble(state.constants)
+    this.#parts ??= this.#assemble(state)
     this.#settleJoined.resolve(state)
     if (coordinator.bus.link === 'connected') this.#machine.send({ type: 'Connected' })
     else this.#machine.send({ type: 'Disconnected' })
   }
   #realmId: string | undefined
 
-  #assemble(constants: RealmConstants): Parts {
+  get #newestFormat(): number {
+    return this.#options.newestFormat ?? formatVersion
+  }
+
+  #assemble(joined: RealmState): Parts {
+    const { constants } = joined
     const { agent, role, region, skills, build, coordinator, clock, random, logger, within = {} } = this.#options
     const failpoint = within.failpoint === undefined ? {} : { failpoint: within.failpoint }
     const subjects = this.#subjects
-    const context: AgentContext = { agent, role, region, skills, build, coordinator, subjects, clock, random, constants, logger }
-    const keeper = this.#options.keeper ?? directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, clock)
     const fail = (error: Error) => void this.#halt({ kind: 'failed', error })
+    const realm = followRealm(coordinator.log, subjects, joined, fail)
+    realm.onChange(() => {
+      const newer = newerThan(realm.state, this.#newestFormat)
+      if (newer !== undefined) fail(new RealmRefused(newer))
+    })
+    const newestFormat = this.#newestFormat
+    const context: AgentContext = { agent, role, region, skills, build, coordinator, subjects, clock, random, constants, realm, newestFormat, logger }
+    const keeper = this.#options.keeper ?? directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, clock)
     const presence = startPresence({ context, keeper, onTransition: this.#report })
     presence.onReplaced((by) => void this.#halt({ kind: 'replaced', by }))
     const lanes = startLaneHost(context, presence, {
@@ -307,7 +323,7 @@ class AgentProcess implements RunningAgent {
       describe: () => this.describe(),
       stop: (request) => this.#stopAsAsked(request),
     })
-    return { context, presence, lanes, executing, sites, keeper, view, leader, election: undefined, repeated, stopAnswering }
+    return { context, presence, lanes, executing, sites, realm, keeper, view, leader, election: undefined, repeated, stopAnswering }
   }
 
   #stopAsAsked(request: StopRequest): StopAnswer {
@@ -454,6 +470,7 @@ class AgentProcess implements RunningAgent {
         await parts.keeper.close()
         await parts.view?.stop()
         await parts.sites.close()
+        await parts.realm.close()
       }
     }
     const error = end.kind === 'failed' ? end.error : new CannotGoOn(`agent ${this.agent} has ended: ${end.kind}`)

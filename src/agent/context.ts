@@ -9,6 +9,7 @@ import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { ExecutorRole } from '../../streams/coordination.ts'
 import type { AssignedMessage, GrantsMessage, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { Subjects } from '../../streams/subjects.ts'
+import type { RealmStanding } from '../realm/standing.ts'
 import type { SiteConnection } from '../sites/adapter.ts'
 
 /** Constant message plus fields (levels: docs/logging.md). The part of pino that is used. */
@@ -34,6 +35,10 @@ export interface AgentContext extends AgentIdentity {
   readonly clock: Clock
   readonly random: Random
   readonly constants: RealmConstants
+  /** Format and quarantine, as they are now. */
+  readonly realm: RealmStanding
+  /** Newest format of the realm that this program goes along with. */
+  readonly newestFormat: number
   readonly logger: Logger
 }
 

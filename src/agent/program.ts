@@ -33,6 +33,8 @@ export interface AgentProgramOptions {
   readonly durability?: Durability
   /** Only taken by the program that founds the realm. */
   readonly constants?: RealmConstants
+  /** `--newest-format`; default: all that this build knows. */
+  readonly newestFormat?: number
   /** Called when it is present and takes part. */
   readonly onReady?: (instance: string) => void
 }
@@ -90,6 +92,7 @@ export async function runAgentProgram(options: AgentProgramOptions): Promise<Age
         acceptWeakDurability: options.acceptWeakDurability,
         ...(expectedRealm === undefined ? {} : { expectedRealm }),
         ...(options.constants === undefined ? {} : { constants: options.constants }),
+        ...(options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }),
       })
       const signals = onStopSignal((signal, again) => {
         logger.info({ signal, again }, again ? 'ending at once' : 'stopping')

@@ -4,7 +4,7 @@ import { pause } from '../../streams/ports/clock.ts'
 import { systemClock } from '../platform/clock.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { counted, print, printFields, printJson, printTable } from './output.ts'
+import { counted, plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
 import { registerAgentProgram } from './programs.ts'
 import { type Session, withSession } from './session.ts'
@@ -19,13 +19,15 @@ export function registerAgent(program: Command): void {
       acting(async (settings, flags) =>
         withSession(settings, async ({ ask }) => {
           const agents = await allPages((after) => ask('agent', 'list', { limit: 1000, ...after }), (page) => page.agents)
-          if (flags['json']) return printJson({ ok: true, agents })
+          const { quarantine } = await ask('realm', 'show', {})
+          if (flags['json']) return printJson({ ok: true, agents, quarantine })
           printTable(
             [
               { head: 'agent', cell: (row) => row.agent },
               { head: 'role', cell: (row) => (row.leading ? `${row.role}, leader` : row.role) },
               { head: 'state', cell: (row) => (row.present ? 'alive' : row.phase === 'started' ? 'silent' : row.phase) },
               { head: 'region', cell: (row) => row.region },
+              { head: 'format', align: 'right', cell: (row) => row.formats ?? '-' },
               { head: 'skills', cell: (row) => row.skills.join(' ') || '-' },
               { head: 'lanes', cell: (row) => row.lanes.join(' ') || '-' },
               { head: 'queue', align: 'right', cell: (row) => row.assigned },
@@ -34,6 +36,7 @@ export function registerAgent(program: Command): void {
             agents,
             'no agents yet; "reeve agent" starts one',
           )
+          if (quarantine !== null) print(styled('yellow', plain(`quarantine (${quarantine.why}): nothing is executed until "reeve realm release"`)))
         }),
       ),
     )
@@ -55,6 +58,7 @@ export function registerAgent(program: Command): void {
             ['region', shown.region],
             ['skills', shown.skills.join(', ') || '-'],
             ['build', shown.build],
+            ['format', shown.formats === null ? '-' : `knows up to ${shown.formats}`],
             ['lanes', shown.lanes.join(', ') || '-'],
             ['queue', `${shown.assigned} jobs, ${shown.executing} executing`],
           ])

@@ -23,7 +23,7 @@ export function acting(act: Act): (...given: unknown[]) => Promise<void> {
 }
 
 const valueNames: Partial<Record<SettingName, string>> = {
-  server: 'URL', realm: 'NAME', data: 'DIR', region: 'ID', 'nats-server': 'PATH', 'monitoring-url': 'URL', user: 'NAME',
+  server: 'URL', realm: 'NAME', data: 'DIR', region: 'ID', 'nats-server': 'PATH', 'monitoring-url': 'URL', 'newest-format': 'N', user: 'NAME',
 }
 
 /** Options that every command takes, before or after its name. */

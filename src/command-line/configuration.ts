@@ -5,6 +5,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
+import { formatVersion } from '../../machines/realm/realm.ts'
 import { realmNamePattern, regionPattern } from '../../streams/subjects.ts'
 import { fileFacts, readTextFile, systemErrorCode } from '../platform/folders.ts'
 import { type Environment } from '../platform/process.ts'
@@ -20,6 +21,7 @@ const shape = {
   'nats-server': z.string().min(1, 'give the path of a program'),
   'monitoring-url': z.string().regex(/^https?:\/\/[^\s/@]+$/, 'give a URL such as http://127.0.0.1:8222'),
   'accept-weak-durability': z.boolean('say true or false'),
+  'newest-format': z.int('give a whole number').min(1).max(formatVersion, `this build knows formats up to ${formatVersion}`),
   user: z.string().min(1),
   password: z.string().min(1),
   token: z.string().min(1),
@@ -38,6 +40,7 @@ export const settingTexts: Readonly<Record<SettingName, string>> = {
   'nats-server': 'path of the nats-server program that "reeve up" is to use',
   'monitoring-url': 'monitoring page of the NATS server, which says whether every write is synced',
   'accept-weak-durability': 'go on with a server that does not sync every write; recorded in the log',
+  'newest-format': 'format of the realm that the program goes no further than, for an upgrade in stages; default: all that it knows',
   user: 'login at the NATS server',
   password: 'login at the NATS server',
   token: 'login at the NATS server',
@@ -52,6 +55,7 @@ export interface Settings {
   readonly natsServer: string | undefined
   readonly monitoringUrl: string | undefined
   readonly acceptWeakDurability: boolean
+  readonly newestFormat: number | undefined
   readonly login: { readonly user?: string; readonly pass?: string; readonly token?: string }
   /** Where each value that was given came from. */
   readonly sources: Readonly<Partial<Record<SettingName, string>>>
@@ -90,7 +94,7 @@ export async function settingsOf(asked: Asked): Promise<Settings> {
     const text = environment[variableOf(name)]
     if (text !== undefined && text !== '') take(name, typedText(name, text), `environment ${variableOf(name)}`)
     const flag = flags[camel(name)]
-    if (flag !== undefined) take(name, flag, `--${name}`)
+    if (flag !== undefined) take(name, typeof flag === 'string' ? typedText(name, flag) : flag, `--${name}`)
   }
   for (const name of settingNames) {
     if (values[name] === undefined) continue
@@ -113,6 +117,7 @@ export async function settingsOf(asked: Asked): Promise<Settings> {
     natsServer: given['nats-server'] === undefined ? undefined : resolve(workingFolder, given['nats-server']),
     monitoringUrl: given['monitoring-url'],
     acceptWeakDurability: given['accept-weak-durability'] ?? false,
+    newestFormat: given['newest-format'],
     login: {
       ...(given.user === undefined ? {} : { user: given.user }),
       ...(given.password === undefined ? {} : { pass: given.password }),
@@ -155,6 +160,7 @@ async function fileValues(path: string, mustBe: boolean, violations: string[]): 
 }
 
 function typedText(name: SettingName, text: string): unknown {
+  if (name === 'newest-format') return /^\d{1,9}$/.test(text) ? Number(text) : text
   if (name !== 'accept-weak-durability') return text
   return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : text
 }

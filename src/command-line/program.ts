@@ -11,6 +11,7 @@ import { registerGroup } from './group.ts'
 import { registerLog } from './log.ts'
 import { registerMachine } from './machine.ts'
 import { registerServe, registerSimulatedSite } from './programs.ts'
+import { registerRealm } from './realm.ts'
 import { registerCommand, registerLane } from './realm-commands.ts'
 import { registerReplay } from './replay.ts'
 import { registerService } from './service.ts'
@@ -37,6 +38,7 @@ export function buildProgram(): Command {
   registerCommand(program)
   program.commandsGroup('Looking:')
   registerLane(program)
+  registerRealm(program)
   registerReplay(program)
   registerLog(program)
   registerMachine(program)

@@ -51,6 +51,7 @@ function programOptions(command: Command): Command {
     .addOption(settingOption('region'))
     .addOption(settingOption('monitoring-url'))
     .addOption(settingOption('accept-weak-durability'))
+    .addOption(settingOption('newest-format'))
 }
 
 export function registerAgentProgram(program: Command): Command {

@@ -22,21 +22,29 @@ export function registerUp(program: Command): void {
     .description('Runs everything on this machine: a nats-server of its own (or --server), agents and the service interface, each a process. Ctrl-C ends all of it.')
     .option('--demo', 'with two simulated desktop sites; the first start carries out a sample change')
     .option('--exit', 'end when the sample change is done')
+    .option('--quarantine [WHY]', 'execute nothing until "reeve realm release": it is in the log before any agent starts')
     .option('--port <PORT>', 'port of its own nats-server on the loopback interface; default: any free one', wholeNumber(1, 65_535))
     .addOption(settingOption('nats-server'))
     .addOption(settingOption('monitoring-url'))
     .addOption(settingOption('region'))
     .addOption(settingOption('accept-weak-durability'))
-    .action(acting((settings, flags) => run(settings, { demo: flags['demo'] === true, leave: flags['exit'] === true, port: flags['port'] as number | undefined })))
+    .addOption(settingOption('newest-format'))
+    .action(acting((settings, flags) => run(settings, { demo: flags['demo'] === true, leave: flags['exit'] === true, quarantine: quarantineOf(flags['quarantine']), port: flags['port'] as number | undefined })))
 }
 
 interface Wanted {
   readonly demo: boolean
   readonly leave: boolean
   readonly port: number | undefined
+  /** Why, in one line. */
+  readonly quarantine: string | undefined
 }
 
-async function run(settings: Settings, { demo, leave, port }: Wanted): Promise<void> {
+function quarantineOf(flag: unknown): string | undefined {
+  return flag === undefined || flag === false ? undefined : typeof flag === 'string' && flag.trim() !== '' ? flag.trim().slice(0, 500) : 'started with --quarantine'
+}
+
+async function run(settings: Settings, { demo, leave, port, quarantine }: Wanted): Promise<void> {
   if (port !== undefined && settings.server !== undefined) {
     throw new CommandEnd(exitCodes.usage, `--port is for a nats-server of its own, and ${settings.server} was named (${settings.sources.server}): leave one of them out`)
   }
@@ -53,8 +61,8 @@ async function run(settings: Settings, { demo, leave, port }: Wanted): Promise<v
   const parent = onParentGone(() => stop.abort())
   print(`${styled('bold', 'reeve')} ${ownVersion()}  ${styled('dim', `realm ${settings.realm}, data in ${settings.data}`)}`)
   try {
-    running = await startUp({ settings, demo, ...(port === undefined ? {} : { port }), clock: systemClock, random: systemRandom, signal: stop.signal })
-    const shown = demo ? await sample(running, settings, stop.signal) : undefined
+    running = await startUp({ settings, demo, ...(quarantine === undefined ? {} : { quarantine }), ...(port === undefined ? {} : { port }), clock: systemClock, random: systemRandom, signal: stop.signal })
+    const shown = demo && !running.quarantined ? await sample(running, settings, stop.signal) : undefined
     if (stop.signal.aborted) return
     if (leave) {
       if (shown !== undefined && shown.state.phase !== 'completed') throw new CommandEnd(exitCodes.failed, whyStopped(shown))

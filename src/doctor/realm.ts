@@ -1,4 +1,5 @@
 /** What the realm says of itself through its service interface: leader, lanes, agents, sites. */
+import { formatVersion } from '../../machines/realm/realm.ts'
 import type { Session } from '../command-line/session.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 
@@ -10,6 +11,8 @@ export async function checkRealm(ask: Ask): Promise<readonly Finding[]> {
   const { lanes } = await ask('lane', 'list', {})
   return [
     ok('service', `service ${realm.service.id} answers; the log is at position ${realm.position}`),
+    ...quarantine(realm.quarantine),
+    ...format(realm.format, agents),
     leader(realm.leader, agents),
     ...agentFindings(agents),
     laneFinding(lanes),
@@ -17,7 +20,19 @@ export async function checkRealm(ask: Ask): Promise<readonly Finding[]> {
   ]
 }
 
-type Agents = readonly { readonly agent: string; readonly role: string; readonly present: boolean; readonly phase: string }[]
+function quarantine(begun: { readonly why: string } | null): readonly Finding[] {
+  return begun === null ? [] : [problem('quarantine', `the realm is in quarantine (${begun.why}): nothing is executed`, 'end it with "reeve realm release" once all is well')]
+}
+
+/** Who keeps the realm at an older format than this build knows. */
+function format(now: number, agents: Agents): readonly Finding[] {
+  if (now >= formatVersion) return [ok('format', `the realm has format ${now}`)]
+  const behind = agents.filter(({ formats }) => formats !== null && formats < formatVersion).map(({ agent }) => agent)
+  const why = behind.length === 0 ? 'services are not listed here; it rises within seconds once all know it' : `it stays there while ${behind.join(', ')} know no newer one`
+  return [note('format', `the realm has format ${now}, this build knows ${formatVersion}: ${why}`, 'upgrade every agent and service; then what needs the newer format can be used')]
+}
+
+type Agents = readonly { readonly agent: string; readonly formats: number | null; readonly role: string; readonly present: boolean; readonly phase: string }[]
 
 function leader(named: { readonly agent: string } | null, agents: Agents): Finding {
   if (!agents.some((agent) => agent.present && agent.role === 'generic')) {

@@ -5,7 +5,7 @@
  * Owns: the grants that it holds, and for each group the highest token that it ever took, finished or gave up (P21).
  * 1. A grant with a token at or below the mark never starts anything.
  * 2. "Stopped" is said of a grant only when no call of it runs (P19).
- * 3. No call starts without an acknowledged, fresh presence of the very instance that the grant names (P18).
+ * 3. No call starts while the realm is in quarantine, as far as this process has heard, nor without an acknowledged, fresh presence of the very instance that the grant names (P18).
  */
 import { fromBytes } from '../../streams/coordination.ts'
 import type { AssignedMessage, GrantMessage, GrantRef, GrantsMessage, LaneAnnounced } from '../../streams/lane-protocol.ts'
@@ -79,7 +79,8 @@ class RunningExecutor implements Executing {
       mappings.watch((change) => {
         if (change.kind === 'set' && change.entry.key.startsWith('lane.')) this.#link(change.entry.key.slice('lane.'.length))
       }),
-      { stop: presence.onNewInstance(() => this.#onNewInstance()) },
+      { stop: presence.onNewInstance(() => this.#handBackNotBegun()) },
+      { stop: context.realm.onChange(() => this.#onRealm()) },
     ]
   }
 
@@ -124,7 +125,7 @@ class RunningExecutor implements Executing {
         incarnation: coordinator.log.incarnation,
         workHere: (name, request) => this.#lanes.workHere(name, request),
         instance: () => this.#presence.instance,
-        capacity: () => (this.#draining || !this.#presence.acknowledged ? 0 : (this.#options.capacityPerLane ?? defaultCapacityPerLane)),
+        capacity: () => (this.#draining || this.#quarantined || !this.#presence.acknowledged ? 0 : (this.#options.capacityPerLane ?? defaultCapacityPerLane)),
         held: () => this.#heldOf(lane),
         onGrants: (message) => this.#onGrants(lane, message),
         onSettled: () => this.#settled(),
@@ -166,11 +167,11 @@ class RunningExecutor implements Executing {
     const former = this.#held.get(message.group)
     // A higher token of the group: the former grant is not open any more (I1).
     former?.abort()
-    if (this.#draining || message.instance !== this.#presence.instance) {
+    if (this.#draining || this.#quarantined || message.instance !== this.#presence.instance) {
       this.#link(lane).report([], ref)
       return
     }
-    const environment = { clock: this.#context.clock, presence: this.#presence, sites: this.#sites }
+    const environment = { clock: this.#context.clock, quarantined: () => this.#quarantined, presence: this.#presence, sites: this.#sites }
     const held = new HeldGrant(message, lane, this.#options.failpoint === undefined ? environment : { ...environment, failpoint: this.#options.failpoint })
     this.#held.set(message.group, held)
     void this.#run(held)
@@ -199,8 +200,17 @@ class RunningExecutor implements Executing {
     this.#updateQueue()
   }
 
-  /** P17: what was not begun is dropped; what runs ends by itself and starts no further call. */
-  #onNewInstance(): void {
+  get #quarantined(): boolean {
+    return this.#context.realm.state.quarantine !== null
+  }
+
+  #onRealm(): void {
+    if (this.#quarantined) return this.#handBackNotBegun()
+    for (const link of this.#links.values()) link.nudge()
+  }
+
+  /** P17, and at the beginning of a quarantine: what was not begun is dropped; what runs ends by itself and starts no further call. */
+  #handBackNotBegun(): void {
     for (const grant of this.#held.values()) grant.stop()
     for (const link of this.#links.values()) link.nudge()
   }

@@ -19,6 +19,7 @@ const presencePollMs = 50
 export interface GrantEnvironment {
   readonly clock: Clock
   readonly presence: Presence
+  readonly quarantined: () => boolean
   readonly sites: SiteDirectory
   readonly failpoint?: (name: ExecutorFailpoint) => Promise<void>
 }
@@ -92,10 +93,10 @@ export class HeldGrant {
 
   /** Waits while the presence is only in doubt; false once it is lost, or somebody said stop. */
   async #mayCall(): Promise<boolean> {
-    const { presence } = this.#environment
+    const { presence, quarantined } = this.#environment
     const { instance } = this.message
     while (!this.#stopped) {
-      if (presence.instance !== instance) return false
+      if (presence.instance !== instance || quarantined()) return false
       if (presence.acknowledged && presence.mayStartCall(instance)) return true
       await this.#pause(presencePollMs)
     }

@@ -12,7 +12,8 @@ import type { GroupState } from '../../machines/execution-group/state.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
 import type { LaneEvent } from '../../machines/lane/machine.ts'
 import { foldCommit } from '../../machines/lane/state.ts'
-import type { RealmConstants } from '../../machines/realm/realm.ts'
+import { type RealmConstants, formatTooOld } from '../../machines/realm/realm.ts'
+import { missingFormat } from '../../machines/realm/shapes.ts'
 import { appendTurn } from '../../streams/append.ts'
 import { digestOf, encodeTurnAndCommits, newUlid } from '../../streams/codec.ts'
 import { type Commit, schemaVersion } from '../../streams/envelope.ts'
@@ -29,6 +30,7 @@ import type { Clock, Random, Repeating } from '../../streams/ports/clock.ts'
 import { every, pause } from '../../streams/ports/clock.ts'
 import type { EventLog } from '../../streams/ports/event-log.ts'
 import type { Logger } from '../agent/context.ts'
+import type { RealmStanding } from '../realm/standing.ts'
 import { Schedule } from './schedule.ts'
 import { TurnBuilder } from './turn-builder.ts'
 
@@ -61,6 +63,7 @@ export interface HolderOptions {
   readonly clock: Clock
   readonly random: Random
   readonly constants: RealmConstants
+  readonly realm: RealmStanding
   readonly openDeadlineMs: number
   readonly logger: Logger
   /** Acknowledged turns, in order, before any answer leaves. */
@@ -102,6 +105,7 @@ export class LaneHolder {
   readonly #openings = new Map<string, { parts: number; sinceMs: number }>()
   readonly #deadlines: Repeating
   readonly #idleChecks: Repeating
+  readonly #unfollowRealm: () => void
   #appended = false
   #inFlight = false
   #state: 'holding' | 'releasing' | 'ended' = 'holding'
@@ -124,6 +128,8 @@ export class LaneHolder {
       if (!this.#appended) this.verifyTail()
       this.#appended = false
     })
+    // What was held back by the quarantine is granted at once when that ends.
+    this.#unfollowRealm = options.realm.onChange(() => this.#nudge())
     this.#finished = this.#run()
   }
 
@@ -206,6 +212,7 @@ export class LaneHolder {
     this.#state = 'ended'
     this.#deadlines.stop()
     this.#idleChecks.stop()
+    this.#unfollowRealm()
     // Says nothing about what became of the requests, only that they are to be repeated elsewhere (P5).
     for (const { answer } of this.#work.values()) answer({ kind: 'not-the-holder' })
     for (const { answer } of this.#commands) answer({ kind: 'not-the-holder' })
@@ -236,10 +243,10 @@ export class LaneHolder {
 
   /** False when holding is over. */
   async #turn(): Promise<boolean> {
-    const { clock, log, constants } = this.#options
+    const { clock, log, constants, realm } = this.#options
     const nowMs = clock.monotonicMs()
     const timeMs = Math.max(clock.nowMs(), this.#lane.timeMs)
-    const builder = new TurnBuilder({ lane: this.#lane, schedule: this.#schedule, constants, incarnation: log.incarnation, timeMs })
+    const builder = new TurnBuilder({ lane: this.#lane, schedule: this.#schedule, constants, realm: realm.state, incarnation: log.incarnation, timeMs })
     const works: WaitingWork[] = []
     for (const [agent, waiting] of this.#work) {
       const { request } = waiting
@@ -336,7 +343,12 @@ export class LaneHolder {
   }
 
   async #append(commits: readonly Commit[], timeMs: number): Promise<boolean> {
-    const { log, clock, random, subject, failpoint } = this.#options
+    const { log, clock, random, subject, failpoint, realm } = this.#options
+    const { format } = realm.state
+    for (const { events } of commits) {
+      const missing = missingFormat(format, events)
+      if (missing !== undefined) throw new Error(`a turn with a shape that the realm does not hold was decided: ${formatTooOld(format, missing)}`)
+    }
     const turn = newUlid(clock.nowMs(), random)
     const number = this.#lane.number + 1
     const encoded = encodeTurnAndCommits({ turn, schema: schemaVersion, incarnation: log.incarnation, number, timeMs, previous: this.#tail.digest, commits })

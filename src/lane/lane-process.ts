@@ -235,7 +235,7 @@ export class LaneProcess {
 
   async #hold(): Promise<void> {
     const { context, times, failpoint, local, onFatal } = this.#options
-    const { coordinator, subjects, clock, random, constants, logger, agent } = context
+    const { coordinator, subjects, clock, random, constants, realm, logger, agent } = context
     const { bus, log } = coordinator
     const { state, tail, recent } = this.#folded
     const holder: LaneHolder = new LaneHolder({
@@ -248,6 +248,7 @@ export class LaneProcess {
       clock,
       random,
       constants,
+      realm,
       openDeadlineMs: times.openDeadlineMs,
       logger,
       onTurn: (turn) => this.#feed.say(turn),

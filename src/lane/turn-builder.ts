@@ -16,7 +16,8 @@ import { sizeBytes } from '../../machines/execution-group/limits.ts'
 import { judgeCommand, refuseCommand, withdrawCommand } from '../../machines/lane/decide.ts'
 import { type KnownCommand, type LaneState, foldCommit } from '../../machines/lane/state.ts'
 import type { LaneEvent } from '../../machines/lane/machine.ts'
-import type { RealmConstants } from '../../machines/realm/realm.ts'
+import { type RealmConstants, type RealmState, formatTooOld, quarantinedText } from '../../machines/realm/realm.ts'
+import { missingFormat } from '../../machines/realm/shapes.ts'
 import { isUlid, ulidTimeMs } from '../../streams/codec.ts'
 import type { Commit } from '../../streams/envelope.ts'
 import type {
@@ -65,6 +66,7 @@ export class TurnBuilder {
   readonly #lane: LaneState
   readonly #schedule: Schedule
   readonly #constants: RealmConstants
+  readonly #realm: Pick<RealmState, 'format' | 'quarantine'>
   readonly #incarnation: number
   readonly #timeMs: number
 
@@ -72,6 +74,7 @@ export class TurnBuilder {
     readonly lane: LaneState
     readonly schedule: Schedule
     readonly constants: RealmConstants
+    readonly realm: Pick<RealmState, 'format' | 'quarantine'>
     readonly incarnation: number
     /** Time of the turn. */
     readonly timeMs: number
@@ -79,6 +82,7 @@ export class TurnBuilder {
     this.#lane = options.lane
     this.#schedule = options.schedule
     this.#constants = options.constants
+    this.#realm = options.realm
     this.#incarnation = options.incarnation
     this.#timeMs = options.timeMs
   }
@@ -139,6 +143,8 @@ export class TurnBuilder {
     const state = this.#lane.groups.get(command.group) ?? absentGroup(command.group)
     const decision = this.#decide(state, command)
     if (decision.kind === 'refused') return this.#refuse(command, decision.refusal)
+    const missing = decision.kind === 'events' ? missingFormat(this.#realm.format, decision.events) : undefined
+    if (missing !== undefined) return this.#no({ code: 'format-too-old', text: formatTooOld(this.#realm.format, missing) })
     if (decision.kind === 'nothing') {
       this.needsProof = true
       return ({ position, number }) => ({ kind: 'done', group: command.group, revision: state.revision, number, position, known: true })
@@ -162,6 +168,8 @@ export class TurnBuilder {
   askByName(request: WorkRequest, asks: { readonly group: string; readonly job: number }): { code: string; text: string } | undefined {
     const state = this.#lane.groups.get(asks.group)
     if (state === undefined) return { code: 'unknown-group', text: `lane ${this.#lane.lane} holds no group ${asks.group}` }
+    const { quarantine } = this.#realm
+    if (quarantine !== null) return { code: 'quarantined', text: quarantinedText(quarantine.why) }
     const decision = grantLock(state, this.#request(request, 1, asks.job))
     if (decision.kind === 'refused') return decision.refusal
     if (decision.kind === 'events') this.#grant(state, decision.events, request)
@@ -170,6 +178,7 @@ export class TurnBuilder {
 
   /** To whoever offers room, what waits in its queue. */
   grantLocks(nowMs: number): void {
+    if (this.#realm.quarantine !== null) return
     for (const executor of this.#schedule.executors()) {
       if (nowMs - executor.heardMs > executorSilenceMs) continue
       let room = this.#schedule.room(executor)

@@ -14,6 +14,7 @@ import type { GroupState } from '../../machines/execution-group/state.ts'
 import { expiresAtMs } from '../../machines/placement/expiry.ts'
 import { type JobCandidate, placeJobs } from '../../machines/placement/jobs.ts'
 import { placeLanes } from '../../machines/placement/lanes.ts'
+import { riseTo } from '../../machines/realm/rise.ts'
 import { jobsToAssign } from '../../machines/placement/unassigned.ts'
 import type { LaneCommandAnswer, LaneCommandBody } from '../../streams/lane-protocol.ts'
 import type { Timer } from '../../streams/ports/clock.ts'
@@ -25,6 +26,7 @@ import { type HostedMachine, type TransitionListener, hostMachine } from '../pro
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import type { RealmFold, RealmView, TurnSeen } from '../realm/view.ts'
 import { AgentWatch } from './agent-watch.ts'
+import { riseIfAllKnow } from './format-rise.ts'
 import { GroupWatch } from './group-watch.ts'
 import { LaneWatch } from './lane-watch.ts'
 import { LaneFitness } from './lane-fitness.ts'
@@ -95,6 +97,8 @@ interface Plan {
   expiries: { readonly group: GroupState; readonly grant: number }[]
   toAssign: readonly GroupState[]
   assignments: { readonly group: GroupState; readonly assignments: readonly Assignment[]; readonly complete: boolean }[]
+  /** The realm's format may rise. */
+  rise: boolean
 }
 
 /** One time of leading, under one epoch. */
@@ -251,8 +255,9 @@ class Term {
     }
     this.#remind(nextMs - nowMs)
     plan.toAssign = this.#groups!.toAssign().filter((group) => !this.#underWay.has(group.group))
+    plan.rise = riseTo(this.#state.realm, this.#presence.present(), this.#inDoubt()) !== undefined
     this.#plan = plan
-    this.#signal({ type: 'Compared', differs: plan.mappings.length + plan.lost.length + plan.expiries.length + plan.toAssign.length > 0 })
+    this.#signal({ type: 'Compared', differs: plan.rise || plan.mappings.length + plan.lost.length + plan.expiries.length + plan.toAssign.length > 0 })
   }
 
   place(): void {
@@ -286,7 +291,7 @@ class Term {
   }
 
   push(): void {
-    const { mappings, lost, expiries, assignments } = this.#plan
+    const { mappings, lost, expiries, assignments, rise } = this.#plan
     this.#step({ type: 'Pushed' }, async () => {
       // All at once: a dead agent's lanes wait for this.
       const superseded = await Promise.all(mappings.map(({ lane, agent }) => this.#map(lane, agent)))
@@ -298,6 +303,7 @@ class Term {
         })
       }
       for (const { agent, instance } of lost) await this.#recordLost(agent, instance)
+      if (rise) await riseIfAllKnow(this.#context, this.#epoch, this.#ending.signal)
     })
   }
 
@@ -356,6 +362,13 @@ class Term {
     )
   }
 
+  /** An agent that has started, or an instance that was present, may live unseen. */
+  #inDoubt(): boolean {
+    if (this.#presence.inDoubt) return true
+    for (const { phase, instance } of this.#state.agents.values()) if (phase === 'started' && !this.#presence.isHere(instance)) return true
+    return false
+  }
+
   #enforces(site: string): boolean {
     return this.#state.sites.get(site)?.fencing === 'enforced'
   }
@@ -374,6 +387,6 @@ class Term {
 }
 
 function emptyPlan(): Plan {
-  return { mappings: [], lost: [], expiries: [], toAssign: [], assignments: [] }
+  return { mappings: [], lost: [], expiries: [], toAssign: [], assignments: [], rise: false }
 }
 

@@ -78,6 +78,12 @@ export class PresenceWatch {
     return lostAtMs(Math.max(this.#hearsSinceMs, this.#lastSeenMs.get(instance) ?? -Infinity), this.#deps.presenceMs)
   }
 
+  /** The key of some instance has gone, and it is not known yet that it is lost for good: it may live. */
+  get inDoubt(): boolean {
+    for (const instance of this.#lastSeenMs.keys()) if (!this.#here.has(instance) && this.lostSinceMs(instance) === undefined) return true
+    return false
+  }
+
   #see(change: BucketChange): void {
     const { clock, onChange } = this.#deps
     switch (change.kind) {

@@ -164,8 +164,8 @@ class PresenceKeeper implements OwnPresence {
   }
 
   #value(): PresenceValue {
-    const { agent, role, region, skills, build } = this.#context
-    return { agent, instance: this.instance, role, region, skills, build, stopping: this.#stopping }
+    const { agent, role, region, skills, build, newestFormat } = this.#context
+    return { agent, instance: this.instance, role, region, skills, build, formats: newestFormat, stopping: this.#stopping }
   }
 
   #claim(): void {

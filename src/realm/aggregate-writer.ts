@@ -4,11 +4,14 @@
  */
 import type { Decision, Refusal } from '../../machines/decision.ts'
 import type { RecordedEvent } from '../../machines/events.ts'
+import { type RealmEvent, type RealmState, emptyRealm, foldRealm, formatTooOld } from '../../machines/realm/realm.ts'
+import { missingFormat } from '../../machines/realm/shapes.ts'
 import { appendTurn } from '../../streams/append.ts'
 import { decodeTurn, digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
 import { type Cause, type Commit, firstDigest, schemaVersion } from '../../streams/envelope.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
+import { realmSubjectBeside } from '../../streams/subjects.ts'
 
 export interface AggregateContext {
   readonly log: EventLog
@@ -46,7 +49,10 @@ export class WrongIncarnation extends Error {
   readonly retryable = false
 }
 
-/** Throws `WrongIncarnation`, `MalformedTurn`, `Unavailable`. */
+/**
+ * Refuses with `format-too-old`, whatever `decide` says, when the realm's format does not hold an event. Throws `WrongIncarnation`,
+ * `MalformedTurn`, `Unavailable`.
+ */
 export async function writeAggregate<State, E extends RecordedEvent>(
   context: AggregateContext,
   write: AggregateWrite<State, E>,
@@ -58,6 +64,8 @@ export async function writeAggregate<State, E extends RecordedEvent>(
     const decision = write.decide(state)
     if (decision.kind === 'refused') return decision
     if (decision.kind === 'nothing') return { kind: 'nothing', state, why: decision.why, revision }
+    const refusal = await formatRefusal(log, write, decision.events)
+    if (refusal !== undefined) return { kind: 'refused', refusal }
     const before = last === undefined ? undefined : decodeTurn(last.bytes)
     const turn = newUlid(clock.nowMs(), random)
     const commit: Commit<E> = {
@@ -97,7 +105,17 @@ export async function writeAggregate<State, E extends RecordedEvent>(
   }
 }
 
-async function readAggregate<State, E extends RecordedEvent>(log: EventLog, write: AggregateWrite<State, E>) {
+/** A format is never lowered, so what it allows when it is read, it allows at the append. */
+async function formatRefusal(log: EventLog, { subject }: { readonly subject: string }, events: readonly RecordedEvent[]): Promise<Refusal | undefined> {
+  if (missingFormat(1, events) === undefined) return undefined
+  const { state } = await readAggregate<RealmState, RealmEvent>(log, { subject: realmSubjectBeside(subject), empty: emptyRealm(), fold: foldRealm })
+  const missing = missingFormat(state.format, events)
+  return missing === undefined ? undefined : { code: 'format-too-old', text: formatTooOld(state.format, missing) }
+}
+
+type Read<State, E extends RecordedEvent> = Pick<AggregateWrite<State, E>, 'subject' | 'empty' | 'fold' | 'command'>
+
+async function readAggregate<State, E extends RecordedEvent>(log: EventLog, write: Read<State, E>) {
   const state = structuredClone(write.empty)
   let revision = 0
   let last: StoredMessage | undefined

@@ -34,6 +34,8 @@ export interface Founding {
   readonly durability: Durability
   /** `--accept-weak-durability` (I8). */
   readonly acceptWeakDurability: boolean
+  /** `--newest-format`: the program goes no further than this one. Default and most: `formatVersion`. */
+  readonly newestFormat?: number
   /** Random id of the realm that this program belongs to, where it has been in one (P20). */
   readonly expectedRealm?: string
 }
@@ -66,13 +68,20 @@ export async function joinRealm(context: AggregateContext, subjects: Subjects, f
   return written.state
 }
 
+/** Why a program that goes no further than `newestFormat` has to end, in one line. */
+export function newerThan(state: Pick<RealmState, 'format'>, newestFormat: number): string | undefined {
+  if (state.format <= newestFormat) return undefined
+  const what = newestFormat < formatVersion ? `--newest-format ${newestFormat} was given: leave it out` : `this build knows ${newestFormat}: use a newer build`
+  return `the realm has format ${state.format}, ${what}`
+}
+
 function decideFounding(state: RealmState, founding: Founding, newRealmId: () => string) {
   if (state.unknownType !== null) {
     return refused<RealmEvent>('wrong-state', `the realm holds an event ${state.unknownType}, which this build does not know: use a newer build`)
   }
-  if (state.founded && state.format > formatVersion) {
-    return refused<RealmEvent>('wrong-state', `the realm has format ${state.format}, this build writes ${formatVersion}: use a newer build`)
-  }
+  const { newestFormat = formatVersion } = founding
+  const newer = state.founded ? newerThan(state, newestFormat) : undefined
+  if (newer !== undefined) return refused<RealmEvent>('wrong-state', newer)
   if (state.founded && founding.expectedRealm !== undefined && founding.expectedRealm !== state.realm) {
     return refused<RealmEvent>(
       'wrong-state',
@@ -83,7 +92,7 @@ function decideFounding(state: RealmState, founding: Founding, newRealmId: () =>
   if (!state.founded) {
     events.push({
       type: 'RealmFounded',
-      data: { format: formatVersion, realm: newRealmId(), constants: founding.constants ?? defaultConstants, digest: 'sha256' },
+      data: { format: newestFormat, realm: newRealmId(), constants: founding.constants ?? defaultConstants, digest: 'sha256' },
     })
   }
   if (!state.lanes.some((lane) => lane.region === founding.region)) {

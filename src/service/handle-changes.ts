@@ -3,6 +3,7 @@ import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import type { InstructionEvent, InstructionState } from '../../machines/instruction/instruction.ts'
 import { absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
+import { quarantinedText } from '../../machines/realm/realm.ts'
 import type { ApiParsedRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import { newUlid, ulidTimeMs } from '../../streams/codec.ts'
@@ -80,7 +81,9 @@ async function plannedChange(context: ServiceContext, fold: RealmFold, { selecto
   const targets = await selectTargets({ sites: fold.sites, read: (site) => context.sites.read(site) }, selector).catch((error: unknown) => {
     throw mode === 'direct' && error instanceof ApiFailure && error.code === 'site-unreachable' ? notFromHere(error) : error
   })
-  return { mode: runModeOf(fold, mode, targets), plan: planChange(targets, { operation, includeUnchanged, window, adapterOf: context.adapterOf }) }
+  const { quarantine } = fold.realm
+  if (quarantine !== null && mode === 'direct') throw new ApiFailure('quarantined', `${quarantinedText(quarantine.why)}; use mode jobs, which waits for that`)
+  return { mode: quarantine === null ? runModeOf(fold, mode, targets) : 'jobs', plan: planChange(targets, { operation, includeUnchanged, window, adapterOf: context.adapterOf }) }
 }
 
 /** P15. */

@@ -3,11 +3,15 @@ import { groupTable } from '../../machines/execution-group/machine.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import type { AgentState } from '../../machines/agent/agent.ts'
 import type { AgentShown } from '../../streams/api/agent.ts'
-import { ApiFailure } from '../../streams/api/errors.ts'
+import type { RealmState } from '../../machines/realm/realm.ts'
+import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import { type PresenceValue, fromBytes, presenceKey, toBytes } from '../../streams/coordination.ts'
 import { loadOf } from '../change/lane-choice.ts'
 import { byCodeUnits } from '../change/selection.ts'
+import type { AggregateWritten } from '../realm/aggregate-writer.ts'
+import { feedWritten } from '../realm/feed.ts'
+import { putIntoQuarantine, releaseFromQuarantine } from '../realm/quarantine.ts'
 import type { RealmFold } from '../realm/view.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
@@ -86,8 +90,32 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
 const stopAnswerMs = 5_000
 
 export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
-  const { view, coordinator, subjects, service, build } = context
+  const { view, coordinator, subjects, clock, random, service, build, signal } = context
+  const log = { log: coordinator.log, clock, random, signal }
+
+  const told = async (written: AggregateWritten<RealmState>) => {
+    if (written.kind === 'refused') throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
+    if (written.kind === 'stopped') throw new ApiFailure('may-still-happen', 'the service was stopped while it wrote; look with "reeve realm show", else ask again')
+    await feedWritten(coordinator, subjects, written)
+    if (written.kind === 'written') await view.reached(written.position)
+    const { quarantine } = written.state
+    return {
+      ok: true as const,
+      quarantine: quarantine === null ? null : { why: quarantine.why },
+      changed: written.kind === 'written',
+      position: written.kind === 'written' ? written.position : 0,
+    }
+  }
+
   return {
+    async quarantine({ why, actor, command }) {
+      return told(await putIntoQuarantine(log, subjects, { why, actor, ...(command === undefined ? {} : { command }) }))
+    },
+
+    async release({ actor, command }) {
+      return told(await releaseFromQuarantine(log, subjects, { actor, ...(command === undefined ? {} : { command }) }))
+    },
+
     async show() {
       const fold = await view.current()
       const { realm } = fold
@@ -104,6 +132,7 @@ export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
         position: fold.position,
         constants: { ...realm.constants },
         leader: realm.leader === null ? null : { ...realm.leader },
+        quarantine: realm.quarantine === null ? null : { why: realm.quarantine.why },
         durability: { level: durability.level, why: durability.level === 'synced' ? null : durability.why },
         service: { id: service, build },
         sites: [...fold.sites.values()].filter((site) => site.managed).length,
@@ -152,6 +181,7 @@ function workOf(fold: RealmFold): Work {
 function shown(fold: RealmFold, agent: AgentState, present: Presences, work: Work): AgentShown {
   const { instance } = agent
   const leader = fold.realm.leader
+  const presence = present.get(instance) ?? [...present.values()].find((other) => other.agent === agent.agent)
   const lanes = [...fold.lanes.values()].filter(({ holder }) => holder?.agent === agent.agent).map(({ lane }) => lane)
   return {
     agent: agent.agent,
@@ -161,7 +191,8 @@ function shown(fold: RealmFold, agent: AgentState, present: Presences, work: Wor
     build: agent.build,
     phase: agent.phase,
     instance,
-    present: present.has(instance) || [...present.values()].some((presence) => presence.agent === agent.agent),
+    present: presence !== undefined,
+    formats: presence === undefined ? null : (presence.formats ?? 1),
     leading: leader?.agent === agent.agent && leader.instance === instance,
     lanes: lanes.sort(),
     assigned: work.get(agent.agent)?.assigned ?? 0,

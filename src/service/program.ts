@@ -24,6 +24,8 @@ export interface ServiceProgramOptions {
   readonly acceptWeakDurability: boolean
   /** Known by who runs the server; asked of the server when absent (I8). */
   readonly durability?: Durability
+  /** `--newest-format`; default: all that this build knows. */
+  readonly newestFormat?: number
   /** Called when its endpoints answer. */
   readonly onReady?: () => void
 }
@@ -37,6 +39,7 @@ const forcedExitCode = 1
  */
 export async function runServiceProgram(options: ServiceProgramOptions): Promise<void> {
   const { realm, servers, login = {}, region, logFile, logLevel = 'info', acceptWeakDurability, durability } = options
+  const formats = options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }
   const service = requireId('service', options.service)
   const subjects = subjectsOf(realm)
   const logger = createLogger({ name: `serve ${service}`, level: logLevel, ...(logFile === undefined ? {} : { file: logFile }) })
@@ -65,6 +68,7 @@ export async function runServiceProgram(options: ServiceProgramOptions): Promise
         region,
         durability: coordinator.durability,
         acceptWeakDurability,
+        ...formats,
       })
       const keeper = threadKeeper({
         connect: { servers, realm, ...login, name: `reeve serve ${service} (renewals)` },
@@ -75,7 +79,7 @@ export async function runServiceProgram(options: ServiceProgramOptions): Promise
           stop()
         },
       })
-      const running = await startService({ coordinator, subjects, clock, random, logger, service, build: ownVersion(), region, keeper })
+      const running = await startService({ coordinator, subjects, clock, random, logger, service, build: ownVersion(), region, keeper, ...formats })
       try {
         logger.info({ service, realm, region }, 'the service interface answers')
         options.onReady?.()

@@ -6,6 +6,7 @@
  * 2. `ok: true` to a command is said only of what is durable (I8).
  * 3. Stopping: no new request is taken; those in hand end, at most `stopGraceMs` long; then nothing of it is heard any more.
  */
+import { formatVersion } from '../../machines/realm/realm.ts'
 import { apiCatalogue, answerJsonSchema, answerLimitBytes, requestJsonSchema } from '../../streams/api/catalogue.ts'
 import type { CatalogueEntry } from '../../streams/api/catalogue.ts'
 import { ApiFailure, type Failure } from '../../streams/api/errors.ts'
@@ -18,6 +19,8 @@ import { GroupOpener } from '../change/group-opener.ts'
 import { LaneSender } from '../change/lane-sender.ts'
 import { laneClient } from '../lane/client.ts'
 import { type Keeper, directKeeper } from '../presence/keeper.ts'
+import { RealmRefused, newerThan } from '../realm/founding.ts'
+import { standingOf } from '../realm/standing.ts'
 import { RealmView } from '../realm/view.ts'
 import type { SiteConnection } from '../sites/adapter.ts'
 import { adapterOf as registeredAdapter } from '../sites/registry.ts'
@@ -39,6 +42,8 @@ export interface ServiceOptions extends Pick<ServicePorts, 'coordinator' | 'subj
   readonly timings?: Partial<ServiceTimings>
   /** Default: those of `src/sites/registry.ts`. */
   readonly adapterOf?: ServicePorts['adapterOf']
+  /** `--newest-format`; default: all that this build knows. */
+  readonly newestFormat?: number
   /** Default: `laneClient` on the coordinator's bus. */
   readonly lanes?: ServicePorts['lanes']
   /** Renews its presence; on this thread with this coordinator when absent (P8). Closed when the service stops. */
@@ -47,7 +52,7 @@ export interface ServiceOptions extends Pick<ServicePorts, 'coordinator' | 'subj
 
 export interface RunningService {
   readonly view: RealmView
-  /** Rejects when the log cannot be followed any further, or another program has its id (P20): the process should end. Never resolves; stopping does not settle it. */
+  /** Rejects when the log cannot be followed any further, the realm's format rises above what this program goes along with, or another program has its id (P20): the process should end. Never resolves; stopping does not settle it. */
   readonly broken: Promise<never>
   /** Idempotent. The coordinator stays open: it is the caller's. */
   stop(): Promise<void>
@@ -121,7 +126,15 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   }
   try {
     const { realm } = await view.current()
-    const executor = { coordinator, subjects, clock, random: options.random, logger, constants: realm.constants, agent: options.service, role: 'service', region: options.region, skills: [], build: options.build } as const
+    const { newestFormat = formatVersion } = options
+    const standing = standingOf(view, subjects)
+    const demandFormat = () => {
+      const newer = newerThan(standing.state, newestFormat)
+      if (newer !== undefined) replace(new RealmRefused(newer))
+    }
+    standing.onChange(demandFormat)
+    demandFormat()
+    const executor = { coordinator, subjects, clock, random: options.random, logger, constants: realm.constants, realm: standing, newestFormat, agent: options.service, role: 'service', region: options.region, skills: [], build: options.build } as const
     await demandOwnId(executor)
     direct = new DirectExecutor({
       context: executor,

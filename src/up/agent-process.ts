@@ -26,6 +26,7 @@ export async function runAgent(settings: Settings, given: { readonly id: string 
     dataFolder: join(dataFolderAt(settings.data).agents, agent),
     acceptWeakDurability: settings.acceptWeakDurability,
     ...(durability === undefined ? {} : { durability }),
+    ...(settings.newestFormat === undefined ? {} : { newestFormat: settings.newestFormat }),
   })
   if (end.kind === 'replaced') throw new CommandEnd(exitCodes.refused, `another process is agent ${agent} now (instance ${end.by}): give this one another --id`)
 }

@@ -21,6 +21,7 @@ export async function runService(settings: Settings, given: string | undefined):
     region: settings.region,
     acceptWeakDurability: settings.acceptWeakDurability,
     ...(durability === undefined ? {} : { durability }),
+    ...(settings.newestFormat === undefined ? {} : { newestFormat: settings.newestFormat }),
   })
   await running.catch((error: unknown) => {
     throw error instanceof ServiceReplaced ? new CommandEnd(exitCodes.refused, error.message) : error

@@ -6,6 +6,8 @@
  * 2. What was started is stopped in the order agents and service, sites, server, whatever happened in between.
  */
 import { join } from 'node:path'
+import { type RealmState, allowsFormat, formatVersion } from '../../machines/realm/realm.ts'
+import { presenceKey } from '../../streams/coordination.ts'
 import { connectCoordinator, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
@@ -16,7 +18,8 @@ import { apiOf, type Session } from '../command-line/session.ts'
 import { type DataFolder, dataFolderAt, lockFolder } from '../platform/data-folder.ts'
 import { makeFolder } from '../platform/folders.ts'
 import { type Environment, environment, ownProcessId, processIdentity } from '../platform/process.ts'
-import { joinRealm } from '../realm/founding.ts'
+import { RealmRefused, joinRealm } from '../realm/founding.ts'
+import { putIntoQuarantine } from '../realm/quarantine.ts'
 import { RealmView } from '../realm/view.ts'
 import { type NatsServer, startNatsServer } from '../server/run.ts'
 import { adapters } from '../sites/registry.ts'
@@ -29,6 +32,8 @@ import { Supervised } from './supervisor.ts'
 export interface UpOptions {
   readonly settings: Settings
   readonly demo: boolean
+  /** Why nothing is to be executed: in the log before any agent starts. */
+  readonly quarantine?: string
   /** Of the own nats-server, on the loopback interface; absent: any free one. */
   readonly port?: number
   readonly clock: Clock
@@ -41,6 +46,8 @@ export interface RunningUp {
   readonly session: Session
   readonly view: RealmView
   readonly url: string
+  /** As it was when everything had started. */
+  readonly quarantined: boolean
   /** Resolves, with why, when it cannot go on by itself. */
   readonly failed: Promise<string>
   /** Everything that was started, within 3 s. Idempotent. */
@@ -93,6 +100,7 @@ class Up implements RunningUp {
   session!: Session
   view!: RealmView
   url = ''
+  quarantined = false
 
   constructor(options: UpOptions) {
     this.#options = options
@@ -123,6 +131,7 @@ class Up implements RunningUp {
     view.onTurn(() => void this.#followSites())
     await this.#followSites()
     await this.#untilLanesAreHeld()
+    this.#sayQuarantine()
   }
 
   async #startServer(): Promise<void> {
@@ -164,9 +173,11 @@ class Up implements RunningUp {
       region: settings.region,
       durability: coordinator.durability,
       acceptWeakDurability: settings.acceptWeakDurability,
+      ...(settings.newestFormat === undefined ? {} : { newestFormat: settings.newestFormat }),
       ...(expectedRealm === undefined ? {} : { expectedRealm }),
     })
     await rememberRealm(settings.data, realm.realm)
+    await this.#quarantine(coordinator, realm)
     if (this.#server === undefined) line('server', `${this.url}, durability ${coordinator.durability.level}`)
     this.view = new RealmView(coordinator.log, this.#subjects)
     this.session = {
@@ -182,6 +193,28 @@ class Up implements RunningUp {
       url: this.url, realm: settings.realm, pid, ...(identity === undefined ? {} : { identity }), ...(monitoringUrl === undefined ? {} : { monitoringUrl }),
     })
     this.#demandGoing()
+  }
+
+  async #quarantine(coordinator: NatsCoordinator, realm: RealmState): Promise<void> {
+    const { settings, quarantine: why, clock, random, signal } = this.#options
+    if (why === undefined) return
+    // An older realm's format may rise for it where nobody lives who does not know the newer one. What a former run left expires.
+    const nobody = async () => (await coordinator.agents.entries()).every(({ key }) => !key.startsWith(presenceKey('')))
+    const mayRise = !allowsFormat(realm, formatVersion) && (settings.newestFormat ?? formatVersion) === formatVersion
+    let nobodyPresent = mayRise && (await nobody())
+    const endMs = clock.monotonicMs() + 2 * realm.constants.presenceMs
+    while (mayRise && !nobodyPresent && clock.monotonicMs() < endMs && !signal.aborted) {
+      await pause(clock, 200, signal)
+      nobodyPresent = await nobody()
+    }
+    const written = await putIntoQuarantine({ log: coordinator.log, clock, random, signal }, this.#subjects, { actor: 'program:reeve-up', why, nobodyPresent })
+    if (written.kind === 'refused') throw new RealmRefused(`no quarantine: ${written.refusal.text}`)
+  }
+
+  #sayQuarantine(): void {
+    const { quarantine } = this.view.state.realm
+    this.quarantined = quarantine !== null
+    if (quarantine !== null) print(`${styled('yellow', '•')} ${'quarantine'.padEnd(nameWidth)} ${quarantine.why}: nothing is executed until "reeve realm release"`)
   }
 
   #agent(id: string, role: 'generic' | 'skilled', kind: string | undefined): Supervised {
@@ -278,7 +311,7 @@ class Up implements RunningUp {
   #shared(name: string): readonly string[] {
     if (name.startsWith('site ')) return []
     const { settings } = this.#options
-    return ['--realm', settings.realm, '--region', settings.region, '--data', settings.data, ...(settings.acceptWeakDurability ? ['--accept-weak-durability'] : [])]
+    return ['--realm', settings.realm, '--region', settings.region, '--data', settings.data, ...(settings.acceptWeakDurability ? ['--accept-weak-durability'] : []), ...(settings.newestFormat === undefined ? [] : ['--newest-format', String(settings.newestFormat)])]
   }
 
   #demandGoing(): void {

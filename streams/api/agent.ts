@@ -12,6 +12,7 @@ const agent = z.object({
   phase: z.enum(['absent', 'started', 'stopped', 'lost']).describe('as the log says'),
   instance: z.string(),
   present: z.boolean().describe('its presence is there just now'),
+  formats: count.nullable().describe('newest format of the realm that it knows; null while it is not present'),
   leading: z.boolean(),
   lanes: z.array(z.string()).describe('that it holds'),
   assigned: count.describe('jobs in its queue that are not settled'),

@@ -67,7 +67,7 @@ export const changeApi = {
       next: z.int().nullable().describe('give it as `after` for the next page'),
       unchanged: z.array(z.object(target)).describe('services that are so already; the first 100'),
     }),
-    errors: ['unknown-site', 'unknown-service', 'nothing-selected', 'unsupported', 'mode-unavailable', 'site-unreachable'],
+    errors: ['unknown-site', 'unknown-service', 'nothing-selected', 'unsupported', 'mode-unavailable', 'quarantined', 'site-unreachable'],
   }),
   apply: endpoint({
     kind: 'command',
@@ -105,7 +105,7 @@ export const changeApi = {
       'unknown-service',
       'nothing-selected',
       'unsupported',
-      'mode-unavailable',
+      'mode-unavailable', 'quarantined',
       'site-unreachable',
       'not-confirmed',
       'plan-changed',

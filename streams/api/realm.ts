@@ -1,7 +1,10 @@
 /** `realm`: what holds for all. */
 import { z } from 'zod'
-import { count, success } from './common.ts'
+import { actor, commandId, count, success } from './common.ts'
 import { endpoint } from './endpoint.ts'
+
+const quarantine = z.object({ why: z.string() }).nullable().describe('while not null nothing is executed')
+const changed = success({ quarantine, changed: z.boolean().describe('false: it was so before'), position: count.describe('0 where nothing was written') })
 
 export const realmApi = {
   show: endpoint({
@@ -12,11 +15,12 @@ export const realmApi = {
       name: z.string().describe('prefix of its subjects'),
       realm: z.string().describe('random id'),
       founded: z.boolean(),
-      format: count,
+      format: count.describe('of the shapes in its log; it rises when every live agent and service knows the next'),
       incarnation: count,
       position: count.describe('last position of the log'),
       constants: z.object({ presenceMs: count, siteCallDeadlineMs: count, clockSkewMs: count, commandMemoryMs: count }),
       leader: z.object({ agent: z.string(), instance: z.string(), epoch: count }).nullable().describe('as the log says; it may be gone'),
+      quarantine,
       durability: z.object({ level: z.enum(['synced', 'weak', 'unknown']), why: z.string().nullable() }),
       service: z.object({ id: z.string(), build: z.string() }).describe('who answers'),
       sites: count,
@@ -25,5 +29,19 @@ export const realmApi = {
       groups: z.object({ total: count, unfinished: count }),
     }),
     errors: [],
+  }),
+  quarantine: endpoint({
+    kind: 'command',
+    summary: 'Begins a quarantine: the realm leads and accepts changes, but executes nothing until it is released',
+    request: z.strictObject({ why: z.string().trim().min(1).max(500).default('asked by a person').describe('one line for everybody who asks why'), actor, command: commandId }),
+    response: changed,
+    errors: ['format-too-old', 'wrong-state', 'may-still-happen'],
+  }),
+  release: endpoint({
+    kind: 'command',
+    summary: 'Ends the quarantine: what waits is executed',
+    request: z.strictObject({ actor, command: commandId }),
+    response: changed,
+    errors: ['wrong-state', 'may-still-happen'],
   }),
 }

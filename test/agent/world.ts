@@ -61,7 +61,7 @@ export class World {
     })
   }
 
-  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock } = {}): RunningAgent {
+  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number } = {}): RunningAgent {
     const clock = options.clock ?? this.clock
     const client = `${agent} ${++this.#connections}`
     const coordinator = this.realm.connect({ name: client, clock })
@@ -77,6 +77,7 @@ export class World {
       random: this.dice.stream(`${agent} ${this.#connections}`),
       logger: this.#logger(agent),
       acceptWeakDurability: false,
+      ...(options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }),
       onTransition: (transition) => this.transitions.push({ ...transition, agent }),
     })
     this.members.set(agent, { running, coordinator, client })

@@ -6,7 +6,7 @@ import { expect } from 'vitest'
 import type { Outcome } from '../../machines/execution-group/decide/locks.ts'
 import type { Service } from '../../machines/service/model.ts'
 import type { OperationName } from '../../machines/service/operation.ts'
-import { defaultConstants } from '../../machines/realm/realm.ts'
+import { defaultConstants, formatVersion } from '../../machines/realm/realm.ts'
 import { fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
 import type { GrantRef, OutcomeReport } from '../../streams/lane-protocol.ts'
 import { type MemoryFaults } from '../../streams/memory/faults.ts'
@@ -20,6 +20,7 @@ import { startLaneHost } from '../../src/lane/host.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { joinRealm } from '../../src/realm/founding.ts'
+import { followRealm } from '../../src/realm/standing.ts'
 import { apiClient } from '../../src/service/client.ts'
 import { type ServiceOptions, startService } from '../../src/service/service.ts'
 import { type SiteAdapter, type SiteCall, type SiteResult, SiteUnreachable } from '../../src/sites/adapter.ts'
@@ -115,8 +116,10 @@ export async function startRealm(options: RealmOptions = {}) {
   const lanes = founded.lanes.map(({ lane }) => lane)
 
   const holdLanes = async (agent: string, coordinator: Coordinator) => {
+    const realm = followRealm(coordinator.log, subjects, founded, () => {})
+    ends.push(() => realm.close())
     const presence: Presence = { instance: `${agent}-1`, acknowledged: true, mayStartCall: () => true, onNewInstance: () => () => {} }
-    const context = { agent, role: 'generic', region: 'here', skills: [], build: 'test', coordinator, subjects, clock, random, constants: founded.constants, logger: silent } as const
+    const context = { agent, role: 'generic', region: 'here', skills: [], build: 'test', coordinator, subjects, clock, random, constants: founded.constants, realm, newestFormat: formatVersion, logger: silent } as const
     const host = startLaneHost(context, presence, { times: { openDeadlineMs: options.openDeadlineMs ?? 60_000, laneHandoverMs: 200 } })
     ends.push(async () => host.abandon())
     for (const lane of lanes) await coordinator.mappings.put(laneMappingKey(lane), toBytes({ lane, agent, epoch: 1 }))

@@ -1,0 +1,46 @@
+/** Quarantine, begun and ended (after an incident or a restore): the realm leads, but executes nothing. */
+import type { Decision } from '../../machines/decision.ts'
+import { happened } from '../../machines/decision.ts'
+import { beginQuarantine, endQuarantine, raiseFormat } from '../../machines/realm/decide.ts'
+import { type RealmEvent, type RealmState, allowsFormat, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
+import { type Subjects, singletons } from '../../streams/subjects.ts'
+import { type AggregateContext, type AggregateWritten, writeAggregate } from './aggregate-writer.ts'
+
+/** First format that holds `QuarantineBegun`. */
+const quarantineFormat = 2
+
+export interface QuarantineAsked {
+  readonly actor: string
+  readonly command?: string
+  /** One line for everybody who asks why nothing is executed; at most 2 KiB (P16). */
+  readonly why: string
+  /** Nobody is present, so that the format of an older realm may be raised in the same commit: everybody who lives knows it. */
+  readonly nobodyPresent?: boolean
+}
+
+/** Durable when it resolves with `written`. Throws as `writeAggregate`. */
+export function putIntoQuarantine(context: AggregateContext, subjects: Subjects, asked: QuarantineAsked): Promise<AggregateWritten<RealmState>> {
+  return write(context, subjects, asked, (state) => {
+    if (!state.founded || allowsFormat(state, quarantineFormat) || asked.nobodyPresent !== true) return beginQuarantine(state, asked.why)
+    const raised = raiseFormat(state, quarantineFormat)
+    const begun = beginQuarantine({ ...state, format: quarantineFormat }, asked.why)
+    return raised.kind === 'events' && begun.kind === 'events' ? happened<RealmEvent>(...raised.events, ...begun.events) : begun
+  })
+}
+
+export function releaseFromQuarantine(context: AggregateContext, subjects: Subjects, asked: Pick<QuarantineAsked, 'actor' | 'command'>): Promise<AggregateWritten<RealmState>> {
+  return write(context, subjects, asked, endQuarantine)
+}
+
+function write(context: AggregateContext, subjects: Subjects, { actor, command }: Pick<QuarantineAsked, 'actor' | 'command'>, decide: (state: RealmState) => Decision<RealmEvent>) {
+  return writeAggregate<RealmState, RealmEvent>(context, {
+    subject: subjects.aggregate('realm', singletons.realm),
+    aggregate: 'realm',
+    id: singletons.realm,
+    empty: emptyRealm(),
+    fold: foldRealm,
+    decide,
+    actor,
+    ...(command === undefined ? {} : { command }),
+  })
+}
