@@ -27,6 +27,8 @@ export class GroupReplay {
   /** Numbers in execution order, those that were replaced or cancelled left out. */
   queue: number[] = []
   readonly ends = new Map<number, JobEnd>()
+  /** The same jobs, in the order in which they ended. */
+  readonly endedInOrder: number[] = []
   readonly unknown = new Set<number>()
   grant: OpenGrant | undefined
   /** The last one that was closed with jobs left. */
@@ -37,8 +39,20 @@ export class GroupReplay {
     return this.phase === 'completed' || this.phase === 'cancelled' || this.phase === 'abandoned'
   }
 
+  /** Everything of the queue before it has ended: a group of 50,000 jobs is not walked again at each event. */
+  #headAt = 0
+
   get head(): number | undefined {
-    return this.queue.find((job) => !this.ends.has(job))
+    while (this.#headAt < this.queue.length && this.ends.has(this.queue[this.#headAt]!)) this.#headAt += 1
+    return this.queue[this.#headAt]
+  }
+
+  /** The next jobs of the queue that have not ended, at most so many. */
+  #next(count: number): number[] {
+    const jobs: number[] = []
+    if (this.head === undefined) return jobs
+    for (let at = this.#headAt; at < this.queue.length && jobs.length < count; at++) if (!this.ends.has(this.queue[at]!)) jobs.push(this.queue[at]!)
+    return jobs
   }
 
   apply(event: GroupEvent, revision: number, broken: Broken): void {
@@ -95,6 +109,7 @@ export class GroupReplay {
         if (job !== this.jobs + 1) broken('I3', `retry ${job} after ${this.jobs} jobs (P16)`)
         this.jobs = job
         this.queue[this.queue.indexOf(retryOf)] = job
+        this.#headAt = 0
         return
       }
       case 'JobsCancelled':
@@ -103,6 +118,7 @@ export class GroupReplay {
           this.#end(job, 'cancelled', broken)
         }
         this.queue = this.queue.filter((job) => this.ends.get(job) !== 'cancelled')
+        this.#headAt = 0
         return
       case 'GroupBlocked':
         this.blocked = true
@@ -135,7 +151,7 @@ export class GroupReplay {
     const jobs = numbersOf(runs)
     if (this.grant !== undefined) broken('I1', `grant ${revision} while grant ${this.grant.revision} is open`)
     if (this.phase !== 'sealed' || this.blocked) broken('I2', `grant ${revision} while the group is ${this.blocked ? 'blocked' : this.phase}`)
-    const next = this.queue.filter((job) => !this.ends.has(job)).slice(0, jobs.length)
+    const next = this.#next(jobs.length)
     if (jobs.length === 0 || next.join() !== jobs.join()) broken('I2', `grant ${revision} of jobs ${jobs.join()}, whose turn is ${next.join()}`)
     if (jobs.some((job) => this.unknown.has(job))) broken('I2', `grant ${revision} of a job whose outcome is not known`)
     this.grant = { revision, instance, jobs, left: [...jobs] }
@@ -155,6 +171,7 @@ export class GroupReplay {
   #end(job: number, end: JobEnd, broken: Broken): void {
     const before = this.ends.get(job)
     if (before !== undefined) broken('I3', `job ${job} ${end}, and ${before} before`)
+    else this.endedInOrder.push(job)
     this.ends.set(job, end)
     this.unknown.delete(job)
   }

@@ -65,9 +65,7 @@ function readGrants(log: ReadLog) {
         grants.set(keyOf(commit.id, commit.revision + index), { jobs: numbersOf(jobs), storedMs, closedMs: Infinity })
       }
       if (before !== undefined && group.grant?.revision !== before) grants.get(keyOf(commit.id, before))!.closedMs = storedMs
-      if (group.ends.size > endedBefore) {
-        for (const job of [...group.ends.keys()].slice(endedBefore)) settledMs.set(`${commit.id}/${job}`, storedMs)
-      }
+      for (const job of group.endedInOrder.slice(endedBefore)) settledMs.set(`${commit.id}/${job}`, storedMs)
     })
   }
   return { grants, settledMs, replays }
