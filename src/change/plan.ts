@@ -1,4 +1,5 @@
 /** Planning a change: which jobs, in which order, and what each of them changes. Pure. */
+import { counted } from '../../machines/counted.ts'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import type { Service } from '../../machines/service/model.ts'
 import { type Operation, effectOf } from '../../machines/service/operation.ts'
@@ -145,5 +146,5 @@ function summarised(jobs: readonly PlannedJob[], unchanged: readonly Target[]) {
 function repeatLine(operation: Operation, site: { readonly site: string; readonly jobs: number; readonly names: readonly string[] }): string {
   const names = site.names.map((name) => JSON.stringify(name)).join(', ')
   const rest = site.jobs > site.names.length ? ` and ${site.jobs - site.names.length} more` : ''
-  return `${operation.name}: site ${site.site}, ${site.jobs} ${site.jobs === 1 ? 'service' : 'services'}: ${names}${rest}`
+  return `${operation.name}: site ${site.site}, ${counted(site.jobs, 'service')}: ${names}${rest}`
 }

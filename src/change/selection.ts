@@ -1,4 +1,5 @@
 /** From a selector to the services that it means, in the order in which they will be changed. */
+import { counted } from '../../machines/counted.ts'
 import type { Service, SiteConfiguration } from '../../machines/service/model.ts'
 import type { SiteState } from '../../machines/site/site.ts'
 import type { Selector } from '../../streams/api/change.ts'
@@ -49,7 +50,7 @@ export async function selectTargets(source: SiteSource, selector: Selector): Pro
   throwAll(problems)
   const selected = targets.filter(({ service }) => fits(service))
   if (selected.length === 0) {
-    const where = ids.length === 0 ? 'no site is managed' : `of the services of ${ids.length === 1 ? `site ${ids[0]}` : `${ids.length} sites`}`
+    const where = ids.length === 0 ? 'no site is managed' : `of the services of ${ids.length === 1 ? `site ${ids[0]}` : counted(ids.length, 'site')}`
     throw new ApiFailure('nothing-selected', `the selector matches nothing ${where}; "reeve service list" shows what there is`)
   }
   return selected

@@ -1,10 +1,11 @@
 /** `reeve agent`: run one agent; look at those that there are. */
 import type { Command } from 'commander'
+import { counted } from '../../machines/counted.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { systemClock } from '../platform/clock.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { counted, plain, print, printFields, printJson, printTable, styled } from './output.ts'
+import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
 import { registerAgentProgram } from './programs.ts'
 import { type Session, withSession } from './session.ts'
@@ -60,7 +61,7 @@ export function registerAgent(program: Command): void {
             ['build', shown.build],
             ['format', shown.formats === null ? '-' : `knows up to ${shown.formats}`],
             ['lanes', shown.lanes.join(', ') || '-'],
-            ['queue', `${shown.assigned} jobs, ${shown.executing} executing`],
+            ['queue', `${counted(shown.assigned, 'job')}, ${shown.executing} executing`],
           ])
           for (const one of shown.machines) print(`  ${one.machine}: ${one.state}`)
         }),

@@ -1,5 +1,6 @@
 /** `reeve change`: ask for a change of many services; see first what it would do. */
 import { type Command, Option } from 'commander'
+import { counted } from '../../machines/counted.ts'
 import { operationNames, type Operation } from '../../machines/service/operation.ts'
 import type { ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { Selector } from '../../streams/api/change.ts'
@@ -8,7 +9,7 @@ import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, 
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { demandSuccess, followGroup, operationText } from './follow.ts'
-import { counted, plain, print, printJson, printTable, styled } from './output.ts'
+import { plain, print, printJson, printTable, styled } from './output.ts'
 import { type Ask, withSession } from './session.ts'
 
 type Plan = ApiSuccess<'change', 'plan'>
@@ -55,11 +56,11 @@ export function registerChange(program: Command): void {
           })
           if (applied.group === null) {
             if (flags['json']) return printJson(applied)
-            return print(`nothing to do: ${applied.alreadySo} services are so already`)
+            return print(`nothing to do: ${alreadySo(applied.alreadySo)}`)
           }
           if (!flags['json']) {
             for (const line of applied.repeats) print(plain(line))
-            print(`group ${applied.group}: ${counted(applied.jobs, 'job')}${applied.alreadySo > 0 ? `, ${applied.alreadySo} services are so already` : ''} (position ${applied.position})${applied.known ? ', known already' : ''}`)
+            print(`group ${applied.group}: ${counted(applied.jobs, 'job')}${applied.alreadySo > 0 ? `, ${alreadySo(applied.alreadySo)}` : ''} (position ${applied.position})${applied.known ? ', known already' : ''}`)
           }
           if (!flags['wait'] && applied.result === null) {
             if (flags['json']) printJson(applied)
@@ -145,7 +146,7 @@ async function plan(ask: Ask, asked: Asked, flags: Flags): Promise<void> {
     next = more.next
   }
   if (flags['json']) return printJson({ ...first, page, next: page.length < first.jobs ? (page.at(-1)?.job ?? 0) : null })
-  if (first.jobs === 0) return print(`nothing to do: ${first.alreadySo} services are so already`)
+  if (first.jobs === 0) return print(`nothing to do: ${alreadySo(first.alreadySo)}`)
   printTable(
     [
       { head: 'job', align: 'right', cell: (row) => row.job },
@@ -160,7 +161,10 @@ async function plan(ask: Ask, asked: Asked, flags: Flags): Promise<void> {
   if (page.length < first.jobs) print(styled('dim', `… and ${first.jobs - page.length} more`))
   print()
   for (const line of first.repeats) print(plain(line))
-  print(`${counted(first.jobs, 'job')} in order; ${first.alreadySo} services are so already; mode ${first.mode}${first.destructive ? '; users may lose something' : ''}`)
+  print(`${counted(first.jobs, 'job')} in order; ${alreadySo(first.alreadySo)}; mode ${first.mode}${first.destructive ? '; users may lose something' : ''}`)
   print(styled('dim', `plan ${first.plan}`))
 }
 
+function alreadySo(count: number): string {
+  return `${counted(count, 'service')} ${count === 1 ? 'is' : 'are'} so already`
+}

@@ -1,4 +1,5 @@
 /** Following an execution group to its end: each job's line when it is settled, and a line that says where it stands. */
+import { counted } from '../../machines/counted.ts'
 import type { ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { JobShown } from '../../streams/api/group.ts'
 import { pause } from '../../streams/ports/clock.ts'
@@ -57,7 +58,7 @@ export async function followGroup(session: Session, group: string, options: Foll
       if (!options.quiet) {
         if (state.jobs <= jobsShownOneByOne) await printSettled(session, group, settled, executors)
         const left = state.lock === null ? '' : `, job ${state.executing[0]?.[0] ?? ''} at ${state.lock.agent}`
-        showStatus(`${spinner[turn % spinner.length]} ${state.position} of ${state.jobs} jobs settled${left}`)
+        showStatus(`${spinner[turn % spinner.length]} ${state.position} of ${counted(state.jobs, 'job')} settled${left}`)
       }
       if (hasStopped(state.phase) && state.revision > (options.beyondRevision ?? 0)) return shown
       if (signal?.aborted) return shown

@@ -1,5 +1,6 @@
 /** `reeve group`: execution groups with their exclusive state. */
 import { type Command, Option } from 'commander'
+import { counted } from '../../machines/counted.ts'
 import type { Run } from '../../machines/execution-group/events.ts'
 import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
@@ -140,7 +141,7 @@ async function change(
 ): Promise<void> {
   const before = await session.ask('group', 'show', { group: id })
   const { state } = before
-  const said = `group ${id} (${plain(state.name)}: ${state.phase}, ${state.position} of ${state.jobs} jobs settled)`
+  const said = `group ${id} (${plain(state.name)}: ${state.phase}, ${state.position} of ${counted(state.jobs, 'job')} settled)`
   if (flags['dryRun']) {
     const jobs = await session.ask('group', 'jobs', { group: id, after: Math.max(0, firstOpen(state as ExclusiveState) - 1), limit: 20 })
     if (flags['json']) return printJson({ ok: true, dryRun: true, group: id, state, jobs: jobs.jobs })

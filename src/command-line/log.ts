@@ -1,6 +1,7 @@
 /** `reeve log`: the log itself. */
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
+import { counted } from '../../machines/counted.ts'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { FeedMessage } from '../../streams/feed.ts'
 import { laneOfGroup, requireId } from '../../streams/subjects.ts'
@@ -89,11 +90,11 @@ export function registerLog(program: Command): void {
             ...(flags['until'] === undefined ? {} : { until: flags['until'] as number }),
             ...(lanes === undefined ? {} : { subjects: lanes.map((lane) => subjects.lane(lane)) }),
             signal: stop.signal,
-            onProgress: (records, at) => showStatus(`${records} turns, position ${at}`),
+            onProgress: (records, at) => showStatus(`${counted(records, 'turn')}, position ${at}`),
           })
           if (flags['json']) return printJson({ ok: true, ...written })
-          print(`wrote ${written.records} turns and ${written.texts} texts, positions ${written.from} to ${written.until}, to ${file}`)
-          if (written.missingTexts.length > 0) complain(`${written.missingTexts.length} texts that they name are not there any more, the first is ${written.missingTexts[0]}`)
+          print(`wrote ${counted(written.records, 'turn')} and ${counted(written.texts, 'text')}, positions ${written.from} to ${written.until}, to ${file}`)
+          if (written.missingTexts.length > 0) complain(`${counted(written.missingTexts.length, 'text')} that they name ${written.missingTexts.length === 1 ? 'is' : 'are'} not there any more, the first is ${written.missingTexts[0]}`)
         } catch (error) {
           const code = (error as { code?: unknown }).code
           if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) throw new CommandEnd(exitCodes.failed, `${file} cannot be written (${code}): name another file`)

@@ -31,11 +31,6 @@ export function plain(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '�')
 }
 
-/** `1 job`, `2 jobs` */
-export function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
-}
-
 export interface Column<Row> {
   readonly head: string
   readonly cell: (row: Row) => string | number

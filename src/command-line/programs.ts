@@ -3,6 +3,7 @@
  * signal comes or when the program that started it is gone, tells that program when it is ready, and logs to standard error.
  */
 import { type Command, Option } from 'commander'
+import { counted } from '../../machines/counted.ts'
 import { systemClock } from '../platform/clock.ts'
 import { onParentGone, onStopSignal, tellParent } from '../platform/process.ts'
 import { acting, json, settingOption, wholeNumber } from './command.ts'
@@ -111,7 +112,7 @@ export function registerSimulatedSite(program: Command): void {
               onError: (error) => print(String(error instanceof Error ? error.stack : error)),
             })
             if (flags['json']) printJson({ ok: true, name: site.name, address: site.address, services: site.services })
-            else print(`simulated site ${site.name} with ${site.services} services at ${site.address}; add it with: reeve site add ID simulated ${site.address}`)
+            else print(`simulated site ${site.name} with ${counted(site.services, 'service')} at ${site.address}; add it with: reeve site add ID simulated ${site.address}`)
             return { ...site, stop: () => site.close() }
           },
           (site) => ({ address: site.address, port: site.port }),

@@ -1,5 +1,6 @@
 /** `reeve site`: the scope of management. */
 import type { Command } from 'commander'
+import { counted } from '../../machines/counted.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import { requireId } from '../../streams/subjects.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
@@ -44,7 +45,7 @@ export function registerSite(program: Command): void {
             ...(settings.sources.region === undefined ? {} : { region: settings.region }),
           })
           if (flags['json']) return printJson(added)
-          print(`added site ${added.site}: ${added.kind} with ${added.services} services, region ${added.region}, fencing ${added.fencing} (position ${added.position})`)
+          print(`added site ${added.site}: ${added.kind} with ${servicesOf(added)}, region ${added.region}, fencing ${added.fencing} (position ${added.position})`)
         })
       }),
     )
@@ -87,7 +88,7 @@ export function registerSite(program: Command): void {
             ['address', shown.address],
             ['region', shown.region],
             ['fencing', shown.fencing],
-            ['reachable', shown.reachable ? `yes, ${shown.services ?? 0} services` : `no: ${shown.reason ?? 'unknown'}`],
+            ['reachable', shown.reachable ? `yes, ${counted(shown.services ?? 0, 'service')}` : `no: ${shown.reason ?? 'unknown'}`],
             ['operations', shown.operations.join(', ')],
             ['unfinished', shown.unfinished.length === 0 ? 'nothing' : shown.unfinished.join(', ')],
           ])
@@ -104,7 +105,7 @@ export function registerSite(program: Command): void {
       acting(async (settings, flags, [id]) =>
         withSession(settings, async ({ ask }) => {
           const shown = await ask('site', 'show', { site: id! })
-          const what = `site ${shown.site} (${shown.kind}, ${plain(shown.address)}, ${shown.services ?? 'an unknown number of'} services)`
+          const what = `site ${shown.site} (${shown.kind}, ${plain(shown.address)}, ${servicesOf(shown)})`
           if (flags['dryRun']) {
             if (flags['json']) return printJson({ ok: true, dryRun: true, site: shown.site, services: shown.services, unfinished: shown.unfinished })
             return print(shown.unfinished.length > 0 ? `would be refused: ${what} is still being changed by ${shown.unfinished.join(', ')}` : `would remove ${what}`)
@@ -121,4 +122,8 @@ export function registerSite(program: Command): void {
 /** How many items a listing shows before it says that there are more. */
 export function limitOption(command: Command, preset: number): Command {
   return command.option('--limit <N>', 'show at most so many', wholeNumber(1, 1_000_000), preset)
+}
+
+function servicesOf({ services }: { readonly services: number | null }): string {
+  return services === null ? 'an unknown number of services' : counted(services, 'service')
 }

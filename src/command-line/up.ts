@@ -1,5 +1,6 @@
 /** `reeve up`: everything on this machine, in one command. */
 import type { Command } from 'commander'
+import { counted } from '../../machines/counted.ts'
 import { systemClock } from '../platform/clock.ts'
 import { executablesOnPath } from '../platform/folders.ts'
 import { ownVersion } from '../platform/own-package.ts'
@@ -102,7 +103,7 @@ async function sample(running: RunningUp, settings: Settings, signal: AbortSigna
     print(`${styled('bold', 'Sample change')} of the first start: group ${state.group} is ${state.phase}`)
     if (!hasEnded(state.phase) && state.phase !== 'blocked') shown = await followGroup(session, state.group, { quiet: false, signal })
   } else {
-    print(`${styled('bold', 'Sample change')}: maintenance-on for ${submitted.jobs} services of ${demoSites.map((site) => site.site).join(' and ')}, in order`)
+    print(`${styled('bold', 'Sample change')}: maintenance-on for ${counted(submitted.jobs, 'service')} of ${demoSites.map((site) => site.site).join(' and ')}, in order`)
     shown = await followGroup(session, submitted.group, { quiet: false, signal })
   }
   if (signal.aborted) return shown

@@ -1,4 +1,5 @@
 /** What the realm says of itself through its service interface: leader, lanes, agents, sites. */
+import { counted } from '../../machines/counted.ts'
 import { formatVersion } from '../../machines/realm/realm.ts'
 import type { Session } from '../command-line/session.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
@@ -48,7 +49,7 @@ function agentFindings(agents: Agents): readonly Finding[] {
   const silent = agents.filter((agent) => !agent.present && agent.phase === 'started')
   const alive = agents.filter((agent) => agent.present).length
   return [
-    alive > 0 ? ok('agents', `${alive} agents are alive`) : problem('agents', 'no agent is alive: no job runs', 'start one with "reeve agent"'),
+    alive > 0 ? ok('agents', `${counted(alive, 'agent')} ${alive === 1 ? 'is' : 'are'} alive`) : problem('agents', 'no agent is alive: no job runs', 'start one with "reeve agent"'),
     ...silent.map((agent) => note('agents', `agent ${agent.agent} is silent; the leader declares it lost when its time is over`)),
   ]
 }
@@ -56,7 +57,7 @@ function agentFindings(agents: Agents): readonly Finding[] {
 function laneFinding(lanes: readonly { readonly lane: string; readonly holder: object | null }[]): Finding {
   const free = lanes.filter((lane) => lane.holder === null).map((lane) => lane.lane)
   if (lanes.length === 0) return problem('lanes', 'the realm has no lanes', 'start "reeve serve" or an agent, which founds them')
-  if (free.length === 0) return ok('lanes', `${lanes.length} lanes, each with a holder`)
+  if (free.length === 0) return ok('lanes', `${counted(lanes.length, 'lane')}, each with a holder`)
   return problem('lanes', `lanes without a holder: ${free.join(', ')}`, 'the leader gives them to agents within seconds; start an agent in that region where there is none')
 }
 
@@ -68,7 +69,7 @@ async function siteFindings(ask: Ask): Promise<readonly Finding[]> {
     const shown = await ask('site', 'show', { site })
     findings.push(
       shown.reachable
-        ? ok('sites', `site ${site} (${shown.kind}) answers, ${shown.services ?? 0} services`)
+        ? ok('sites', `site ${site} (${shown.kind}) answers, ${counted(shown.services ?? 0, 'service')}`)
         : problem('sites', `site ${site} (${shown.kind}, ${shown.address}) does not answer: ${shown.reason ?? 'no reason'}`, 'check that it runs and that this address reaches it'),
     )
   }

@@ -1,4 +1,5 @@
 /** The NATS server: JetStream, the streams field by field, durability (I8), clocks. Reads only. */
+import { counted } from '../../machines/counted.ts'
 import { durabilityOfServers } from '../../streams/jetstream/durability.ts'
 import type { Link } from '../../streams/jetstream/link.ts'
 import { findIncarnation, realmDefinitions, reportOf } from '../../streams/jetstream/streams-definition.ts'
@@ -22,7 +23,7 @@ export function checkServerVersion(link: Link): Finding {
 export async function checkJetStream(link: Link): Promise<Finding> {
   const answer = await link.api<{ readonly streams: number; readonly storage: number }>('INFO')
   return answer.ok
-    ? ok('jetstream', `JetStream is on: ${answer.value.streams} streams, ${Math.ceil(answer.value.storage / 1024)} KiB`)
+    ? ok('jetstream', `JetStream is on: ${counted(answer.value.streams, 'stream')}, ${Math.ceil(answer.value.storage / 1024)} KiB`)
     : problem('jetstream', `JetStream is not available: ${answer.error.description}`, 'switch JetStream on for this account')
 }
 
@@ -42,7 +43,7 @@ export async function checkStreams(link: Link, subjects: Subjects): Promise<read
       findings.push(problem('streams', `stream ${one.stream}: ${one.field} is ${JSON.stringify(one.actual)} where ${JSON.stringify(one.expected)} is needed`, 'restore the field with the nats command; no program writes until then'))
     }
   }
-  return findings.length > 0 ? findings : [ok('streams', `${definitions.length} streams of realm ${subjects.realm}, incarnation ${incarnation}: every field is as it should be`)]
+  return findings.length > 0 ? findings : [ok('streams', `${counted(definitions.length, 'stream')} of realm ${subjects.realm}, incarnation ${incarnation}: every field is as it should be`)]
 }
 
 /** Never ok on a guess: what cannot be read is unknown. `saidByRealm`: what the service interface knows. */

@@ -1,5 +1,6 @@
 /** Reads a portable file of a log; every line is checked before anything of it is handed on. */
 import { createHash } from 'node:crypto'
+import { counted } from '../../machines/counted.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { subjectTest } from '../../streams/subject-match.ts'
 import { UnreadableLine, readLines } from '../platform/line-files.ts'
@@ -62,7 +63,7 @@ export async function* readLogFile(file: string, options: LogFileOptions = {}): 
       }
       if (!('position' in value)) {
         if (value['records'] !== records || value['texts'] !== texts || value['chain'] !== chain) {
-          throw new MalformedLogFile(file, line, `the last line does not fit the ${records} records before it: the file was changed or is damaged`)
+          throw new MalformedLogFile(file, line, `the last line does not fit the ${counted(records, 'record')} before it: the file was changed or is damaged`)
         }
         ended = true
         continue

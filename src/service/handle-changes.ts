@@ -1,4 +1,5 @@
 /** `change`: planned and applied. */
+import { counted } from '../../machines/counted.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import type { InstructionEvent, InstructionState } from '../../machines/instruction/instruction.ts'
@@ -62,7 +63,7 @@ export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
       if (known !== undefined) return goOn(context, command, known, { known: true })
       const { plan, mode } = await plannedChange(context, fold, request)
       if (request.plan !== undefined && request.plan !== plan.digest) {
-        throw new ApiFailure('plan-changed', `the plan is not the one that was seen any more (${plan.jobs.length} jobs now): look at it again`)
+        throw new ApiFailure('plan-changed', `the plan is not the one that was seen any more (${counted(plan.jobs.length, 'job')} now): look at it again`)
       }
       if (plan.jobs.length === 0) {
         return { ok: true, command, group: null, lane: null, mode, result: null, plan: null, jobs: 0, alreadySo: plan.unchanged.length, repeats: [], known: false, position: 0 }
@@ -191,6 +192,6 @@ export function mayStillHappen(command: string): ApiFailure {
 
 function summaryOf(plan: ChangePlan): string {
   const sites = plan.sites.filter((site) => site.jobs > 0)
-  const where = sites.length === 1 ? `site ${sites[0]!.site}` : `${sites.length} sites`
-  return `${plan.operation.name} ${plan.jobs.length} ${plan.jobs.length === 1 ? 'service' : 'services'} on ${where}`
+  const where = sites.length === 1 ? `site ${sites[0]!.site}` : counted(sites.length, 'site')
+  return `${plan.operation.name} ${counted(plan.jobs.length, 'service')} on ${where}`
 }

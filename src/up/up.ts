@@ -6,6 +6,7 @@
  * 2. What was started is stopped in the order agents and service, sites, server, whatever happened in between.
  */
 import { join } from 'node:path'
+import { counted } from '../../machines/counted.ts'
 import { type RealmState, allowsFormat, formatVersion } from '../../machines/realm/realm.ts'
 import { presenceKey } from '../../streams/coordination.ts'
 import { connectCoordinator, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
@@ -284,9 +285,9 @@ class Up implements RunningUp {
       const here = realm.lanes.filter(({ region }) => region === this.#options.settings.region)
       const held = here.filter(({ lane }) => alive(lanes.get(lane)?.holder)).length
       const all = here.length
-      if (realm.leader !== null && alive(realm.leader) && held === all) return line('leader', `${realm.leader.agent}; ${all} lanes, each with a holder`)
+      if (realm.leader !== null && alive(realm.leader) && held === all) return line('leader', `${realm.leader.agent}; ${counted(all, 'lane')}, each with a holder`)
       if (clock.monotonicMs() >= endMs) {
-        return print(`${styled('yellow', '•')} ${!alive(realm.leader) ? 'no leader yet' : `${all - held} of ${all} lanes have no holder yet`}; "reeve doctor" says more`)
+        return print(`${styled('yellow', '•')} ${!alive(realm.leader) ? 'no leader yet' : `${all - held} of ${counted(all, 'lane')} ${all - held === 1 ? 'has' : 'have'} no holder yet`}; "reeve doctor" says more`)
       }
       await pause(clock, 50, this.#options.signal)
     }

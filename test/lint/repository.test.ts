@@ -30,6 +30,12 @@ describe('the repository', () => {
     expect(lines(tests.flatMap(disabledTests))).toEqual([])
   })
 
+  test('a printed count and its noun agree: "1 job", by `counted`', () => {
+    const byHand = /\$\{(?!counted)[^}]*(?<!Limit)\} (?:jobs|services|sites|agents|lanes|groups|triggers|turns|texts|records|streams|parts)\b/
+    const found = product.flatMap(({ path }) => readRepositoryFile(path).split('\n').flatMap((line, index) => (byHand.test(line) ? [`${path}:${index + 1} ${line.trim()}`] : [])))
+    expect(found).toEqual([])
+  })
+
   test('no registry is named', () => {
     expect(lines(files.filter(isText).flatMap((path) => registryHosts(path, readRepositoryFile(path))))).toEqual([])
   })

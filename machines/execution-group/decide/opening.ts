@@ -1,4 +1,5 @@
 /** Opening an execution group in parts (P14). */
+import { counted } from '../../counted.ts'
 import { type Decision, happened, nothing, refused } from '../../decision.ts'
 import type { GroupEvent, GroupMode, JobSpec } from '../events.ts'
 import { partLimitBytes, sizeBytes, textLimitBytes } from '../limits.ts'
@@ -30,7 +31,7 @@ export function openGroup(state: GroupState, command: OpenGroup): Decision<Group
       : refused('other-plan', `group ${state.group} was opened with another plan; ask again with a new command id`)
   }
   if (!wholeNumber(command.jobs, 1, jobLimit)) return refused('malformed', `a group holds 1 to ${jobLimit} jobs, not ${command.jobs}`)
-  if (!wholeNumber(command.parts, 1, command.jobs)) return refused('malformed', `${command.parts} parts for ${command.jobs} jobs make no sense`)
+  if (!wholeNumber(command.parts, 1, command.jobs)) return refused('malformed', `${counted(command.parts, 'part')} for ${counted(command.jobs, 'job')} make no sense`)
   if (!wholeNumber(command.window, 1, 1_000)) return refused('malformed', `window ${command.window}: give a whole number from 1 to 1000`)
   if (!wholeNumber(command.distributionFactor, 1, 100)) {
     return refused('malformed', `distribution factor ${command.distributionFactor}: give a whole percentage from 1 to 100`)
@@ -71,7 +72,7 @@ export function addJobs(state: GroupState, command: AddJobs): Decision<GroupEven
     return refused('part-out-of-order', `group ${state.group} waits for part ${state.partsAdded + 1} of ${state.partsAnnounced}, not ${command.part}`)
   }
   if (command.jobs.length < 1 || state.jobsAdded + command.jobs.length > state.jobsAnnounced) {
-    return refused('malformed', `part ${command.part} of group ${state.group} brings ${command.jobs.length} jobs; ${state.jobsAnnounced - state.jobsAdded} are missing`)
+    return refused('malformed', `part ${command.part} of group ${state.group} brings ${counted(command.jobs.length, 'job')}; ${counted(state.jobsAnnounced - state.jobsAdded, 'job')} of it ${state.jobsAnnounced - state.jobsAdded === 1 ? 'is' : 'are'} missing`)
   }
   const window = state.window
   if (window > 1 && command.jobs.some((job) => !job.repeatable)) {
