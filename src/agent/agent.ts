@@ -9,95 +9,24 @@ import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../
 import { startAgent as agentStarted, stopAgent as agentStopped } from '../../machines/agent/decide.ts'
 import { type LifeCycleEffects, lifeCycleMachine } from '../../machines/agent/life-cycle.ts'
 import type { Decision } from '../../machines/decision.ts'
-import { type RealmConstants, type RealmState, formatVersion } from '../../machines/realm/realm.ts'
+import { type RealmState, formatVersion } from '../../machines/realm/realm.ts'
 import type { AgentDescription, MachineState, StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
-import type { Clock, Random, Repeating } from '../../streams/ports/clock.ts'
-import { every, pause } from '../../streams/ports/clock.ts'
-import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
-import { type Election, type ElectionTimes, startElection } from '../election/election.ts'
-import { startExecutor } from '../executor/executor.ts'
-import type { ExecutorFailpoint } from '../executor/held-grant.ts'
-import type { HolderFailpoint } from '../lane/holder.ts'
-import { type LaneHost, startLaneHost } from '../lane/host.ts'
-import { type Leader, startLeader } from '../leader/leader.ts'
-import { type Keeper, directKeeper } from '../presence/keeper.ts'
-import { type OwnPresence, startPresence } from '../presence/presence.ts'
-import { type HostedMachine, type MachineTransition, type TransitionListener, hostMachine } from '../process/host.ts'
+import { startElection } from '../election/election.ts'
+import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
 import { inspectOnBus } from '../process/inspect.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
-import { RealmRefused, joinRealm, newerThan } from '../realm/founding.ts'
-import { type OwnRealmStanding, followRealm } from '../realm/standing.ts'
-import { RealmView } from '../realm/view.ts'
-import { type OwnSiteDirectory, followSites } from '../sites/directory.ts'
-import type { SiteAdapter } from '../sites/adapter.ts'
+import { joinRealm } from '../realm/founding.ts'
 import { adapters } from '../sites/registry.ts'
 import { answerOn } from './answers.ts'
 import { clockSkewMs } from './clock-check.ts'
 import { watchForGenericAgents } from './leaderless.ts'
-import type { AgentContext, AgentIdentity, Executing, LaneHosting, Logger } from './context.ts'
+import { type Parts, abandonParts, assembleParts } from './parts.ts'
+import { type AgentEnd, type AgentOptions, CannotGoOn, type RunningAgent } from './running-agent.ts'
 
-export interface AgentOptions extends AgentIdentity {
-  readonly realmName: string
-  readonly coordinator: Coordinator
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  /** `--accept-weak-durability` (I8). */
-  readonly acceptWeakDurability: boolean
-  /** Random id of the realm that this data folder belongs to (P20). */
-  readonly expectedRealm?: string
-  /** Only taken by the program that founds the realm. */
-  readonly constants?: RealmConstants
-  /** `--newest-format`; default: all that this build knows. */
-  readonly newestFormat?: number
-  /** Renews presence and lease; on this thread with this coordinator when absent (P8). */
-  readonly keeper?: Keeper
-  readonly electionTimes?: ElectionTimes
-  /** Besides those on the bus. */
-  readonly onTransition?: (transition: MachineTransition) => void
-  readonly within?: AgentWithin
-}
-
-/** Where the simulation looks on and strikes (DESIGN §5 "Simulation"); programs give none of it. */
-export interface AgentWithin {
-  /** Sites of its own world instead of real ones. Throws `UnknownSiteKind`. */
-  readonly adapterOf?: (kind: string) => SiteAdapter
-  /** Stands between the executor and the lanes of the same process. */
-  readonly lanes?: (lanes: LaneHost) => LaneHosting
-  readonly failpoint?: (name: HolderFailpoint | ExecutorFailpoint) => Promise<void>
-}
-
-export type AgentEnd =
-  | { readonly kind: 'graceful' }
-  | { readonly kind: 'forced' }
-  | { readonly kind: 'crashed' }
-  /** P20: a later process is this agent now. */
-  | { readonly kind: 'replaced'; readonly by: string }
-  /** It cannot go on; `error` says why in one line. */
-  | { readonly kind: 'failed'; readonly error: Error }
-
-export interface RunningAgent {
-  readonly agent: string
-  /** The realm as it was read when this agent joined it. Rejects when it ends before. */
-  readonly joined: Promise<RealmState>
-  /** Present, with its configuration, and taking part. Rejects when it ends before. */
-  readonly ready: Promise<void>
-  /** Never rejects. */
-  readonly ended: Promise<AgentEnd>
-  readonly instance: string
-  /** Epoch while it leads. */
-  readonly leading: number | undefined
-  readonly held: readonly string[]
-  describe(): AgentDescription
-  /** Graceful. Resolves at the end; idempotent. */
-  stop(): Promise<AgentEnd>
-  /** Aborts calls and ends without waiting for anybody; presence and lanes are found lost by others. */
-  force(): Promise<AgentEnd>
-  /** Ends as `kill -9` does: nothing more is written or said. For the simulation. */
-  crash(): Promise<AgentEnd>
-}
+export { type AgentEnd, type AgentOptions, type AgentWithin, CannotGoOn, type RunningAgent } from './running-agent.ts'
 
 /** Time-out [516] before an agent connects again. */
 const reconnectMs = 500
@@ -108,23 +37,6 @@ const farewellMs = 3_000
 
 export function startAgent(options: AgentOptions): RunningAgent {
   return new AgentProcess(options)
-}
-
-/** What exists once the realm was joined. */
-interface Parts {
-  readonly context: AgentContext
-  readonly presence: OwnPresence
-  readonly lanes: LaneHosting
-  readonly executing: Executing
-  readonly sites: OwnSiteDirectory
-  readonly realm: OwnRealmStanding
-  readonly keeper: Keeper
-  /** Generic agents only. */
-  readonly view: RealmView | undefined
-  readonly leader: Leader | undefined
-  election: Election | undefined
-  readonly repeated: readonly Repeating[]
-  readonly stopAnswering: () => void
 }
 
 class AgentProcess implements RunningAgent {
@@ -140,6 +52,8 @@ class AgentProcess implements RunningAgent {
   readonly #link: { stop(): void }
   readonly #report: TransitionListener
   #parts: Parts | undefined
+  readonly #repeated: Repeating[] = []
+  #stopAnswering: () => void = () => {}
   #end: AgentEnd | undefined
   #finish!: (end: AgentEnd) => void
   #settleJoined!: { resolve: (state: RealmState) => void; reject: (error: Error) => void }
@@ -282,48 +196,33 @@ class AgentProcess implements RunningAgent {
   }
 
   #assemble(joined: RealmState): Parts {
-    const { constants } = joined
-    const { agent, role, region, skills, build, coordinator, clock, random, logger, within = {} } = this.#options
-    const failpoint = within.failpoint === undefined ? {} : { failpoint: within.failpoint }
-    const subjects = this.#subjects
-    const fail = (error: Error) => void this.#halt({ kind: 'failed', error })
-    const realm = followRealm(coordinator.log, subjects, joined, fail)
-    realm.onChange(() => {
-      const newer = newerThan(realm.state, this.#newestFormat)
-      if (newer !== undefined) fail(new RealmRefused(newer))
+    const { agent, role, region, skills, build, coordinator, clock } = this.#options
+    const parts = assembleParts({
+      options: this.#options,
+      joined,
+      subjects: this.#subjects,
+      newestFormat: this.#newestFormat,
+      report: this.#report,
+      fail: (error) => void this.#halt({ kind: 'failed', error }),
+      superseded: (epoch) => this.#parts?.election?.supersededBy(epoch),
     })
-    const newestFormat = this.#newestFormat
-    const context: AgentContext = { agent, role, region, skills, build, coordinator, subjects, clock, random, constants, realm, newestFormat, logger }
-    const keeper = this.#options.keeper ?? directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, clock)
-    const presence = startPresence({ context, keeper, onTransition: this.#report })
+    const { presence } = parts
     presence.onReplaced((by) => void this.#halt({ kind: 'replaced', by }))
-    const lanes = startLaneHost(context, presence, {
-      onTransition: this.#report,
-      onFatal: (why) => fail(new CannotGoOn(`the log does not allow this program to go on (${why}): start it again`)),
-      ...failpoint,
-    })
-    const sites = followSites(coordinator.log, subjects, fail, within.adapterOf)
-    sites.onChange(() => this.#machine.send({ type: 'ConfigurationChanged' }))
-    const executing = startExecutor(context, presence, sites, within.lanes?.(lanes) ?? lanes, failpoint)
-    executing.onQueue((state) => this.#machine.send({ type: state === 'waiting' ? 'QueueWaiting' : 'QueueEmpty' }))
-    const view = role === 'generic' ? new RealmView(coordinator.log, subjects) : undefined
-    const leader =
-      view === undefined
-        ? undefined
-        : startLeader({ context, view, onSuperseded: (epoch) => this.#parts?.election?.supersededBy(epoch), onTransition: this.#report })
-    const recordStart = () =>
+    presence.onAcknowledged(() =>
       this.#perform(async () => {
         await this.#record(presence.instance, (state) => agentStarted(state, { instance: presence.instance, role, region, skills, build }))
-      })
-    presence.onAcknowledged(recordStart)
-    const repeated = [every(clock, clockCheckMs, () => this.#perform(() => this.#checkClock()))]
-    if (role === 'skilled') repeated.push(watchForGenericAgents(context))
-    const stopAnswering = answerOn(coordinator.bus, subjects, agent, {
+      }),
+    )
+    parts.sites.onChange(() => this.#machine.send({ type: 'ConfigurationChanged' }))
+    parts.executing.onQueue((state) => this.#machine.send({ type: state === 'waiting' ? 'QueueWaiting' : 'QueueEmpty' }))
+    this.#repeated.push(every(clock, clockCheckMs, () => this.#perform(() => this.#checkClock())))
+    if (role === 'skilled') this.#repeated.push(watchForGenericAgents(parts.context))
+    this.#stopAnswering = answerOn(coordinator.bus, this.#subjects, agent, {
       pong: () => ({ agent, instance: this.instance, leading: this.leading !== undefined }),
       describe: () => this.describe(),
       stop: (request) => this.#stopAsAsked(request),
     })
-    return { context, presence, lanes, executing, sites, realm, keeper, view, leader, election: undefined, repeated, stopAnswering }
+    return parts
   }
 
   #stopAsAsked(request: StopRequest): StopAnswer {
@@ -457,33 +356,14 @@ class AgentProcess implements RunningAgent {
     this.#ending.abort()
     this.#link.stop()
     this.#machine.stop()
-    const parts = this.#parts
-    const over = async () => {
-      if (parts !== undefined) {
-        parts.stopAnswering()
-        for (const each of parts.repeated) each.stop()
-        parts.election?.abandon()
-        parts.leader?.stop()
-        parts.executing.abandon()
-        parts.lanes.abandon()
-        parts.presence.abandon()
-        await parts.keeper.close()
-        await parts.view?.stop()
-        await parts.sites.close()
-        await parts.realm.close()
-      }
-    }
+    this.#stopAnswering()
+    for (const each of this.#repeated) each.stop()
     const error = end.kind === 'failed' ? end.error : new CannotGoOn(`agent ${this.agent} has ended: ${end.kind}`)
     this.#settleJoined.reject(error)
     this.#settleReady.reject(error)
-    void over()
+    void abandonParts(this.#parts)
       .catch((failure: unknown) => this.#options.logger.error({ err: failure }, 'an agent did not end cleanly'))
       .then(() => this.#finish(end))
     return this.ended
   }
-}
-
-export class CannotGoOn extends Error {
-  override readonly name = 'CannotGoOn'
-  readonly retryable = true
 }

@@ -1,0 +1,82 @@
+/** The parts of one agent process [115], made when the realm was joined and ended together. `agent.ts` runs its life cycle over them. */
+import type { RealmState } from '../../machines/realm/realm.ts'
+import type { Subjects } from '../../streams/subjects.ts'
+import type { Election } from '../election/election.ts'
+import { startExecutor } from '../executor/executor.ts'
+import { startLaneHost } from '../lane/host.ts'
+import { type Leader, startLeader } from '../leader/leader.ts'
+import { type Keeper, directKeeper } from '../presence/keeper.ts'
+import { type OwnPresence, startPresence } from '../presence/presence.ts'
+import type { TransitionListener } from '../process/host.ts'
+import { RealmRefused, newerThan } from '../realm/founding.ts'
+import { type OwnRealmStanding, followRealm } from '../realm/standing.ts'
+import { RealmView } from '../realm/view.ts'
+import { type OwnSiteDirectory, followSites } from '../sites/directory.ts'
+import type { AgentContext, Executing, LaneHosting } from './context.ts'
+import { type AgentOptions, CannotGoOn } from './running-agent.ts'
+
+export interface Parts {
+  readonly context: AgentContext
+  readonly presence: OwnPresence
+  readonly lanes: LaneHosting
+  readonly executing: Executing
+  readonly sites: OwnSiteDirectory
+  readonly realm: OwnRealmStanding
+  readonly keeper: Keeper
+  /** Generic agents only. */
+  readonly view: RealmView | undefined
+  readonly leader: Leader | undefined
+  /** From the first campaign on. */
+  election: Election | undefined
+}
+
+export interface PartsDeps {
+  readonly options: AgentOptions
+  /** The realm as it was read. */
+  readonly joined: RealmState
+  readonly subjects: Subjects
+  readonly newestFormat: number
+  readonly report: TransitionListener
+  /** The agent cannot go on. */
+  readonly fail: (error: Error) => void
+  /** A later leader was seen. */
+  readonly superseded: (epoch: number) => void
+}
+
+export function assembleParts({ options, joined, subjects, newestFormat, report, fail, superseded }: PartsDeps): Parts {
+  const { constants } = joined
+  const { agent, role, region, skills, build, coordinator, clock, random, logger, within = {} } = options
+  const failpoint = within.failpoint === undefined ? {} : { failpoint: within.failpoint }
+  const realm = followRealm(coordinator.log, subjects, joined, fail)
+  realm.onChange(() => {
+    const newer = newerThan(realm.state, newestFormat)
+    if (newer !== undefined) fail(new RealmRefused(newer))
+  })
+  const context: AgentContext = { agent, role, region, skills, build, coordinator, subjects, clock, random, constants, realm, newestFormat, logger }
+  const keeper = options.keeper ?? directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, clock)
+  const presence = startPresence({ context, keeper, onTransition: report })
+  const lanes = startLaneHost(context, presence, {
+    onTransition: report,
+    onFatal: (why) => fail(new CannotGoOn(`the log does not allow this program to go on (${why}): start it again`)),
+    ...failpoint,
+  })
+  const sites = followSites(coordinator.log, subjects, fail, within.adapterOf)
+  const executing = startExecutor(context, presence, sites, within.lanes?.(lanes) ?? lanes, failpoint)
+  const view = role === 'generic' ? new RealmView(coordinator.log, subjects) : undefined
+  const leader = view === undefined ? undefined : startLeader({ context, view, onSuperseded: superseded, onTransition: report })
+  return { context, presence, lanes, executing, sites, realm, keeper, view, leader, election: undefined }
+}
+
+/** Ends all of them without a word, as a crash does; nothing where there are none yet. */
+export async function abandonParts(parts: Parts | undefined): Promise<void> {
+  if (parts === undefined) return
+  parts.election?.abandon()
+  parts.leader?.stop()
+  parts.executing.abandon()
+  parts.lanes.abandon()
+  parts.presence.abandon()
+  await parts.keeper.close()
+  await parts.view?.stop()
+  await parts.sites.close()
+  await parts.realm.close()
+}
