@@ -64,7 +64,7 @@ export const groupMachine = createMachine({
     cancelled: { type: 'final' },
     abandoned: { type: 'final' },
     // The log broke the order; only a cancel is taken, and it ends the group as it stands.
-    faulted: { on: { GroupCancelled: 'cancelled' } },
+    faulted: { meta: { enteredBy: 'fault (an event that is not possible there)' }, on: { GroupCancelled: 'cancelled' } },
   },
 })
 

@@ -9,6 +9,8 @@ export interface GraphState {
   readonly type: 'atomic' | 'compound' | 'parallel' | 'final' | 'history'
   /** Path of the child that is entered first, of a compound state. */
   readonly initial: string | null
+  /** What leads here from any state and is no event of the machine (`meta.enteredBy`), as a label; a fault is such a thing. */
+  readonly enteredBy: string | null
 }
 
 export interface GraphTransition {
@@ -39,6 +41,7 @@ export function graphOf(machine: AnyStateMachine): MachineGraph {
       parent: node.parent === undefined ? '' : pathOf(node.parent),
       type: node.type,
       initial: node.type === 'compound' ? pathOf(node.initial.target[0] as AnyStateNode) : null,
+      enteredBy: enteredBy(node),
     })
     const own = [...(node.always ?? []), ...[...node.transitions.values()].flat()]
     for (const transition of own) {
@@ -57,6 +60,11 @@ export function graphOf(machine: AnyStateMachine): MachineGraph {
   }
   visit(machine.root)
   return { id: machine.id, states, transitions }
+}
+
+function enteredBy({ meta }: AnyStateNode): string | null {
+  const label: unknown = (meta as { readonly enteredBy?: unknown } | undefined)?.enteredBy
+  return typeof label === 'string' ? label : null
 }
 
 function pathOf(node: AnyStateNode): string {
@@ -88,23 +96,34 @@ export function eventLabel(event: string): string {
   return actor === null ? event : `${actor[1]} ${actor[2]!.replace(/^\d+\./, '')}`
 }
 
+/** Where arrows begin that hold in every state; drawn as a node of its own. */
+export const anyState = { id: '·any·', text: 'any state' } as const
+
 export interface Arrow {
+  /** A state's path, or `anyState.id`. */
   readonly from: string
   readonly to: string
   /** In the order of the definition. */
   readonly labels: readonly string[]
 }
 
-/** Transitions between the same two states as one arrow; one that stays where it is leads to its own state. */
+/**
+ * Transitions between the same two states as one arrow; one that stays where it is leads to its own state. What the whole machine
+ * takes, and what enters a state without any event, comes from `anyState`.
+ */
 export function arrowsOf(graph: MachineGraph): readonly Arrow[] {
   const arrows = new Map<string, { from: string; to: string; labels: string[] }>()
-  for (const transition of graph.transitions) {
-    const to = transition.to ?? transition.from
-    const key = `${transition.from} ${to}`
-    const label = eventLabel(transition.event) + (transition.guard === null ? '' : ` [${transition.guard}]`)
+  const add = (from: string, to: string, label: string) => {
+    const key = `${from} ${to}`
     const arrow = arrows.get(key)
-    if (arrow === undefined) arrows.set(key, { from: transition.from, to, labels: [label] })
+    if (arrow === undefined) arrows.set(key, { from, to, labels: [label] })
     else if (!arrow.labels.includes(label)) arrow.labels.push(label)
   }
+  const node = (path: string) => (path === '' ? anyState.id : path)
+  for (const transition of graph.transitions) {
+    const label = eventLabel(transition.event) + (transition.guard === null ? '' : ` [${transition.guard}]`)
+    add(node(transition.from), node(transition.to ?? transition.from), label)
+  }
+  for (const state of graph.states) if (state.enteredBy !== null) add(anyState.id, state.path, state.enteredBy)
   return [...arrows.values()]
 }

@@ -1,5 +1,5 @@
 /** A machine as a Mermaid state diagram. */
-import { type GraphState, type MachineGraph, arrowsOf } from './graph.ts'
+import { type GraphState, type MachineGraph, anyState, arrowsOf } from './graph.ts'
 
 export function mermaidOf(graph: MachineGraph): string {
   const lines = [`---`, `title: ${graph.id}`, `---`, 'stateDiagram-v2']
@@ -20,14 +20,9 @@ export function mermaidOf(graph: MachineGraph): string {
   for (const state of childrenOf('')) declare(state, '  ')
   const root = graph.states[0]!
   if (root.initial !== null) lines.push(`  [*] --> ${mermaidId(root.initial)}`)
-  for (const arrow of arrowsOf(graph)) {
-    // The whole machine is no node of the diagram: what holds from every state is drawn from each of the first level.
-    const sources = arrow.from === '' ? childrenOf('').filter((state) => state.type !== 'final').map((state) => state.path) : [arrow.from]
-    for (const source of sources) {
-      const target = arrow.to === '' ? source : arrow.to
-      lines.push(`  ${mermaidId(source)} --> ${mermaidId(target)}: ${arrow.labels.map(mermaidText).join('<br/>')}`)
-    }
-  }
+  const arrows = arrowsOf(graph)
+  if (arrows.some((arrow) => arrow.from === anyState.id)) lines.push(`  state "${anyState.text}" as ${mermaidId(anyState.id)}`)
+  for (const { from, to, labels } of arrows) lines.push(`  ${mermaidId(from)} --> ${mermaidId(to)}: ${labels.map(mermaidText).join('<br/>')}`)
   for (const state of graph.states) if (state.type === 'final') lines.push(`  ${mermaidId(state.path)} --> [*]`)
   return `${lines.join('\n')}\n`
 }

@@ -1,6 +1,6 @@
 /** A machine as a picture: laid out in layers by ELK, drawn as plain SVG that needs no fonts, scripts or styles from elsewhere. */
 import ElkConstructor, { type ElkExtendedEdge, type ElkNode } from 'elkjs/lib/elk.bundled.js'
-import { type Arrow, type GraphState, type MachineGraph, arrowsOf } from './graph.ts'
+import { type Arrow, type GraphState, type MachineGraph, anyState, arrowsOf } from './graph.ts'
 
 const fontPx = 13
 const labelPx = 11
@@ -35,11 +35,14 @@ export async function svgOf(graph: MachineGraph): Promise<string> {
       'org.eclipse.elk.json.edgeCoords': 'ROOT',
       'elk.padding': `[top=${marginPx},left=${marginPx},bottom=${marginPx},right=${marginPx}]`,
     },
-    children: childrenOf(graph, ''),
+    children: [...childrenOf(graph, ''), ...(arrows.some((arrow) => arrow.from === anyState.id) ? [anyNode] : [])],
     edges: edgesOf(graph, arrows),
   })
-  return draw(graph, laid, arrows)
+  return draw(graph, laid)
 }
+
+/** A frame that stands for every state. */
+const anyNode: ElkNode = { id: anyState.id, width: textPx(anyState.text, fontPx) + 28, height: 36 }
 
 function childrenOf(graph: MachineGraph, path: string): ElkNode[] {
   const parent = graph.states.find((state) => state.path === path)!
@@ -58,25 +61,19 @@ function edgesOf(graph: MachineGraph, arrows: readonly Arrow[]): ElkExtendedEdge
     .map((state): ElkExtendedEdge => ({ id: `start ${state.path}`, sources: [startId + state.path], targets: [state.initial!] }))
   return [
     ...starts,
-    ...arrows.flatMap((arrow, index) =>
-      // The whole machine is no node of the picture: what holds from every state is written beneath it.
-      arrow.from === ''
-        ? []
-        : [{
-            id: `arrow ${index}`,
-            sources: [arrow.from],
-            targets: [arrow.to === '' ? arrow.from : arrow.to],
-            labels: [{ text: arrow.labels.join('\n'), width: Math.max(...arrow.labels.map((label) => textPx(label, labelPx))) + 6, height: arrow.labels.length * linePx }],
-          }],
-    ),
+    ...arrows.map((arrow, index) => ({
+      id: `arrow ${index}`,
+      sources: [arrow.from],
+      targets: [arrow.to],
+      labels: [{ text: arrow.labels.join('\n'), width: Math.max(...arrow.labels.map((label) => textPx(label, labelPx))) + 6, height: arrow.labels.length * linePx }],
+    })),
   ]
 }
 
-function draw(graph: MachineGraph, laid: ElkNode, arrows: readonly Arrow[]): string {
+function draw(graph: MachineGraph, laid: ElkNode): string {
   const title = `Machine ${graph.id}`
-  const fromEvery = arrows.filter((arrow) => arrow.from === '').flatMap((arrow) => arrow.labels.map((label) => `from every state: ${label}${arrow.to === '' ? '' : ` → ${arrow.to}`}`))
-  const width = Math.ceil(Math.max(laid.width ?? 0, ...fromEvery.map((line) => textPx(line, labelPx) + 2 * marginPx)))
-  const height = Math.ceil((laid.height ?? 0) + fromEvery.length * linePx)
+  const width = Math.ceil(laid.width ?? 0)
+  const height = Math.ceil(laid.height ?? 0)
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif">`,
     `<title>${escaped(title)}</title>`,
@@ -85,7 +82,6 @@ function draw(graph: MachineGraph, laid: ElkNode, arrows: readonly Arrow[]): str
     ...nodesOf(graph, laid.children ?? []),
     ...(laid.edges ?? []).map(drawEdge),
     ...(laid.edges ?? []).flatMap(drawLabels),
-    ...fromEvery.map((line, index) => text(marginPx, (laid.height ?? 0) + index * linePx + 4, line, labelPx, colour.label, 'start')),
     '</svg>',
   ]
   return `${parts.join('\n')}\n`
@@ -95,6 +91,10 @@ function nodesOf(graph: MachineGraph, nodes: readonly ElkNode[]): string[] {
   return nodes.flatMap((node) => {
     const { x = 0, y = 0, width = 0, height = 0 } = node
     if (node.id.startsWith(startId)) return [`<circle cx="${n(x + width / 2)}" cy="${n(y + height / 2)}" r="6" fill="${colour.text}"/>`]
+    if (node.id === anyState.id) {
+      const frame = `<rect x="${n(x)}" y="${n(y)}" width="${n(width)}" height="${n(height)}" rx="8" fill="none" stroke="${colour.edge}" stroke-dasharray="5 4"/>`
+      return [`<g data-any="">${frame}${text(x + width / 2, y + height / 2 + fontPx * 0.35, anyState.text, fontPx, colour.label, 'middle')}</g>`]
+    }
     const state = graph.states.find((one) => one.path === node.id) as GraphState
     const box = (inset: number, fill: string) =>
       `<rect x="${n(x + inset)}" y="${n(y + inset)}" width="${n(width - 2 * inset)}" height="${n(height - 2 * inset)}" rx="${8 - inset}" fill="${fill}" stroke="${colour.frame}"/>`

@@ -1,8 +1,10 @@
 /** Machines as exported against the definitions that run: nothing is missing in a diagram, nothing is added. */
 import { type AnyStateMachine, createMachine, getNextTransitions } from 'xstate'
 import { describe, expect, test } from 'vitest'
+import { lifeCycleMachine } from '../../machines/agent/life-cycle.ts'
+import { groupMachine } from '../../machines/execution-group/machine.ts'
 import { registeredMachines } from '../../machines/registry.ts'
-import { type MachineGraph, arrowsOf, graphOf } from '../../src/machine-export/graph.ts'
+import { type MachineGraph, anyState, arrowsOf, graphOf } from '../../src/machine-export/graph.ts'
 import { mermaidId, mermaidOf } from '../../src/machine-export/mermaid.ts'
 import { statelyJsonOf } from '../../src/machine-export/stately-json.ts'
 import { svgOf } from '../../src/machine-export/svg.ts'
@@ -48,12 +50,30 @@ describe.each(cases)('machine %s', (_name, machine) => {
     const shown = (attribute: string) => [...svg.matchAll(new RegExp(`${attribute}="([^"]*)"`, 'g'))].map((match) => match[1])
     expect(shown('data-state').sort()).toEqual(graph.states.map((state) => state.path).filter((path) => path !== '').sort())
     const drawn = [...svg.matchAll(/data-from="([^"]*)" data-to="([^"]*)"/g)].map(([, from, to]) => `${from} ${to}`).filter((arrow) => !arrow.startsWith('·start·'))
-    const arrows = arrowsOf(graph).filter((arrow) => arrow.from !== '')
+    const arrows = arrowsOf(graph)
     expect(drawn.sort()).toEqual(arrows.map((arrow) => `${arrow.from} ${arrow.to}`).sort())
     const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map((match) => match[1]!.replaceAll('&gt;', '>').replaceAll('&lt;', '<').replaceAll('&amp;', '&'))
     for (const label of arrows.flatMap((arrow) => arrow.labels)) expect(texts).toContain(label)
-    for (const { labels } of arrowsOf(graph).filter((arrow) => arrow.from === '')) for (const label of labels) expect(texts.some((text) => text.startsWith(`from every state: ${label}`))).toBe(true)
+    expect(svg.includes('data-any')).toBe(arrows.some((arrow) => arrow.from === anyState.id))
   })
+
+  test('every state has an arrow that leads to it, unless it is the first one', () => {
+    const arrows = arrowsOf(graph)
+    const entered = new Set([...graph.states.flatMap((state) => state.initial ?? []), ...arrows.filter(({ from, to }) => from !== to).map(({ to }) => to)])
+    // Regions of a parallel state are entered with it; a compound state also by its inner states.
+    const isEntered = (path: string): boolean =>
+      entered.has(path) || [...entered].some((other) => other.startsWith(`${path}.`)) || graph.states.some((state) => state.type === 'parallel' && graph.states.some((child) => child.path === path && child.parent === state.path))
+    expect(graph.states.filter(({ path }) => path !== '' && !isEntered(path)).map(({ path }) => path)).toEqual([])
+  })
+})
+
+test('what holds in every state comes from a node of its own; a state that only a fault enters has its arrow', () => {
+  const agent = arrowsOf(graphOf(lifeCycleMachine)).filter(({ from }) => from === anyState.id)
+  expect(agent).toEqual(expect.arrayContaining([
+    { from: anyState.id, to: 'disconnected', labels: ['Disconnected'] },
+    { from: anyState.id, to: 'stopping', labels: ['Stop'] },
+  ]))
+  expect(arrowsOf(graphOf(groupMachine)).filter(({ to }) => to === 'faulted').map(({ from }) => from)).toEqual([anyState.id])
 })
 
 test('a transition taken out of a definition disappears from every form', () => {
@@ -96,9 +116,11 @@ function mermaidFacts(text: string): MermaidFacts {
 }
 
 function expectedMermaid(graph: MachineGraph): MermaidFacts {
-  const top = graph.states.filter((state) => state.path !== '' && state.parent === '' && state.type !== 'final').map((state) => state.path)
-  const arrows = arrowsOf(graph).flatMap((arrow) =>
-    (arrow.from === '' ? top : [arrow.from]).flatMap((from) => arrow.labels.map((label) => `${mermaidId(from)} ${mermaidId(arrow.to === '' ? from : arrow.to)} ${label}`)),
-  )
-  return { states: graph.states.filter((state) => state.path !== '').map((state) => mermaidId(state.path)).sort(), arrows: arrows.sort() }
+  const arrows = arrowsOf(graph)
+  const states = graph.states.filter((state) => state.path !== '').map((state) => mermaidId(state.path))
+  const any = arrows.some((arrow) => arrow.from === anyState.id) ? [mermaidId(anyState.id)] : []
+  return {
+    states: [...states, ...any].sort(),
+    arrows: arrows.flatMap(({ from, to, labels }) => labels.map((label) => `${mermaidId(from)} ${mermaidId(to)} ${label}`)).sort(),
+  }
 }
