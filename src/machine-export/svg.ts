@@ -35,14 +35,16 @@ export async function svgOf(graph: MachineGraph): Promise<string> {
       'org.eclipse.elk.json.edgeCoords': 'ROOT',
       'elk.padding': `[top=${marginPx},left=${marginPx},bottom=${marginPx},right=${marginPx}]`,
     },
-    children: [...childrenOf(graph, ''), ...(arrows.some((arrow) => arrow.from === anyState.id) ? [anyNode] : [])],
+    children: [...childrenOf(graph, ''), ...(arrows.some((arrow) => arrow.from === anyState.id) ? [anyNode()] : [])],
     edges: edgesOf(graph, arrows),
   })
   return draw(graph, laid)
 }
 
-/** A frame that stands for every state. */
-const anyNode: ElkNode = { id: anyState.id, width: textPx(anyState.text, fontPx) + 28, height: 36 }
+/** A frame that stands for every state. Made anew each time: the layout writes into what it is given. */
+function anyNode(): ElkNode {
+  return { id: anyState.id, width: textPx(anyState.text, fontPx) + 28, height: 36 }
+}
 
 function childrenOf(graph: MachineGraph, path: string): ElkNode[] {
   const parent = graph.states.find((state) => state.path === path)!

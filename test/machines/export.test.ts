@@ -55,6 +55,11 @@ describe.each(cases)('machine %s', (_name, machine) => {
     const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map((match) => match[1]!.replaceAll('&gt;', '>').replaceAll('&lt;', '<').replaceAll('&amp;', '&'))
     for (const label of arrows.flatMap((arrow) => arrow.labels)) expect(texts).toContain(label)
     expect(svg.includes('data-any')).toBe(arrows.some((arrow) => arrow.from === anyState.id))
+    const [, x, y, width, height] = /data-any=""><rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"/.exec(svg)?.map(Number) ?? []
+    for (const [, startX, startY] of svg.matchAll(/data-from="·any·"[^>]*><polyline points="([\d.]+),([\d.]+)/g)) {
+      expect(Number(startX)).toSatisfy((at: number) => at >= x! - 1 && at <= x! + width! + 1)
+      expect(Number(startY)).toSatisfy((at: number) => at >= y! - 1 && at <= y! + height! + 1)
+    }
   })
 
   test('every state has an arrow that leads to it, unless it is the first one', () => {
