@@ -20,6 +20,7 @@ export type RefusalCode =
   | 'malformed'
   | 'exists'
   | 'unknown-site'
+  | 'unknown-trigger'
   | 'withdrawn'
   | 'too-old'
   | 'too-far-ahead'

@@ -8,6 +8,7 @@ import { laneHolderMachine } from './lane-holder/machine.ts'
 import { laneMachine } from './lane/machine.ts'
 import { leaderMachine } from './leader/machine.ts'
 import { presenceMachine } from './presence/machine.ts'
+import { triggerMachine } from './trigger/machine.ts'
 
 export interface RegisteredMachine {
   readonly name: string
@@ -28,4 +29,5 @@ export const registeredMachines: readonly RegisteredMachine[] = [
   { name: 'lane-holder', kind: 'process', about: 'taking a lane, holding it, letting it go', machine: laneHolderMachine },
   { name: 'leader', kind: 'process', about: 'the procedure that the elected agent repeats', machine: leaderMachine },
   { name: 'presence', kind: 'process', about: 'presence of an instance, whose loss is final', machine: presenceMachine },
+  { name: 'trigger', kind: 'aggregate', about: 'a trigger: defined, suspended, removed; its nominal times', machine: triggerMachine },
 ]

@@ -33,6 +33,7 @@ const refusals = {
   malformed: { class: 'usage', retryable: false, meaning: 'the request does not have the documented form' },
   exists: { class: 'refused', retryable: false, meaning: 'it is there already' },
   'unknown-site': { class: 'refused', retryable: false, meaning: 'no such site is managed' },
+  'unknown-trigger': { class: 'refused', retryable: false, meaning: 'there is no such trigger' },
   withdrawn: { class: 'refused', retryable: false, meaning: 'the command was withdrawn and will never be carried out' },
   'too-old': { class: 'refused', retryable: false, meaning: 'the command id is older than lanes remember (P15): use a new one' },
   'too-far-ahead': { class: 'refused', retryable: false, meaning: 'the command id lies in the future (P15): check the clock of who made it' },
