@@ -1,7 +1,7 @@
 /** Every subject of a realm: what it carries, who publishes, who listens. `docs/subjects.md` is generated from it. */
 import type { AgentVerb, LaneVerb, Subjects } from './subjects.ts'
 
-export type SubjectKept = 'stream EVENTS' | 'not kept'
+export type SubjectKept = 'stream EVENTS' | 'stream SCHEDULES' | 'not kept'
 
 export interface SubjectEntry {
   readonly subject: string
@@ -15,7 +15,7 @@ export interface SubjectEntry {
 const id = 'ID'
 const agent = 'AGENT'
 const lane = 'LANE'
-const standsForAny = /\b(ID|AGENT|LANE|NOUN|VERB|AGGREGATE|MACHINE)\b/g
+const standsForAny = /\b(ID|AGENT|LANE|TRIGGER|NOUN|VERB|AGGREGATE|MACHINE)\b/g
 
 const eventsOf: Record<Parameters<Subjects['aggregate']>[0], readonly [what: string, publishers: string]> = {
   realm: ['format, constants, lanes, elections; the id is always `self`', 'whoever founds or joins the realm; the leader'],
@@ -23,7 +23,7 @@ const eventsOf: Record<Parameters<Subjects['aggregate']>[0], readonly [what: str
   site: ['a site enters or leaves the scope of management', 'services'],
   config: ['the desired configuration, in later formats', 'services'],
   action: ['action items, in later formats', 'services'],
-  trigger: ['triggers and their due times, in later formats', 'services; the leader'],
+  trigger: ['triggers, and what became of their nominal times', 'services; the leader'],
   instruction: ['a change that was asked for: lane, plan and terms; the id is the command id', 'services'],
 }
 
@@ -57,6 +57,7 @@ export function subjectCatalogue(subjects: Subjects): readonly SubjectEntry[] {
     publishers,
     listeners,
   })
+  const alarm = (subject: string, what: string, publishers: string, listeners: string): SubjectEntry => ({ subject, kept: 'stream SCHEDULES', what, publishers, listeners })
   const rows = <K extends string, T>(record: Record<K, T>, row: (key: K, value: T) => SubjectEntry) =>
     (Object.entries(record) as [K, T][]).map(([key, value]) => row(key, value))
   const entries = [
@@ -67,6 +68,8 @@ export function subjectCatalogue(subjects: Subjects): readonly SubjectEntry[] {
     ...rows(toAgent, (verb, [what, publishers]) => live(subjects.toAgent(agent, verb), what, publishers, 'the agent')),
     live(subjects.pingLane(agent, lane), 'is the lane held, and up to which position', 'the leader; agents that are to take the lane', "the lane's holder"),
     live(subjects.releaseLane(agent, lane), 'the mapping names another: release the lane', 'the agent that is to take the lane', "the lane's holder"),
+    alarm(subjects.alarm('TRIGGER'), 'when to look at a trigger', 'the leader', 'nobody: the server moves it when it is due'),
+    alarm(subjects.alarmDue('TRIGGER'), 'somebody should look at the trigger', 'the server', 'the leader'),
     live(subjects.api('NOUN', 'VERB'), 'commands and queries of the service interface (api.md)', 'people and programs', 'services, in one queue group'),
     live(subjects.feed('AGGREGATE', id), 'each commit once more, after it was acknowledged, with its position', "lanes' holders; services; agents", 'people, programs, pages'),
     live(subjects.inspect(agent, 'MACHINE'), 'every transition of a machine', 'the agent', 'visualizers; services'),

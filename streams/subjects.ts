@@ -53,7 +53,13 @@ export interface Subjects {
   /** A new holder of the lane says so (P6). */
   laneAnnounced(lane: string): string
   allLanesAnnounced: string
+  /** Holds the alarm of a trigger; `*` for all. */
+  alarm(trigger: string): string
+  /** Where the server puts it when it is due. */
+  alarmDue(trigger: string): string
+  allAlarms: string
   streamName(incarnation: number): string
+  schedulesName: string
   bucketName(kind: BucketKind): string
 }
 
@@ -82,6 +88,10 @@ export function subjectsOf(realm: string): Subjects {
     allInspect: `${realm}.inspect.>`,
     laneAnnounced: (lane) => `${realm}.lane.${lane}.announced`,
     allLanesAnnounced: `${realm}.lane.*.announced`,
+    alarm: (trigger) => `${realm}.schedule.at.${trigger === '*' ? trigger : requireId('trigger', trigger)}`,
+    alarmDue: (trigger) => `${realm}.schedule.due.${trigger === '*' ? trigger : requireId('trigger', trigger)}`,
+    allAlarms: `${realm}.schedule.>`,
+    schedulesName: `${realm.toUpperCase()}_SCHEDULES`,
     streamName: (incarnation) => `${realm.toUpperCase()}_EVENTS_${incarnation}`,
     bucketName: (kind) => `${realm}_${kind}`,
   }

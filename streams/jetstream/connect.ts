@@ -8,12 +8,13 @@ import type { Coordinator, Durability } from '../ports/coordinator.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import type { BucketKind } from '../subjects.ts'
 import { subjectsOf } from '../subjects.ts'
+import { JetStreamAlarms } from './alarms.ts'
 import { JetStreamBucket } from './bucket.ts'
 import { NatsBus } from './bus.ts'
 import { durabilityOfServers } from './durability.ts'
 import { JetStreamEventLog } from './event-log.ts'
 import { Link } from './link.ts'
-import { bucketDefinition, ensureStream, eventsDefinition, findIncarnation, NoSuchRealm } from './streams-definition.ts'
+import { bucketDefinition, configOf, ensureStream, eventsDefinition, findIncarnation, NoSuchRealm, schedulesDefinition } from './streams-definition.ts'
 import { openTextStore } from './text-store.ts'
 
 export interface Login {
@@ -91,6 +92,8 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
   const agents = await bucket('agents')
   const config = await bucket('config')
   const mappings = await bucket('mappings')
+  // A realm that older programs founded has none until a newer one starts; who only reads does without.
+  if (create || (await configOf(link, subjects.schedulesName)) !== undefined) await ensureStream(link, schedulesDefinition(subjects), create, replicas)
   const texts = await openTextStore(link, `${realm}_texts`, create, replicas)
   const bus = new NatsBus(link)
   if (options.onLink !== undefined) bus.onLink(options.onLink)
@@ -102,6 +105,7 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
     agents,
     config,
     mappings,
+    alarms: new JetStreamAlarms(link, subjects),
     durability: options.durability ?? (await durabilityByAsking(options)),
     connection: link,
     serverVersion: info?.version ?? '',

@@ -101,6 +101,30 @@ export function bucketDefinition(subjects: Subjects, kind: BucketKind): StreamDe
   }
 }
 
+/** One message a subject: a later alarm of a trigger replaces the earlier. The server rolls schedules up by subject. */
+export function schedulesDefinition(subjects: Subjects): StreamDefinition {
+  return {
+    name: subjects.schedulesName,
+    fields: {
+      ...unlimited,
+      ...offByDefault,
+      subjects: [subjects.allAlarms],
+      retention: 'limits',
+      storage: 'file',
+      // The server takes no schedules with another; without limits nothing is discarded.
+      discard: 'old',
+      max_msgs_per_subject: 1,
+      duplicate_window: duplicateWindowNanos,
+      compression: 'none',
+      allow_direct: false,
+      deny_delete: false,
+      deny_purge: false,
+      allow_rollup_hdrs: true,
+      allow_msg_schedules: true,
+    },
+  }
+}
+
 export interface FieldDifference {
   readonly stream: string
   readonly field: string
@@ -153,7 +177,7 @@ interface InfoAnswer {
 }
 
 export function realmDefinitions(subjects: Subjects, incarnation: number): readonly StreamDefinition[] {
-  return [eventsDefinition(subjects, incarnation), ...bucketKinds.map((kind) => bucketDefinition(subjects, kind))]
+  return [eventsDefinition(subjects, incarnation), schedulesDefinition(subjects), ...bucketKinds.map((kind) => bucketDefinition(subjects, kind))]
 }
 
 /** What stands on the server beside what should, for `doctor`. Throws `Unavailable`. */

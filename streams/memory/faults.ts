@@ -47,6 +47,9 @@ export interface MemoryFaults {
   bucketRead?(seen: { readonly client: string; readonly bucket: string }): ReadFault | undefined
   /** Milliseconds by which a watcher sees a change. */
   watchLag?(seen: { readonly client: string; readonly bucket: string; readonly key: string }): number
+  alarmWrite?(seen: { readonly client: string; readonly write: 'set' | 'cancel'; readonly trigger: string }): WriteFault | undefined
+  /** Asked per recipient of an alarm that is due. */
+  alarm?(seen: { readonly client: string; readonly trigger: string; readonly atMs: number }): Deliveries | undefined
   /** Asked per recipient. `answer` tells a request or publication from an answer to one. */
   message?(seen: { readonly from: string; readonly to: string; readonly subject: string; readonly answer: boolean }): Deliveries | undefined
 }

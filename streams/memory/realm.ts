@@ -12,6 +12,7 @@ import type { LinkState } from '../ports/bus.ts'
 import type { Coordinator, Durability, TextStore } from '../ports/coordinator.ts'
 import type { BucketKind } from '../subjects.ts'
 import { bucketKinds, subjectsOf } from '../subjects.ts'
+import { MemoryAlarms, StoredAlarms } from './alarms.ts'
 import { MemoryBucket, StoredBucket } from './bucket.ts'
 import { MemoryBus, Switchboard } from './bus.ts'
 import type { MemoryFaults, Reach } from './faults.ts'
@@ -67,6 +68,7 @@ export class MemoryRealm {
   readonly #log: StoredLog
   readonly #switchboard: Switchboard
   readonly #buckets: Readonly<Record<BucketKind, StoredBucket>>
+  readonly #alarms: StoredAlarms
   readonly #texts = new Map<string, Uint8Array>()
   readonly #durability: Durability
   #down = false
@@ -88,6 +90,7 @@ export class MemoryRealm {
     this.#switchboard = new Switchboard(this.#network)
     const bucket = (kind: BucketKind) => new StoredBucket(subjects.bucketName(kind), clock)
     this.#buckets = Object.fromEntries(bucketKinds.map((kind) => [kind, bucket(kind)])) as Record<BucketKind, StoredBucket>
+    this.#alarms = new StoredAlarms(clock)
     this.#durability = options.durability ?? { level: 'synced' }
   }
 
@@ -108,6 +111,7 @@ export class MemoryRealm {
       agents: bucket('agents'),
       config: bucket('config'),
       mappings: bucket('mappings'),
+      alarms: new MemoryAlarms(client, this.#alarms),
       durability: this.#durability,
       close: async () => {
         if (this.#clients.get(options.name) === client) this.#clients.delete(options.name)
@@ -125,17 +129,24 @@ export class MemoryRealm {
   /** The server is gone: everybody is disconnected, what was stored stays, time to live runs on. */
   stop(): void {
     this.#down = true
+    this.#alarms.setDown(true)
     for (const client of this.#clients.values()) client.setReach('disconnected')
   }
 
   start(): void {
     this.#down = false
     for (const client of this.#clients.values()) client.setReach('connected')
+    this.#alarms.setDown(false)
   }
 
   /** As after an import or a restore (P12): who is connected to the former incarnation cannot append any more. */
   raiseIncarnation(): number {
     return this.#log.raiseIncarnation()
+  }
+
+  /** Deletes every alarm: they are derived (I11). */
+  deleteAlarms(): void {
+    this.#alarms.cancelAll()
   }
 
   /** Removes messages up to and including `upTo` of one subject, as archiving does. */

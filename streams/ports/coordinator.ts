@@ -1,6 +1,7 @@
 /**
  * Everything of the agent coordinator [108] that a program of Reeve uses, behind one connection.
  */
+import type { Alarms } from './alarms.ts'
 import type { Bucket } from './bucket.ts'
 import type { Bus } from './bus.ts'
 import type { EventLog } from './event-log.ts'
@@ -42,6 +43,8 @@ export interface Coordinator {
   readonly config: Bucket
   /** `<realm>_mappings` */
   readonly mappings: Bucket
+  /** Stream SCHEDULES. */
+  readonly alarms: Alarms
   readonly durability: Durability
   /** Idempotent. Nothing of this coordinator is heard from afterwards. */
   close(): Promise<void>

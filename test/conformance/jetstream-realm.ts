@@ -56,6 +56,10 @@ export async function realmOnJetStream(): Promise<JetStreamRealm> {
       const { connection, log } = await connect('archivist', server.url)
       await connection.api(`STREAM.PURGE.${log.stream}`, { filter: subject, seq: upTo + 1 })
     },
+    async deleteAlarms() {
+      const { connection } = await connect('janitor', server.url)
+      await connection.api(`STREAM.PURGE.${subjects.schedulesName}`)
+    },
     async [Symbol.asyncDispose]() {
       for (const client of clients) await client.close()
       await proxy[Symbol.asyncDispose]()

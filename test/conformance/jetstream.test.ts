@@ -1,3 +1,4 @@
+import { testAlarms } from './alarms.ts'
 import { testBucket } from './bucket.ts'
 import { testBus } from './bus.ts'
 import { testEventLog } from './event-log.ts'
@@ -8,3 +9,4 @@ testEventLog(realmOnJetStream)
 testBucket(realmOnJetStream)
 testBus(realmOnJetStream)
 testTextStore(realmOnJetStream)
+testAlarms(realmOnJetStream)

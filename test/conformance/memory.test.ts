@@ -3,6 +3,7 @@ import { systemRandom } from '../../src/platform/random.ts'
 import type { WriteFault } from '../../streams/memory/faults.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import { testAlarms } from './alarms.ts'
 import { testBucket } from './bucket.ts'
 import { testBus } from './bus.ts'
 import { testEventLog } from './event-log.ts'
@@ -44,6 +45,7 @@ const realmInMemory: RealmFactory = async () => {
     start: async () => realm.start(),
     raiseIncarnation: async () => void realm.raiseIncarnation(),
     purge: async (subject, upTo) => realm.purge(subject, upTo),
+    deleteAlarms: async () => realm.deleteAlarms(),
     async [Symbol.asyncDispose]() {
       for (const client of clients) await client.close()
     },
@@ -54,3 +56,4 @@ testEventLog(realmInMemory)
 testBucket(realmInMemory)
 testBus(realmInMemory)
 testTextStore(realmInMemory)
+testAlarms(realmInMemory)

@@ -19,6 +19,7 @@ export interface ConformanceRealm extends AsyncDisposable {
   /** As after a restore: the log has the next incarnation (P12). */
   raiseIncarnation(): Promise<void>
   purge(subject: string, upTo: number): Promise<void>
+  deleteAlarms(): Promise<void>
 }
 
 export type RealmFactory = () => Promise<ConformanceRealm>

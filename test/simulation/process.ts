@@ -4,6 +4,7 @@
  * 1. Paused: nothing gets in; on resuming all of it comes in the order of its arrival, each as an event of its own.
  * 2. Dead: nothing gets in any more, so that code of it which waits never goes on, as after `kill -9`. What it had sent is under way.
  */
+import type { Alarms } from '../../streams/ports/alarms.ts'
 import type { Bucket } from '../../streams/ports/bucket.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import type { Clock, Timer } from '../../streams/ports/clock.ts'
@@ -109,6 +110,7 @@ export class SimProcess {
       agents: this.#bucket(inner.agents),
       config: this.#bucket(inner.config),
       mappings: this.#bucket(inner.mappings),
+      alarms: this.#alarms(inner.alarms),
       durability: inner.durability,
       close: () => this.pass(inner.close()),
     }
@@ -181,6 +183,24 @@ export class SimProcess {
       watch: (onChange) => {
         let active = true
         const watch = bucket.watch((change) => this.enter(() => active && onChange(change)))
+        return {
+          stop() {
+            active = false
+            watch.stop()
+          },
+        }
+      },
+    }
+  }
+
+  #alarms(alarms: Alarms): Alarms {
+    return {
+      set: (trigger, atMs) => this.pass(alarms.set(trigger, atMs)),
+      cancel: (trigger) => this.pass(alarms.cancel(trigger)),
+      pending: () => this.pass(alarms.pending()),
+      watch: (onDue) => {
+        let active = true
+        const watch = alarms.watch((alarm) => this.enter(() => active && onDue(alarm)))
         return {
           stop() {
             active = false
