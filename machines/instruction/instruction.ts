@@ -16,6 +16,10 @@ export interface InstructionTerms {
   readonly distributionFactor?: number
   /** Absent: `jobs`. */
   readonly mode?: GroupMode
+  /** Since format 2. Absent: 0. */
+  readonly priority?: number
+  /** Since format 2: the nominal time that asked. */
+  readonly trigger?: { readonly trigger: string; readonly atMs: number }
 }
 
 export type InstructionEvent =

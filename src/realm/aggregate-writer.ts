@@ -25,7 +25,8 @@ export interface AggregateWrite<State, E extends RecordedEvent> {
   readonly aggregate: string
   readonly id: string
   readonly empty: State
-  readonly fold: (state: State, event: E) => void
+  /** `timeMs` is that of the turn. */
+  readonly fold: (state: State, event: E, timeMs: number) => void
   readonly decide: (state: State) => Decision<E>
   readonly actor: string
   readonly command?: string
@@ -68,6 +69,7 @@ export async function writeAggregate<State, E extends RecordedEvent>(
     if (refusal !== undefined) return { kind: 'refused', refusal }
     const before = last === undefined ? undefined : decodeTurn(last.bytes)
     const turn = newUlid(clock.nowMs(), random)
+    const timeMs = Math.max(clock.nowMs(), before?.timeMs ?? 0)
     const commit: Commit<E> = {
       aggregate: write.aggregate,
       id: write.id,
@@ -84,7 +86,7 @@ export async function writeAggregate<State, E extends RecordedEvent>(
       schema: schemaVersion,
       incarnation: log.incarnation,
       number: (before?.number ?? 0) + 1,
-      timeMs: Math.max(clock.nowMs(), before?.timeMs ?? 0),
+      timeMs,
       previous: last === undefined ? firstDigest : digestOf(last.bytes),
       commits: [commit],
     })
@@ -92,7 +94,7 @@ export async function writeAggregate<State, E extends RecordedEvent>(
     const outcome = await appendTurn(log, clock, { subject: write.subject, bytes, turn, expectedLast, ...(signal === undefined ? {} : { signal }) })
     switch (outcome.kind) {
       case 'landed': {
-        for (const event of decision.events) write.fold(state, event)
+        for (const event of decision.events) write.fold(state, event, timeMs)
         return { kind: 'written', state, position: outcome.position, revision: revision + decision.events.length }
       }
       case 'conflict':
@@ -124,10 +126,11 @@ async function readAggregate<State, E extends RecordedEvent>(log: EventLog, writ
   if (end !== undefined) {
     for await (const batch of log.read({ subjects: [write.subject], from: 1, until: end.position })) {
       for (const message of batch) {
-        for (const commit of decodeTurn(message.bytes).commits) {
+        const { commits, timeMs } = decodeTurn(message.bytes)
+        for (const commit of commits) {
           if (write.command !== undefined && commit.command === write.command) known = true
           for (const event of commit.events) {
-            write.fold(state, event as E)
+            write.fold(state, event as E, timeMs)
             revision += 1
           }
         }

@@ -17,6 +17,8 @@ import {
 import { type LaneState, emptyLane, foldTurn } from '../../machines/lane/state.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { type SiteEvent, type SiteState, absentSite, foldSite } from '../../machines/site/site.ts'
+import type { TriggerEvent } from '../../machines/trigger/events.ts'
+import { type TriggerState, absentTrigger, foldTrigger } from '../../machines/trigger/evolve.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import type { Turn } from '../../streams/envelope.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
@@ -35,6 +37,7 @@ export class RealmFold {
   readonly sites = new Map<string, SiteState>()
   readonly agents = new Map<string, AgentState>()
   readonly instructions = new Map<string, InstructionState>()
+  readonly triggers = new Map<string, TriggerState>()
   /** Number and digest-relevant position of the last turn by subject: what the next append on it builds on. */
   readonly tails = new Map<string, { number: number; position: number }>()
   /** Of the last turn that holds a commit of the group. */
@@ -79,9 +82,11 @@ export class RealmFold {
           case 'instruction':
             foldInstruction(present(this.instructions, at.id, absentInstruction), event as InstructionEvent)
             break
+          case 'trigger':
+            foldTrigger(present(this.triggers, at.id, absentTrigger), event as TriggerEvent, seen.turn.timeMs)
+            break
           case 'config':
           case 'action':
-          case 'trigger':
             // Written by later formats only; a reader of this one has nothing to keep of them.
             break
         }

@@ -2,26 +2,22 @@
 import { counted } from '../../machines/counted.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
-import type { InstructionEvent, InstructionState } from '../../machines/instruction/instruction.ts'
-import { absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
+import type { InstructionState } from '../../machines/instruction/instruction.ts'
 import { quarantinedText } from '../../machines/realm/realm.ts'
 import type { ApiParsedRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import { newUlid, ulidTimeMs } from '../../streams/codec.ts'
 import { groupId } from '../../streams/subjects.ts'
-import { chooseLane } from '../change/lane-choice.ts'
 import { type ChangePlan, planChange } from '../change/plan.ts'
+import { mayStillHappen, takeChange } from '../change/take.ts'
 import { type RunMode, notFromHere, runModeOf } from '../change/mode.ts'
 import { selectTargets } from '../change/selection.ts'
-import { writeAggregate } from '../realm/aggregate-writer.ts'
-import { feedWritten } from '../realm/feed.ts'
 import type { RealmFold } from '../realm/view.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
 import { pageOf } from './page.ts'
 
 type Asked = Pick<ApiParsedRequest<'change', 'plan'>, 'selector' | 'operation' | 'mode' | 'includeUnchanged' | 'window'>
-type Apply = ApiParsedRequest<'change', 'apply'>
 
 export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
   const { view } = context
@@ -71,7 +67,7 @@ export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
       if (plan.destructive && !request.confirmed && request.plan === undefined) {
         throw new ApiFailure('not-confirmed', `${plan.repeats.join('; ')}: confirm it, or give the digest of the plan`)
       }
-      const taken = await take(context, fold, command, request, plan, mode)
+      const taken = await takeChange(context, fold, { ...request, command, mode }, plan)
       return goOn(context, command, taken.state, { known: taken.known, plan })
     },
   }
@@ -93,42 +89,6 @@ function judgeCommandId({ clock }: ServiceContext, fold: RealmFold, command: str
   const ageMs = clock.nowMs() - ulidTimeMs(command)
   if (ageMs > commandMemoryMs) throw new ApiFailure('too-old', `command id ${command} is older than lanes remember; ask again with a new one`)
   if (-ageMs > clockSkewMs) throw new ApiFailure('too-far-ahead', `command id ${command} lies ${-ageMs} ms in the future; set the clock of the machine that made it`)
-}
-
-/** P13: fixes lane and plan before the first attempt; whoever was first is followed. */
-async function take(context: ServiceContext, fold: RealmFold, command: string, request: Apply, plan: ChangePlan, mode: RunMode) {
-  const { coordinator, clock, random, subjects, view, signal } = context
-  const choice = chooseLane(fold, plan.jobs.map(({ spec }) => spec))
-  if (choice === undefined) throw new ApiFailure('no-lane-yet', 'no agent holds a lane yet, so nothing was written: start agents ("reeve agent"), then ask again', { command })
-  await coordinator.texts.put(plan.bytes)
-  const text = request.text ?? request.name ?? summaryOf(plan)
-  const terms = {
-    ...(request.name === undefined ? {} : { name: request.name }),
-    ...(request.window === 1 ? {} : { window: request.window }),
-    ...(request.distributionFactor === 100 ? {} : { distributionFactor: request.distributionFactor }),
-    ...(mode === 'jobs' ? {} : { mode }),
-  }
-  const written = await writeAggregate<InstructionState, InstructionEvent>(
-    { log: coordinator.log, clock, random, signal },
-    {
-      subject: subjects.aggregate('instruction', command),
-      aggregate: 'instruction',
-      id: command,
-      empty: absentInstruction(command),
-      fold: foldInstruction,
-      decide: (state) => takeInstruction(state, choice.lane, plan.digest, text, terms),
-      actor: request.actor,
-      command,
-      correlation: command,
-    },
-  )
-  if (written.kind === 'refused') throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
-  if (written.kind === 'stopped') throw mayStillHappen(command)
-  await feedWritten(coordinator, subjects, written)
-  // The opener reads from the view who asked.
-  if (written.kind === 'written') await view.reached(written.position)
-  else await view.current()
-  return { state: written.state, known: written.kind === 'nothing' }
 }
 
 /** Opens the group of an instruction, or finds it open (P14); answers only what is durable (I8). */
@@ -180,18 +140,4 @@ function resultOf(state: GroupState): NonNullable<ApiSuccess<'change', 'apply'>[
   if (state.fault !== null) return { job: 'unknown', reason: { code: 'faulted', text: `the log of group ${state.group} broke its order at ${state.fault.event}` } }
   const last = failed.at(-1)
   return last === undefined ? { job: 'cancelled', reason: null } : { job: 'failed', reason: { ...last.reason } }
-}
-
-export function mayStillHappen(command: string): ApiFailure {
-  return new ApiFailure(
-    'may-still-happen',
-    `no answer in time, it may still happen: ask again with command id ${command}, or settle it with "reeve command withdraw ${command}"`,
-    { command },
-  )
-}
-
-function summaryOf(plan: ChangePlan): string {
-  const sites = plan.sites.filter((site) => site.jobs > 0)
-  const where = sites.length === 1 ? `site ${sites[0]!.site}` : counted(sites.length, 'site')
-  return `${plan.operation.name} ${counted(plan.jobs.length, 'service')} on ${where}`
 }

@@ -2,11 +2,11 @@
 import { type InstructionEvent, type InstructionState, absentInstruction, foldInstruction, refuseInstruction } from '../../machines/instruction/instruction.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
+import { mayStillHappen } from '../change/take.ts'
 import type { LaneSender } from '../change/lane-sender.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { feedWritten } from '../realm/feed.ts'
 import type { ServiceContext } from './context.ts'
-import { mayStillHappen } from './handle-changes.ts'
 import type { HandlersOf } from './handlers.ts'
 
 type Settled = { readonly settled: 'carried-out' | 'withdrawn'; readonly group: string | null }

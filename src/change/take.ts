@@ -1,0 +1,101 @@
+/** A planned change becomes an instruction (P13): from then on every service and the leader carry on the very same plan. */
+import { type InstructionEvent, type InstructionState, type InstructionTerms, absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
+import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
+import type { Cause } from '../../streams/envelope.ts'
+import type { Clock, Random } from '../../streams/ports/clock.ts'
+import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import type { Subjects } from '../../streams/subjects.ts'
+import { writeAggregate } from '../realm/aggregate-writer.ts'
+import { feedWritten } from '../realm/feed.ts'
+import type { RealmFold, RealmView } from '../realm/view.ts'
+import { chooseLane } from './lane-choice.ts'
+import type { RunMode } from './mode.ts'
+import type { ChangePlan } from './plan.ts'
+
+export interface TakeContext {
+  readonly coordinator: Coordinator
+  readonly subjects: Subjects
+  readonly clock: Clock
+  readonly random: Random
+  readonly view: RealmView
+  readonly signal: AbortSignal
+}
+
+export interface ChangeToTake {
+  readonly command: string
+  readonly mode: RunMode
+  readonly actor: string
+  readonly name?: string | undefined
+  /** In the asker's words; made of the plan where absent. */
+  readonly text?: string | undefined
+  readonly window: number
+  readonly distributionFactor: number
+  /** Of a change that a trigger asks for. */
+  readonly cause?: Cause
+  readonly epoch?: number
+  readonly trigger?: InstructionTerms['trigger']
+  readonly priority?: number
+}
+
+/**
+ * Fixes lane and plan before the first attempt; whoever was first is followed (`known`). Throws `ApiFailure` (`no-lane-yet`,
+ * `may-still-happen`, what the instruction was refused for) and `Unavailable`.
+ */
+export async function takeChange(
+  context: TakeContext,
+  fold: RealmFold,
+  change: ChangeToTake,
+  plan: ChangePlan,
+): Promise<{ readonly state: InstructionState; readonly known: boolean }> {
+  const { coordinator, clock, random, subjects, view, signal } = context
+  const { command, mode, name, window, distributionFactor, actor, cause, epoch, trigger } = change
+  const choice = chooseLane(fold, plan.jobs.map(({ spec }) => spec))
+  if (choice === undefined) throw new ApiFailure('no-lane-yet', 'no agent holds a lane yet, so nothing was written: start agents ("reeve agent"), then ask again', { command })
+  await coordinator.texts.put(plan.bytes)
+  const text = change.text ?? name ?? summaryOf(plan)
+  const terms: InstructionTerms = {
+    ...(name === undefined ? {} : { name }),
+    ...(window === 1 ? {} : { window }),
+    ...(distributionFactor === 100 ? {} : { distributionFactor }),
+    ...(mode === 'jobs' ? {} : { mode }),
+    ...(change.priority === undefined || change.priority === 0 ? {} : { priority: change.priority }),
+    ...(trigger === undefined ? {} : { trigger }),
+  }
+  const written = await writeAggregate<InstructionState, InstructionEvent>(
+    { log: coordinator.log, clock, random, signal },
+    {
+      subject: subjects.aggregate('instruction', command),
+      aggregate: 'instruction',
+      id: command,
+      empty: absentInstruction(command),
+      fold: foldInstruction,
+      decide: (state) => takeInstruction(state, choice.lane, plan.digest, text, terms),
+      actor,
+      command,
+      correlation: command,
+      ...(cause === undefined ? {} : { cause }),
+      ...(epoch === undefined ? {} : { epoch }),
+    },
+  )
+  if (written.kind === 'refused') throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
+  if (written.kind === 'stopped') throw mayStillHappen(command)
+  await feedWritten(coordinator, subjects, written)
+  // The opener reads from the view who asked.
+  if (written.kind === 'written') await view.reached(written.position)
+  else await view.current()
+  return { state: written.state, known: written.kind === 'nothing' }
+}
+
+export function mayStillHappen(command: string): ApiFailure {
+  return new ApiFailure(
+    'may-still-happen',
+    `no answer in time, it may still happen: ask again with command id ${command}, or settle it with "reeve command withdraw ${command}"`,
+    { command },
+  )
+}
+
+function summaryOf(plan: ChangePlan): string {
+  const sites = plan.sites.filter((site) => site.jobs > 0)
+  const where = sites.length === 1 ? `site ${sites[0]!.site}` : `${sites.length} sites`
+  return `${plan.operation.name} ${plan.jobs.length} ${plan.jobs.length === 1 ? 'service' : 'services'} on ${where}`
+}
