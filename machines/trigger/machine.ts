@@ -27,7 +27,7 @@ export const triggerMachine = createMachine({
     // May be defined again under the same id; its last run may still be going.
     removed: { on: { TriggerDefined: 'active', TriggerReported: 'removed' } },
     // The log broke its order; it can only be removed.
-    faulted: { on: { TriggerRemoved: 'removed' } },
+    faulted: { meta: { enteredBy: 'fault (an event that is not possible there)' }, on: { TriggerRemoved: 'removed' } },
   },
 })
 
