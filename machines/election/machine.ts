@@ -14,8 +14,6 @@ export interface LeaseSeen {
 export interface ElectionInput {
   /** This agent. */
   readonly agent: string
-  /** Between two pings of the leader. */
-  readonly pingMs: number
   /** Least time between the two "no responders" that make a death. */
   readonly confirmMs: number
   /** Before something that could not be done is tried again. */
@@ -55,6 +53,10 @@ export type ElectionEffects = {
   prepare: undefined
   createLease: undefined
   readLease: undefined
+  /** Ping the leader over and over, and signal `NoResponders` when nobody hears it; a renewal of the same leader's lease changes nothing. */
+  watchLeader: LeaseSeen
+  stopWatching: undefined
+  /** Once. */
   ping: LeaseSeen
   /** Write the lease on exactly this revision. */
   takeOver: { readonly revision: number }
@@ -73,6 +75,8 @@ const machineSetup = setup({
     prepare: () => {},
     createLease: () => {},
     readLease: () => {},
+    watchLeader: () => {},
+    stopWatching: () => {},
     ping: () => {},
     takeOver: () => {},
     keepLease: () => {},
@@ -86,10 +90,11 @@ const machineSetup = setup({
     // A lease in this agent's name that this process does not keep is a former process's (P20), or its own from before a disconnection.
     isOwn: ({ context, event }) => event.type === 'LeaseHeld' && event.lease.agent === context.agent,
     isAnother: ({ context, event }) => event.type === 'LeaseHeld' && event.lease.agent !== context.agent,
+    isSameLeader: ({ context, event }) =>
+      event.type === 'LeaseHeld' && event.lease.agent === context.lease?.agent && event.lease.instance === context.lease.instance,
     isSame: ({ context, event }) => event.type === 'LeaseHeld' && event.lease.revision === context.lease?.revision,
   },
   delays: {
-    pingMs: ({ context }) => context.pingMs,
     confirmMs: ({ context }) => context.confirmMs,
     retryMs: ({ context }) => context.retryMs,
   },
@@ -141,12 +146,17 @@ export const electionMachine = machineSetup.createMachine({
       after: { retryMs: { target: 'settling', reenter: true } },
     },
     following: {
-      on: { ...leaseNews },
-      after: { pingMs: 'asking' },
-    },
-    asking: {
-      entry: pingOfNamedLeader,
-      on: { ...leaseNewsInSuspicion, Answered: 'following', NoAnswer: 'following', NoResponders: 'suspecting' },
+      entry: { type: 'watchLeader', params: ({ context }) => context.lease! },
+      exit: 'stopWatching',
+      on: {
+        LeaseHeld: [
+          { guard: 'isSameLeader', actions: noteLease },
+          { guard: 'isOwn', target: 'takingOver', actions: noteLease },
+          { target: 'following', reenter: true, actions: noteLease },
+        ],
+        LeaseGone: 'campaigning',
+        NoResponders: 'suspecting',
+      },
     },
     suspecting: {
       on: { ...leaseNewsInSuspicion },

@@ -9,6 +9,7 @@ import { happened } from '../../machines/decision.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { type LeaseValue, fromBytes, leaseKey, toBytes } from '../../streams/coordination.ts'
 import type { AgentPong } from '../../streams/lane-protocol.ts'
+import { type Repeating, every } from '../../streams/ports/clock.ts'
 import type { BucketEntry, WriteOutcome } from '../../streams/ports/bucket.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { singletons } from '../../streams/subjects.ts'
@@ -81,6 +82,8 @@ class Candidate implements Election {
   #writing = false
   /** Ends what the present state started when that state is left. */
   #term = new AbortController()
+  /** Pings of the leader, while following. */
+  #watching: Repeating | undefined
   /** Grows with each effect: an answer to an earlier one is not heard any more. */
   #asked = 0
   #resigned: Promise<void> | undefined
@@ -96,13 +99,15 @@ class Candidate implements Election {
     const { bus } = context.coordinator
     this.machine = hostMachine<typeof electionMachine, ElectionEffects>({
       machine: electionMachine,
-      input: { agent: context.agent, pingMs: times.pingMs, confirmMs: times.confirmMs, retryMs: times.retryMs },
+      input: { agent: context.agent, confirmMs: times.confirmMs, retryMs: times.retryMs },
       clock: context.clock,
       effects: {
         prepare: () => this.#do(() => this.#prepare()),
         createLease: () => this.#do(() => this.#writeLease(undefined)),
         takeOver: ({ revision }) => this.#do(() => this.#writeLease(revision)),
         readLease: () => this.#do(() => this.#readLease()),
+        watchLeader: (lease) => this.#watchLeader(lease),
+        stopWatching: () => this.#stopWatching(),
         ping: (lease) => this.#do(() => this.#ping(lease)),
         keepLease: ({ revision }) => this.#keepLease(revision),
         dropLease: () => this.#dropLease(),
@@ -141,6 +146,7 @@ class Candidate implements Election {
 
   #end(): void {
     this.#term.abort()
+    this.#stopWatching()
     this.#watch.stop()
     this.#link.stop()
     this.leading = undefined
@@ -203,6 +209,21 @@ class Candidate implements Election {
   async #readLease() {
     const entry = await this.#context.coordinator.lease.get(leaseKey)
     return entry === undefined ? { type: 'LeaseGone' as const } : { type: 'LeaseHeld' as const, lease: leaseIn(entry) }
+  }
+
+  /** A leader that died with a question in its hands answers neither yes nor no: the next one goes out all the same. */
+  #watchLeader(lease: LeaseSeen): void {
+    const rounds = every(this.#context.clock, this.#times.pingMs, () => {
+      void this.#ping(lease).then((found) => {
+        if (found.type === 'NoResponders' && this.#watching === rounds) this.machine.send(found)
+      })
+    })
+    this.#watching = rounds
+  }
+
+  #stopWatching(): void {
+    this.#watching?.stop()
+    this.#watching = undefined
   }
 
   async #ping(lease: LeaseSeen) {

@@ -77,10 +77,14 @@ class RunningExecutor implements Executing {
       bus.subscribe(subjects.toAgent(agent, 'assigned'), ({ data }) => this.#onAssigned(fromBytes<AssignedMessage>(data))),
       bus.subscribe(subjects.allLanesAnnounced, ({ data }) => this.#link(fromBytes<LaneAnnounced>(data).lane).holderChanged()),
       mappings.watch((change) => {
-        if (change.kind === 'set' && change.entry.key.startsWith('lane.')) this.#link(change.entry.key.slice('lane.'.length))
+        if (change.kind === 'set' && change.entry.key.startsWith('lane.')) this.#link(change.entry.key.slice('lane.'.length)).stir()
       }),
       { stop: presence.onNewInstance(() => this.#handBackNotBegun()) },
       { stop: context.realm.onChange(() => this.#onRealm()) },
+      // What was said while the connection was away has not come.
+      bus.onLink((state) => {
+        if (state === 'connected') for (const link of this.#links.values()) link.nudge()
+      }),
     ]
   }
 

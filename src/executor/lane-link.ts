@@ -1,6 +1,7 @@
 /**
  * What an executor has to say to the holder of one lane, whoever that is (P6, P10): one list at a time, as state, again every
- * `reconcileMs`, at once when something is new or a holder announces itself. Owns the outcomes that no holder has
+ * `reconcileMs`, at once when something is new or a holder announces itself. Where nothing is held, queued or unacknowledged on
+ * either side, and the holder has said so to just that, every `restMs` is enough. Owns the outcomes that no holder has
  * acknowledged; they survive changes of holder, leader, connection and instance.
  */
 import type { GrantRef, GrantsMessage, OutcomeReport, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
@@ -9,6 +10,8 @@ import type { Clock, Timer } from '../../streams/ports/clock.ts'
 
 /** P6. */
 export const reconcileMs = 1_000
+/** How often an executor at rest shows itself to each holder; below half of `executorSilenceMs` (src/lane/turn-builder.ts). */
+export const restMs = 4_000
 /** Longest that one list waits for its answer; what it said is said again in the next. */
 const answerWaitMs = 2_000
 
@@ -38,6 +41,10 @@ export class LaneLink {
   #generation = 0
   #outstanding = false
   #dirty = true
+  /** What the holder has answered leaves nothing to be done on either side. */
+  #atRest = false
+  #saidMs = -Infinity
+  #saidCapacity = 0
   #closed = false
   #timer: Timer | undefined
   readonly #options: LaneLinkOptions
@@ -65,6 +72,11 @@ export class LaneLink {
     this.nudge()
   }
 
+  /** The lane may come to another holder, whose announcement may be lost. */
+  stir(): void {
+    this.#atRest = false
+  }
+
   nudge(): void {
     this.#dirty = true
     if (!this.#outstanding) void this.#exchange()
@@ -84,8 +96,10 @@ export class LaneLink {
 
   #tick(): void {
     if (this.#closed) return
-    this.#timer = this.#options.clock.after(reconcileMs, () => this.#tick())
-    this.nudge()
+    const { clock, capacity, held } = this.#options
+    this.#timer = clock.after(reconcileMs, () => this.#tick())
+    const rests = this.#atRest && this.queued === 0 && !this.unsettled && capacity() === this.#saidCapacity && held().length === 0
+    if (!rests || clock.monotonicMs() - this.#saidMs >= restMs) this.nudge()
   }
 
   async #exchange(): Promise<void> {
@@ -95,7 +109,8 @@ export class LaneLink {
       // Jobs that end in the same moment go in the same list.
       await Promise.resolve()
       this.#dirty = false
-      const { agent, client, incarnation, workHere } = this.#options
+      const { agent, client, clock, incarnation, workHere } = this.#options
+      this.#atRest = false
       const request: WorkRequest = {
         builtOn: { incarnation, number: this.#number },
         agent,
@@ -105,6 +120,8 @@ export class LaneLink {
         outcomes: this.#outcomes.slice(0, outcomesPerList),
         stopped: this.#stopped.slice(),
       }
+      this.#saidMs = clock.monotonicMs()
+      this.#saidCapacity = request.capacity
       const answer: WorkAnswer | NoAnswer = await (workHere(this.lane, request) ?? client.work(this.lane, request, answerWaitMs))
       if (this.#closed) return
       if (answer.kind === 'taken') this.#settle(request, answer)
@@ -122,6 +139,7 @@ export class LaneLink {
     if (this.#outcomes.length > 0) this.#dirty = true
     this.#number = Math.max(this.#number, answer.number)
     this.queued = answer.queued
+    this.#atRest = answer.queued + answer.grants.length + answer.stops.length + request.held.length === 0
     this.#options.onGrants(answer)
     this.#options.onSettled()
   }

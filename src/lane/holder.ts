@@ -382,8 +382,9 @@ export class LaneHolder {
   async #verifyTail(): Promise<void> {
     const { log, logger, clock, subject } = this.#options
     try {
-      const message = this.#tail.position === 0 ? undefined : await log.at(this.#tail.position)
       const last = await log.last(subject)
+      const isLast = (last?.position ?? 0) === this.#tail.position
+      const message = isLast || this.#tail.position === 0 ? last : await log.at(this.#tail.position)
       if (this.#over) return
       this.#verify = false
       const isOwn = this.#tail.position === 0 || (message !== undefined && digestOf(message.bytes) === this.#tail.digest)

@@ -30,8 +30,8 @@ import type {
 } from '../../streams/lane-protocol.ts'
 import { type Executor, Schedule } from './schedule.ts'
 
-/** An executor that was not heard from for so long gets no new grant; it says something every `reconcileMs`. */
-const executorSilenceMs = 3_000
+/** An executor that was not heard from for so long gets no new grant; it says something every `reconcileMs`, at rest every `restMs`. */
+const executorSilenceMs = 9_000
 /**
  * Nothing is added to a turn from this estimate on. The largest single addition is a part or a list of assignments
  * (`partLimitBytes`), so a turn stays below the limit of the envelope (P16).

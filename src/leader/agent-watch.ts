@@ -10,13 +10,15 @@ import type { Subjects } from '../../streams/subjects.ts'
 import type { PresenceWatch } from './presence-watch.ts'
 
 /** Agents that hold lanes are asked every `pingMs`, since groups wait for them; the others every `otherRounds` times that. */
-export const agentWatchTimes = { pingMs: 250, otherRounds: 4, confirmMs: 60, answerMs: 1_000 } as const
+export const agentWatchTimes = { pingMs: 300, otherRounds: 4, confirmMs: 60, answerMs: 1_000 } as const
 
 export interface AgentWatchDeps {
   readonly bus: Bus
   readonly subjects: Subjects
   readonly clock: Clock
   readonly presence: PresenceWatch
+  /** The leader itself is not asked. */
+  readonly self: string
   /** Agents that hold lanes. */
   readonly holders: () => ReadonlySet<string>
   readonly onChange: () => void
@@ -80,7 +82,7 @@ export class AgentWatch {
     }
     const all = this.#round++ % agentWatchTimes.otherRounds === 0
     const holders = this.#deps.holders()
-    for (const { agent } of this.#latest().values()) if (all || holders.has(agent) || this.#silent.has(agent)) void this.#ask(agent)
+    for (const { agent } of this.#latest().values()) if (agent !== this.#deps.self && (all || holders.has(agent) || this.#silent.has(agent))) void this.#ask(agent)
   }
 
   /** Whatever else is outstanding: a process that died with a question in its hands answers it neither with yes nor with no. */

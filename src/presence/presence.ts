@@ -89,8 +89,8 @@ class PresenceKeeper implements OwnPresence {
       ...(onTransition === undefined ? {} : { onTransition }),
     })
     this.#watch = context.coordinator.agents.watch((change) => {
-      if (change.kind === 'set' && change.entry.key === presentInstanceKey(context.agent)) this.#seePresent(change.entry)
-    })
+      if (change.kind === 'set') this.#seePresent(change.entry)
+    }, presentInstanceKey(context.agent))
   }
 
   get acknowledged(): boolean {

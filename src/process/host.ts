@@ -1,6 +1,6 @@
 /**
  * Runs a process machine as an XState actor: its effects are performed by functions given here, its delays run on the
- * injected clock, and every transition is reported.
+ * injected clock, and every transition into another state is reported.
  *
  * 1. Effects run in the order the machine names them, when the transition that names them is complete; what they signal back
  *    at once is taken then, and its effects run after those that were named before.
@@ -74,7 +74,8 @@ export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOpt
       if (to === undefined) return
       const from = before ?? to
       before = to
-      if (inspected._transitions.length > 0) onTransition?.({ machine: machine.id, from, event: inspected.event.type, to, atMs: clock.nowMs() })
+      // What a machine takes without coming into another state is nothing to show, however often it happens.
+      if (inspected._transitions.length > 0 && !isSameState(from, to)) onTransition?.({ machine: machine.id, from, event: inspected.event.type, to, atMs: clock.nowMs() })
     },
   } as never)
   before = actor.getSnapshot().value as StateValue
@@ -94,6 +95,10 @@ export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOpt
       actor.stop()
     },
   }
+}
+
+function isSameState(one: StateValue, other: StateValue): boolean {
+  return one === other || (typeof one === 'object' && JSON.stringify(one) === JSON.stringify(other))
 }
 
 /** Our `Clock` in the shape that XState asks for; `after` runs behind every task. */

@@ -17,6 +17,14 @@ const markerHeader = 'Nats-Marker-Reason'
 const markerPattern = /^(?:KV-Operation:\s*(?:DEL|PURGE)|Nats-Marker-Reason:)/im
 const nothing = new Uint8Array(0)
 
+interface Follow {
+  onStart(pending: number): void
+  onEntry(key: string, entry: BucketEntry | undefined, revision: number, pending: number): void
+  onIdle(): void
+  onRefused(error: RefusedByServer): void
+  onMissing(): void
+}
+
 export class JetStreamBucket implements Bucket {
   readonly name: string
   readonly #link: Link
@@ -132,7 +140,7 @@ export class JetStreamBucket implements Bucket {
     })
   }
 
-  watch(onChange: (change: BucketChange) => void): BucketWatch {
+  watch(onChange: (change: BucketChange) => void, only?: string): BucketWatch {
     /** What was last told, by key; only present keys. */
     const told = new Map<string, BucketEntry>()
     /** Keys met since the last start, until all present values have come. */
@@ -149,7 +157,7 @@ export class JetStreamBucket implements Bucket {
       met = undefined
       onChange({ kind: 'current' })
     }
-    const pull = this.#pull({
+    const follow: Follow = {
       onStart: (pending) => {
         met = new Set()
         if (pending === 0) allMet()
@@ -172,22 +180,17 @@ export class JetStreamBucket implements Bucket {
       onRefused: () => {},
       // A missing bucket may be made anew (P18); what is gone is told when it stands.
       onMissing: () => {},
-    })
+    }
+    const pull = this.#pull(follow, only)
     return { stop: () => pull.stop() }
   }
 
-  #pull(follow: {
-    onStart(pending: number): void
-    onEntry(key: string, entry: BucketEntry | undefined, revision: number, pending: number): void
-    onIdle(): void
-    onRefused(error: RefusedByServer): void
-    onMissing(): void
-  }): OrderedPull {
+  #pull(follow: Follow, keys = '>'): OrderedPull {
     const prefixLength = this.#prefix.length
     return new OrderedPull({
       link: this.#link,
       stream: this.#stream,
-      where: () => ({ deliver_policy: 'last_per_subject', filter_subject: `${this.#prefix}>` }),
+      where: () => ({ deliver_policy: 'last_per_subject', filter_subject: this.#prefix + keys }),
       onStart: follow.onStart,
       onMessage: (message, { sequence, storedMs, pending }) => {
         const key = message.subject.slice(prefixLength)

@@ -54,7 +54,7 @@ const requestsAhead = 2
 const requestMessages = 8_192
 const requestBytes = 8 * 1024 * 1024
 const expiresMs = 30_000
-const heartbeatMs = 3_000
+const heartbeatMs = 5_000
 /** Silence after which the consumer is taken for lost. */
 const silenceMs = heartbeatMs * 2 + 500
 const retryMs = { first: 50, longest: 1_000 } as const

@@ -125,7 +125,7 @@ export class MemoryBucket implements Bucket {
     throw new Unavailable(`bucket ${this.name} did not answer ${link.name}`)
   }
 
-  watch(onChange: (change: BucketChange) => void): BucketWatch {
+  watch(onChange: (change: BucketChange) => void, only?: string): BucketWatch {
     const link = this.#link
     const { network } = link
     /** Revision last told, by key; only present keys. */
@@ -136,7 +136,7 @@ export class MemoryBucket implements Bucket {
     // A lagging change must not overtake: each waits for the one before.
     let chain = 0
     const tell = ({ key, slot }: Stored) => {
-      if (slot.revision <= upTo) return
+      if (slot.revision <= upTo || (only !== undefined && key !== only)) return
       upTo = slot.revision
       if (slot.entry !== undefined) {
         told.set(key, slot.revision)

@@ -50,6 +50,6 @@ export interface Bucket {
   remove(key: string, revision?: number): Promise<WriteOutcome>
   /** All present entries. Throws `Unavailable`. */
   entries(): Promise<readonly BucketEntry[]>
-  /** Present values, then changes, each in order; heals itself over reconnections. */
-  watch(onChange: (change: BucketChange) => void): BucketWatch
+  /** Present values, then changes, each in order; heals itself over reconnections. Of `key` alone where one is given. */
+  watch(onChange: (change: BucketChange) => void, key?: string): BucketWatch
 }

@@ -43,6 +43,20 @@ export function testBucket(factory: RealmFactory): void {
       expect((await bucket.entries()).map((entry) => `${entry.key}=${textOf(entry.value)}`).sort()).toEqual(['k=3', 'l=4'])
     })
 
+    test('a watch of one key tells of that key alone', async () => {
+      const seen: string[] = []
+      revisionOf(await bucket.put('a.k', bytesOf('1')))
+      revisionOf(await bucket.put('a.l', bytesOf('2')))
+      const watch = bucket.watch((change) => seen.push(told(change)), 'a.l')
+      await eventually(() => seen.includes('current'))
+      revisionOf(await bucket.put('a.k', bytesOf('3')))
+      revisionOf(await bucket.put('a.l', bytesOf('4')))
+      revisionOf(await bucket.remove('a.l'))
+      await eventually(() => seen.includes('a.l gone'))
+      expect(seen).toEqual(['a.l=2', 'current', 'a.l=4', 'a.l gone'])
+      watch.stop()
+    })
+
     test('update expecting revision 0 writes only where nothing is', async () => {
       revisionOf(await bucket.update('k', bytesOf('1'), 0))
       expect(await bucket.update('k', bytesOf('2'), 0)).toEqual({ kind: 'conflict' })

@@ -180,9 +180,9 @@ export class SimProcess {
       put: (key, value) => pass(bucket.put(key, value)),
       remove: (key, revision) => pass(bucket.remove(key, revision)),
       entries: () => pass(bucket.entries()),
-      watch: (onChange) => {
+      watch: (onChange, key) => {
         let active = true
-        const watch = bucket.watch((change) => this.enter(() => active && onChange(change)))
+        const watch = bucket.watch((change) => this.enter(() => active && onChange(change)), key)
         return {
           stop() {
             active = false

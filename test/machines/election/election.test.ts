@@ -4,7 +4,7 @@ import { type LeaseSeen, electionMachine } from '../../../machines/election/mach
 import { after, run } from '../process-machine.ts'
 
 type Signal = EventFromLogic<typeof electionMachine>
-const input = { agent: 'me', pingMs: 100, confirmMs: 60, retryMs: 200 }
+const input = { agent: 'me', confirmMs: 60, retryMs: 200 }
 const given = (...signals: Signal[]) => run(electionMachine, input, signals)
 const lease = (agent: string, revision: number): LeaseSeen => ({ agent, instance: `${agent}-1`, revision })
 const held = (agent: string, revision: number): Signal => ({ type: 'LeaseHeld', lease: lease(agent, revision) })
@@ -12,12 +12,12 @@ const later = (state: string, delay: string): Signal => after(state, delay, 'ele
 
 const campaigning: Signal[] = [{ type: 'Connected' }, { type: 'Prepared' }]
 const following: Signal[] = [...campaigning, held('other', 7)]
-const asking: Signal[] = [...following, later('following', 'pingMs')]
-const suspecting: Signal[] = [...asking, { type: 'NoResponders' }]
+const suspecting: Signal[] = [...following, { type: 'NoResponders' }]
 const confirming: Signal[] = [...suspecting, later('suspecting', 'confirmMs')]
 const takingOver: Signal[] = [...confirming, { type: 'NoResponders' }]
 const elected: Signal[] = [...campaigning, { type: 'LeaseTaken', revision: 3 }]
 const leading: Signal[] = [...elected, { type: 'Declared', epoch: 9 }]
+const watch = (agent: string, revision: number) => ({ type: 'watchLeader', params: lease(agent, revision) })
 const ping = { type: 'ping', params: lease('other', 7) }
 
 describe('campaign', () => {
@@ -26,7 +26,8 @@ describe('campaign', () => {
   it('waits when the server could not be asked', () => expect(given({ type: 'Connected' }, { type: 'Unsettled' })).toEqual({ state: 'waiting', effects: [], delaysMs: [200] }))
   it('prepares again after that', () => expect(given({ type: 'Connected' }, { type: 'Unsettled' }, later('waiting', 'retryMs'))).toMatchObject({ state: 'preparing' }))
   it('creates the lease', () => expect(given(...campaigning)).toMatchObject({ state: 'campaigning', effects: [{ type: 'createLease' }] }))
-  it('follows who holds it', () => expect(given(...following)).toEqual({ state: 'following', effects: [], delaysMs: [100] }))
+  it('follows who holds it, and pings the leader that the lease names', () =>
+    expect(given(...following)).toEqual({ state: 'following', effects: [watch('other', 7)], delaysMs: [] }))
   it('takes over a lease in its own name: a former process of this agent wrote it (P20)', () =>
     expect(given(...campaigning, held('me', 4))).toMatchObject({ state: 'takingOver', effects: [{ type: 'takeOver', params: { revision: 4 } }] }))
   it('reads the lease when its write has no answer', () => expect(given(...campaigning, { type: 'Unsettled' })).toMatchObject({ state: 'settling', effects: [{ type: 'readLease' }] }))
@@ -40,15 +41,19 @@ describe('campaign', () => {
 
 describe('following', () => {
   it('campaigns when the lease is gone', () => expect(given(...following, { type: 'LeaseGone' })).toMatchObject({ state: 'campaigning' }))
-  it('pings the leader that the lease names', () => expect(given(...asking)).toMatchObject({ state: 'asking', effects: [ping] }))
-  it('follows on when it answers', () => expect(given(...asking, { type: 'Answered' })).toMatchObject({ state: 'following', delaysMs: [100] }))
-  it('takes a time-out for no death', () => expect(given(...asking, { type: 'NoAnswer' })).toMatchObject({ state: 'following' }))
-  it('suspects when nobody hears', () => expect(given(...suspecting)).toEqual({ state: 'suspecting', effects: [], delaysMs: [60] }))
+  it('goes on as before when the leader renews its lease', () => expect(given(...following, held('other', 8))).toEqual({ state: 'following', effects: [], delaysMs: [] }))
+  it('watches another leader instead when the lease is its', () =>
+    expect(given(...following, held('third', 8))).toEqual({ state: 'following', effects: [{ type: 'stopWatching' }, watch('third', 8)], delaysMs: [] }))
+  it('suspects when nobody hears', () => expect(given(...suspecting)).toEqual({ state: 'suspecting', effects: [{ type: 'stopWatching' }], delaysMs: [60] }))
   it('asks once more, not before the time is over', () => expect(given(...confirming)).toMatchObject({ state: 'confirming', effects: [ping] }))
   it('forgets the suspicion when the lease was renewed meanwhile', () => expect(given(...suspecting, held('other', 8))).toMatchObject({ state: 'following' }))
   it('keeps the suspicion when the same revision is read again', () => expect(given(...suspecting, held('other', 7))).toMatchObject({ state: 'suspecting' }))
   it('forgets it when the second ping is answered', () => expect(given(...confirming, { type: 'Answered' })).toMatchObject({ state: 'following' }))
   it('forgets it when the second ping times out', () => expect(given(...confirming, { type: 'NoAnswer' })).toMatchObject({ state: 'following' }))
+  it('takes over on the last revision, not on that with which it began to follow', () =>
+    expect(given(...following, held('other', 8), { type: 'NoResponders' }, later('suspecting', 'confirmMs'), { type: 'NoResponders' })).toMatchObject({
+      effects: [{ type: 'takeOver', params: { revision: 8 } }],
+    }))
   it('takes over on the revision that it suspected', () =>
     expect(given(...takingOver)).toMatchObject({ state: 'takingOver', effects: [{ type: 'takeOver', params: { revision: 7 } }] }))
   it('campaigns when the lease goes in the middle of it', () => expect(given(...confirming, { type: 'LeaseGone' })).toMatchObject({ state: 'campaigning' }))
@@ -81,13 +86,13 @@ describe('elected', () => {
     expect(given(...leading, { type: 'LeaseLost' })).toMatchObject({ state: 'settling', effects: [{ type: 'stopLeading' }, { type: 'dropLease' }, { type: 'readLease' }] }))
   it('leads no longer when the lease is gone', () => expect(given(...leading, { type: 'LeaseGone' })).toMatchObject({ state: 'settling' }))
   it('leads no longer when it sees another hold the lease', () =>
-    expect(given(...leading, held('other', 12))).toMatchObject({ state: 'following', effects: [{ type: 'stopLeading' }, { type: 'dropLease' }] }))
+    expect(given(...leading, held('other', 12))).toMatchObject({ state: 'following', effects: [{ type: 'stopLeading' }, { type: 'dropLease' }, watch('other', 12)] }))
   it('does not mind its own renewals', () => expect(given(...leading, held('me', 12))).toMatchObject({ state: { elected: 'leading' }, effects: [] }))
   it('gives up when the lease is lost before it could declare', () => expect(given(...elected, { type: 'LeaseLost' })).toMatchObject({ state: 'settling', effects: [{ type: 'dropLease' }, { type: 'readLease' }] }))
 })
 
 describe('from every state', () => {
-  const states: [string, Signal[]][] = Object.entries({ campaigning, following, asking, suspecting, confirming, takingOver, elected, leading })
+  const states: [string, Signal[]][] = Object.entries({ campaigning, following, suspecting, confirming, takingOver, elected, leading })
   it.each(states)('%s: a disconnection ends it', (_name, signals) => expect(given(...signals, { type: 'Disconnected' })).toMatchObject({ state: 'offline' }))
   it.each(states)('%s: resigning gives the lease back', (_name, signals) => {
     const outcome = given(...signals, { type: 'Resign' })
