@@ -45,6 +45,14 @@ export interface WorkRequest {
   readonly stopped: readonly GrantRef[]
   /** One job asked for by name. */
   readonly asks?: { readonly group: string; readonly job: number }
+  /** It asks for each of its jobs by name, and is told which come next. Since format 2. */
+  readonly byName?: true
+}
+
+/** The next job of an unfinished group in somebody's queue, whether it could run now or not. */
+export interface QueuedJob {
+  readonly group: string
+  readonly job: number
 }
 
 export interface GrantMessage extends GrantRef {
@@ -68,6 +76,10 @@ export type WorkAnswer =
       readonly grants: readonly GrantMessage[]
       /** Held by the asker, but not open: to be stopped. */
       readonly stops: readonly GrantRef[]
+      /** Held by the asker: the job that runs is to be ended, and the rest given back (a paused group). Since format 2. */
+      readonly yields?: readonly GrantRef[]
+      /** Answer to `byName`: at most 100, of the highest priority first. */
+      readonly queue?: readonly QueuedJob[]
       /** Answer to `asks` when it was refused. */
       readonly refused?: { readonly code: string; readonly text: string }
     }
@@ -79,6 +91,7 @@ export interface GrantsMessage {
   readonly number: number
   readonly grants: readonly GrantMessage[]
   readonly stops: readonly GrantRef[]
+  readonly yields?: readonly GrantRef[]
 }
 
 /** `<realm>.agent.<id>.assigned`: jobs that are now in the queue of this agent. */
@@ -103,6 +116,9 @@ export type LaneCommandBody =
   | { readonly kind: 'assign'; readonly assignments: readonly Assignment[]; readonly ifRevision: number }
   | { readonly kind: 'expire'; readonly grant: number }
   | { readonly kind: 'retry' }
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'resume' }
+  | { readonly kind: 'prioritize'; readonly priority: number }
   | { readonly kind: 'cancel' }
   | { readonly kind: 'resolve'; readonly job: number; readonly as: 'succeeded' | 'failed' }
   /** Settles `command`: known → its result; else it is recorded as withdrawn and never carried out (P15). */

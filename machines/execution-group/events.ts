@@ -16,6 +16,10 @@ export interface JobSpec {
   readonly skill?: { readonly name: string; readonly need: 'required' | 'preferred' }
   /** False where doing it twice may harm and no idempotency key protects it: never repeated by itself (I9). */
   readonly repeatable: boolean
+  /** Runs of jobs that must be settled before it; only in a group of order `graph`. Since format 2. */
+  readonly after?: readonly Run[]
+  /** What undoes it; only in a group that compensates. Since format 2. */
+  readonly compensate?: Operation
 }
 
 export interface Assignment {
@@ -38,6 +42,32 @@ export interface Reason {
  */
 export type GroupMode = 'direct' | 'jobs' | 'sync'
 
+/** strict: in the order of the queue. graph: as each job's `after` says. One grant is open at a time in either (I1). */
+export type GroupOrder = 'strict' | 'graph'
+
+/** Which agents may work for the group. */
+export type GroupAgents = 'skilled' | 'generic'
+
+/** What a failed job does to its group: stops it until somebody decides, counts as settled, or has everything undone. */
+export type FailurePolicy = 'stop' | 'continue' | 'compensate'
+
+/** The nominal time of the trigger that opened the group, integer milliseconds since the Unix epoch. */
+export interface TriggerRun {
+  readonly trigger: string
+  readonly atMs: number
+}
+
+/** Keys of `GroupOpened` that format 1 does not know; absent: as there. */
+export interface GroupTerms {
+  /** Whole number, -100 to 100; absent: 0. A higher one goes first. */
+  readonly priority?: number
+  /** Absent: any. */
+  readonly agents?: GroupAgents
+  /** Absent: stop. */
+  readonly onFailure?: Exclude<FailurePolicy, 'stop'>
+  readonly trigger?: TriggerRun
+}
+
 export type GroupEvent =
   | {
       readonly type: 'GroupOpened'
@@ -49,7 +79,7 @@ export type GroupEvent =
         readonly jobs: number
         readonly parts: number
         readonly plan: string
-        readonly order: 'strict'
+        readonly order: GroupOrder
         readonly mode: GroupMode
         /** Most jobs of one grant. */
         readonly window: number
@@ -57,7 +87,7 @@ export type GroupEvent =
         readonly region: string
         /** Percentage of the mapped agents over which the jobs are spread, 1 to 100. */
         readonly distributionFactor: number
-      }
+      } & GroupTerms
     }
   | { readonly type: 'JobsAdded'; readonly data: { readonly part: number; readonly jobs: readonly JobSpec[] } }
   | { readonly type: 'GroupSealed'; readonly data: Record<string, never> }
@@ -88,6 +118,12 @@ export type GroupEvent =
   | { readonly type: 'JobsCancelled'; readonly data: { readonly jobs: readonly Run[] } }
   | { readonly type: 'GroupBlocked'; readonly data: { readonly job: number } }
   | { readonly type: 'GroupUnblocked'; readonly data: Record<string, never> }
+  | { readonly type: 'GroupPaused'; readonly data: Record<string, never> }
+  | { readonly type: 'GroupResumed'; readonly data: Record<string, never> }
+  | { readonly type: 'GroupPrioritized'; readonly data: { readonly priority: number } }
+  /** `job` failed, and what succeeded is undone: in `of`, runs from a high number to a low one, in the reverse order of success. */
+  | { readonly type: 'CompensationBegun'; readonly data: { readonly job: number; readonly of: readonly Run[] } }
+  | { readonly type: 'GroupCompensated'; readonly data: Record<string, never> }
   | { readonly type: 'GroupCancelRequested'; readonly data: Record<string, never> }
   | { readonly type: 'GroupCancelled'; readonly data: Record<string, never> }
   | { readonly type: 'GroupCompleted'; readonly data: Record<string, never> }

@@ -9,7 +9,10 @@ import { produce } from 'immer'
 import { jobTable } from '../job/machine.ts'
 import type { Assignment, GroupEvent, GroupEventType, Run } from './events.ts'
 import { groupTable } from './machine.ts'
-import { type Fault, type GroupState, assigneeOf, countOf, headJob, headPhase, runsFromHead, sameRuns } from './state.ts'
+import { foldPlaceSettled, graphGrant, graphReturned, graphRetried, reassignReady, sealGraph } from './evolve-graph.ts'
+import { occupantRuns, placeOf, settledPlaces } from './graph.ts'
+import { type Fault, type GroupState, assigneeOf, countOf, failurePolicy, headJob, headPhase, isStopped, pendingRuns, runsFromHead, runsToCancel, runsToUndo, sameRuns } from './state.ts'
+import { undoOf } from './undo.ts'
 
 /** State after `events`, the first of which has revision `state.revision + 1`. One draft for all of them. */
 export function evolve(state: GroupState, events: readonly GroupEvent[]): GroupState {
@@ -67,6 +70,8 @@ function applied(state: GroupState, event: GroupEvent): Fault['type'] | undefine
 
 /** Details of ended groups are in the log; a lane keeps thousands of ended groups in memory. */
 function end(state: GroupState): void {
+  if (state.graph !== null) becomeQueue(state)
+  state.undoable = []
   state.specs = []
   state.assignments = []
   state.lastGrant = null
@@ -80,6 +85,9 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
       state.decision = data.decision
       state.plan = data.plan
       state.order = data.order
+      state.priority = data.priority ?? 0
+      state.agents = data.agents ?? null
+      state.onFailure = data.onFailure ?? 'stop'
       state.mode = data.mode
       state.window = data.window
       state.region = data.region
@@ -97,23 +105,29 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
     }
     case 'GroupSealed': {
       if (state.jobsAdded < 1 || state.partsAdded !== state.partsAnnounced || state.jobsAdded !== state.jobsAnnounced) return 'broken-count'
+      state.queued = state.jobsAdded
+      if (state.order === 'graph') return sealGraph(state)
       state.queue = [[1, state.jobsAdded]]
       standAt(state, 0)
-      state.queued = state.jobsAdded
       return undefined
     }
     case 'JobsAssigned':
       state.assignments = overlaid(state.assignments, event.data.assignments)
       state.assignedRevision = state.revision
+      if (state.graph !== null) reassignReady(state)
       return undefined
     case 'LockGranted':
       return grantLock(state, event.data)
     case 'LockReturned':
       if (state.grant === null || state.grant.revision !== event.data.grant) return 'broken-order'
       closeGrant(state)
+      if (state.graph !== null) graphReturned(state)
       return undefined
-    case 'JobSucceeded':
-      return settleHead(state, event.data.job, event.data.grant, 'Succeeded')
+    case 'JobSucceeded': {
+      const broken = settleHead(state, event.data.job, event.data.grant, 'Succeeded')
+      if (state.onFailure === 'compensate' && broken === undefined && event.data.already !== true) remember(state, event.data.job)
+      return broken
+    }
     case 'JobFailed': {
       const broken = settleHead(state, event.data.job, event.data.grant, 'Failed')
       if (broken === undefined) state.failed.push({ job: event.data.job, reason: event.data.reason })
@@ -131,9 +145,11 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
       if (event.data.as === 'succeeded') {
         settleLate(state)
         advance(state)
+        if (state.onFailure === 'compensate') remember(state, unknown.job)
       } else {
         state.lastGrant = null
         state.failed.push({ job: unknown.job, reason: unknown.reason })
+        if (failurePolicy(state) === 'continue') advance(state)
       }
       return undefined
     }
@@ -143,6 +159,13 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
       return cancelRest(state, event.data.jobs)
     case 'GroupCompleted':
       return state.position === state.queued && state.grant === null ? undefined : 'broken-count'
+    case 'GroupPrioritized':
+      state.priority = event.data.priority
+      return undefined
+    case 'CompensationBegun':
+      return beginCompensation(state, event.data)
+    case 'GroupCompensated':
+      return state.compensation !== null && state.position === state.queued && state.grant === null ? undefined : 'broken-count'
     case 'GroupBlocked':
       return headJob(state) === event.data.job && isStopped(state) ? undefined : 'broken-order'
     case 'GroupUnblocked':
@@ -153,6 +176,8 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
       // I3: every job has had its terminal event.
       return state.grant === null && state.unknown === null && state.queued - state.position === (isStopped(state) ? 1 : 0) ? undefined : 'broken-order'
     case 'GroupAbandoned':
+    case 'GroupPaused':
+    case 'GroupResumed':
     case 'GroupCancelRequested':
       return undefined
     default: {
@@ -167,7 +192,9 @@ function grantLock(state: GroupState, data: Extract<GroupEvent, { type: 'LockGra
   // I1 and I2: one open grant, and only of the jobs at the head, whose predecessors are all settled.
   if (state.grant !== null || !jobTable.can(headPhase(state), 'Granted')) return 'broken-order'
   const count = countOf(data.jobs)
-  if (count < 1 || !sameRuns(runsFromHead(state, count), data.jobs)) return 'broken-order'
+  if (state.graph !== null) {
+    if (!graphGrant(state, data.jobs)) return 'broken-order'
+  } else if (count < 1 || !sameRuns(runsFromHead(state, count), data.jobs)) return 'broken-order'
   state.grant = {
     revision: state.revision,
     agent: data.agent,
@@ -185,6 +212,11 @@ function closeGrant(state: GroupState): void {
   state.grant = null
 }
 
+/** What may have to be undone. */
+function remember(state: GroupState, job: number): void {
+  if (state.compensation === null && state.specs[job - 1]?.compensate !== undefined) state.undoable.push(job)
+}
+
 function settleHead(state: GroupState, job: number, grant: number, signal: 'Succeeded' | 'Failed'): Fault['type'] | undefined {
   if (headJob(state) !== job || !jobTable.can(headPhase(state), signal)) return 'broken-order'
   if (state.grant !== null) {
@@ -199,7 +231,10 @@ function settleHead(state: GroupState, job: number, grant: number, signal: 'Succ
     state.unknown = null
   }
   if (signal === 'Succeeded') advance(state)
-  else state.lastGrant = null
+  else {
+    state.lastGrant = null
+    if (failurePolicy(state) === 'continue') advance(state)
+  }
   return undefined
 }
 
@@ -209,15 +244,10 @@ function settleLate(state: GroupState): void {
   if (late !== null && --late.left === 0) state.lastGrant = null
 }
 
-/** The job at the head did not succeed: its group stops there. */
-function isStopped(state: GroupState): boolean {
-  const phase = headPhase(state)
-  return phase === 'failed' || phase === 'unknown'
-}
-
 function advance(state: GroupState): void {
   state.position += 1
-  if (state.head < state.headLast) state.head += 1
+  if (state.graph !== null) foldPlaceSettled(state)
+  else if (state.head < state.headLast) state.head += 1
   else standAt(state, state.headRun + 1)
 }
 
@@ -236,6 +266,7 @@ function retryHead(state: GroupState, job: number, retryOf: number): Fault['type
   const agent = assigneeOf(state, retryOf)
   if (agent !== undefined) state.assignments = overlaid(state.assignments, [{ first: job, last: job, agent }])
   state.retries.push({ job, retryOf })
+  if (state.graph !== null) return graphRetried(state, job, retryOf)
   const run = state.queue[state.headRun]!
   const runs: Run[] = []
   if (run[0] < retryOf) runs.push([run[0], retryOf - 1])
@@ -246,14 +277,27 @@ function retryHead(state: GroupState, job: number, retryOf: number): Fault['type
   return undefined
 }
 
-/** P25: everything behind the jobs in flight leaves the queue. */
+/**
+ * Everything behind the jobs in flight leaves the queue: of a group that is being cancelled (P25), or that goes on to undo what
+ * it did.
+ */
 function cancelRest(state: GroupState, jobs: readonly Run[]): Fault['type'] | undefined {
   const inFlight = state.grant?.left ?? 0
-  const phase = headPhase(state)
+  const failed = headPhase(state) === 'failed'
+  if (groupTable.can(state.phase, 'CompensationBegun') && !(failed && failurePolicy(state) === 'compensate')) return 'broken-order'
   // A failed job is settled already, by its failure: it is not cancelled, but it leaves the queue with what stands behind it.
-  const skip = phase === 'failed' ? 1 : inFlight
-  const rest = runsFromHead(state, state.queued, skip)
-  if (!sameRuns(rest, jobs)) return 'broken-order'
+  const skip = failed ? 1 : inFlight
+  if (!sameRuns(runsToCancel(state, skip), jobs)) return 'broken-order'
+  state.cancelled.push(...pendingRuns(state, skip))
+  cutBehindFlight(state)
+  state.unknown = null
+  return undefined
+}
+
+/** Only what is settled and what is in flight stays in the queue. */
+function cutBehindFlight(state: GroupState): void {
+  if (state.graph !== null) return becomeQueue(state)
+  const inFlight = state.grant?.left ?? 0
   const kept = state.position + inFlight
   const queue: Run[] = []
   let room = kept
@@ -274,9 +318,47 @@ function cancelRest(state: GroupState, jobs: readonly Run[]): Fault['type'] | un
     state.head = at
   }
   state.queued = kept
-  state.cancelled.push(...rest)
-  state.unknown = null
+}
+
+/** What of a graph is settled, in the order of its places, and the job in flight behind it; the rest is gone. */
+function becomeQueue(state: GroupState): void {
+  const graph = state.graph!
+  const inFlight = state.grant === null ? undefined : placeOf(graph, state.head)
+  state.queue = occupantRuns(graph, settledPlaces(graph))
+  state.graph = null
+  if (inFlight !== undefined) state.queue.push([state.head, state.head])
+  standAt(state, inFlight === undefined ? state.queue.length : state.queue.length - 1)
+  state.queued = state.position + (inFlight === undefined ? 0 : 1)
+}
+
+function beginCompensation(state: GroupState, { job, of }: Extract<GroupEvent, { type: 'CompensationBegun' }>['data']): Fault['type'] | undefined {
+  const failed = state.failed[state.failed.length - 1]
+  if (failurePolicy(state) !== 'compensate' || state.grant !== null || state.unknown !== null || failed?.job !== job) return 'broken-order'
+  // Every job that waited has had its terminal event (I3).
+  if (state.queued - state.position !== (isStopped(state) ? 1 : 0) || !sameRuns(runsToUndo(state.undoable), of)) return 'broken-order'
+  cutBehindFlight(state)
+  state.compensation = { job, of }
+  const first = state.jobsAdded + 1
+  for (const done of state.undoable.reverse()) {
+    state.specs.push(undoOf(state.specs[done - 1]!))
+    state.jobsAdded += 1
+    inherit(state, done, state.jobsAdded)
+  }
+  if (state.undoable.length === 0) return undefined
+  state.queue.push([first, state.jobsAdded])
+  state.queued += state.undoable.length
+  state.undoable = []
+  standAt(state, state.queue.length - 1)
   return undefined
+}
+
+/** A job that undoes another goes into its queue. Its number is higher than all that were assigned. */
+function inherit(state: GroupState, from: number, job: number): void {
+  const agent = assigneeOf(state, from)
+  if (agent === undefined) return
+  const last = state.assignments[state.assignments.length - 1]!
+  if (last.agent === agent && last.last === job - 1) state.assignments[state.assignments.length - 1] = { ...last, last: job }
+  else state.assignments.push({ first: job, last: job, agent })
 }
 
 /** Later assignments win; the list stays sorted and without overlaps. */

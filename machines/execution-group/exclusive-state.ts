@@ -2,9 +2,10 @@
  * The exclusive state of an execution group as it is shown, exported and compared (I6): which jobs have been executed, are
  * being executed, and are yet to be executed. A pure function of the folded log; integers, text and lists only.
  */
-import type { Assignment, GroupMode, Reason, Run } from './events.ts'
+import type { Assignment, FailurePolicy, GroupAgents, GroupMode, GroupOrder, Reason, Run } from './events.ts'
+import { occupantRuns, settledPlaces } from './graph.ts'
 import type { GroupPhase } from './machine.ts'
-import { type Fault, type GroupState, headJob, headPhase, runsFromHead } from './state.ts'
+import { type Fault, type GroupState, isStopped, pendingRuns, runsFromHead } from './state.ts'
 
 export interface ExclusiveState {
   readonly group: string
@@ -14,7 +15,7 @@ export interface ExclusiveState {
   readonly fault: Fault | null
   readonly decision: number
   readonly plan: string
-  readonly order: 'strict'
+  readonly order: GroupOrder
   readonly mode: GroupMode
   readonly window: number
   readonly region: string
@@ -33,12 +34,17 @@ export interface ExclusiveState {
   /** The open lock: fencing token, agent and instance. */
   readonly lock: { readonly grant: number; readonly agent: string; readonly instance: string } | null
   readonly assignments: readonly Assignment[]
+  /** Absent, as the following, where it is as in format 1: 0. */
+  readonly priority?: number
+  readonly agents?: GroupAgents
+  readonly onFailure?: Exclude<FailurePolicy, 'stop'>
+  /** The job that failed, and what is undone because of it: runs from a high number to a low one. */
+  readonly compensation?: { readonly job: number; readonly of: readonly Run[] }
 }
 
 export function exclusiveStateOf(state: GroupState): ExclusiveState {
   const inFlight = state.grant?.left ?? 0
-  const phase = headPhase(state)
-  const stopped = phase === 'failed' || phase === 'unknown' ? 1 : 0
+  const stopped = isStopped(state) ? 1 : 0
   return {
     group: state.group,
     name: state.name,
@@ -54,16 +60,37 @@ export function exclusiveStateOf(state: GroupState): ExclusiveState {
     distributionFactor: state.distributionFactor,
     jobs: state.jobsAnnounced,
     position: state.position,
-    executed: settledRuns(state),
+    executed: succeededRuns(state),
     executing: runsFromHead(state, inFlight),
-    pending: headJob(state) === undefined ? [] : runsFromHead(state, state.queued, inFlight + stopped),
+    pending: pendingRuns(state, inFlight + stopped),
     cancelled: state.cancelled,
     unknown: state.unknown,
     failed: state.failed,
     retries: state.retries,
     lock: state.grant === null ? null : { grant: state.grant.revision, agent: state.grant.agent, instance: state.grant.instance },
     assignments: state.assignments,
+    ...(state.priority === 0 ? {} : { priority: state.priority }),
+    ...(state.agents === null ? {} : { agents: state.agents }),
+    ...(state.onFailure === 'stop' ? {} : { onFailure: state.onFailure }),
+    ...(state.compensation === null ? {} : { compensation: state.compensation }),
   }
+}
+
+/** Of what is settled, all but the jobs that failed and that the group went on after. */
+function succeededRuns(state: GroupState): Run[] {
+  const settled = state.graph === null ? settledRuns(state) : occupantRuns(state.graph, settledPlaces(state.graph))
+  if (state.onFailure !== 'continue') return settled
+  const failed = new Set(state.failed.map(({ job }) => job))
+  const runs: Run[] = []
+  for (const [first, last] of settled) {
+    let from = first
+    for (let job = first; job <= last + 1; job++) {
+      if (job <= last && !failed.has(job)) continue
+      if (from < job) runs.push([from, job - 1])
+      from = job + 1
+    }
+  }
+  return runs
 }
 
 function settledRuns(state: GroupState): Run[] {

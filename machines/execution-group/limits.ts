@@ -10,6 +10,13 @@ export const codeLimitBytes = 64
 /** Most bytes of one `JobsAdded` (P14), and of one list of assignments. */
 export const partLimitBytes = 64 * 1024
 
+/** Most runs of predicates of one job. */
+export const afterLimit = 1_000
+
+export function isPriority(value: number): boolean {
+  return Number.isInteger(value) && value >= -100 && value <= 100
+}
+
 const encoder = new TextEncoder()
 
 /** Bytes of `value` as JSON in UTF-8: what it takes in a turn. */

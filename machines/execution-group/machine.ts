@@ -11,8 +11,13 @@ export type GroupPhase =
   | 'opening'
   | 'running'
   | 'blocked'
+  | 'paused'
+  | 'compensating'
+  | 'compensation-blocked'
+  | 'compensation-paused'
   | 'cancelling'
   | 'completed'
+  | 'compensated'
   | 'cancelled'
   | 'abandoned'
   | 'faulted'
@@ -22,8 +27,8 @@ export const groupMachine = createMachine({
   initial: 'absent',
   states: {
     absent: { on: { GroupOpened: 'opening' } },
-    // Parts arrive (P14); nothing is granted or reported as accepted before the last.
-    opening: { on: { JobsAdded: 'opening', GroupSealed: 'running', GroupAbandoned: 'abandoned' } },
+    // Parts arrive (P14); nothing is granted or reported as accepted before the last. A proposal stands before the seal.
+    opening: { on: { JobsAdded: 'opening', JobsAssigned: 'opening', GroupSealed: 'running', GroupAbandoned: 'abandoned' } },
     running: {
       on: {
         JobsAssigned: 'running',
@@ -32,7 +37,11 @@ export const groupMachine = createMachine({
         JobSucceeded: 'running',
         JobFailed: 'running',
         JobUnknown: 'running',
+        JobsCancelled: 'running',
+        GroupPrioritized: 'running',
         GroupBlocked: 'blocked',
+        GroupPaused: 'paused',
+        CompensationBegun: 'compensating',
         GroupCancelRequested: 'cancelling',
         GroupCompleted: 'completed',
       },
@@ -45,8 +54,74 @@ export const groupMachine = createMachine({
         JobFailed: 'blocked',
         JobResolved: 'blocked',
         JobRetried: 'blocked',
+        JobsCancelled: 'blocked',
+        GroupPrioritized: 'blocked',
         GroupUnblocked: 'running',
+        GroupPaused: 'paused',
+        CompensationBegun: 'compensating',
         GroupCancelRequested: 'cancelling',
+      },
+    },
+    // Nothing is granted; what is in flight ends by its outcome or by I9. What stops the group meanwhile blocks it when it is resumed.
+    paused: {
+      on: {
+        JobsAssigned: 'paused',
+        LockReturned: 'paused',
+        JobSucceeded: 'paused',
+        JobFailed: 'paused',
+        JobUnknown: 'paused',
+        JobResolved: 'paused',
+        JobRetried: 'paused',
+        JobsCancelled: 'paused',
+        GroupPrioritized: 'paused',
+        GroupResumed: 'running',
+        CompensationBegun: 'compensation-paused',
+        GroupCancelRequested: 'cancelling',
+        GroupCompleted: 'completed',
+      },
+    },
+    // What succeeded is undone, one job after another.
+    compensating: {
+      on: {
+        JobsAssigned: 'compensating',
+        LockGranted: 'compensating',
+        LockReturned: 'compensating',
+        JobSucceeded: 'compensating',
+        JobFailed: 'compensating',
+        JobUnknown: 'compensating',
+        GroupPrioritized: 'compensating',
+        GroupBlocked: 'compensation-blocked',
+        GroupPaused: 'compensation-paused',
+        GroupCancelRequested: 'cancelling',
+        GroupCompensated: 'compensated',
+      },
+    },
+    'compensation-blocked': {
+      on: {
+        JobsAssigned: 'compensation-blocked',
+        JobSucceeded: 'compensation-blocked',
+        JobFailed: 'compensation-blocked',
+        JobResolved: 'compensation-blocked',
+        JobRetried: 'compensation-blocked',
+        GroupPrioritized: 'compensation-blocked',
+        GroupUnblocked: 'compensating',
+        GroupPaused: 'compensation-paused',
+        GroupCancelRequested: 'cancelling',
+      },
+    },
+    'compensation-paused': {
+      on: {
+        JobsAssigned: 'compensation-paused',
+        LockReturned: 'compensation-paused',
+        JobSucceeded: 'compensation-paused',
+        JobFailed: 'compensation-paused',
+        JobUnknown: 'compensation-paused',
+        JobResolved: 'compensation-paused',
+        JobRetried: 'compensation-paused',
+        GroupPrioritized: 'compensation-paused',
+        GroupResumed: 'compensating',
+        GroupCancelRequested: 'cancelling',
+        GroupCompensated: 'compensated',
       },
     },
     // Pending jobs are cancelled at once; the one in flight ends by its outcome or by I9 (P25).
@@ -61,6 +136,7 @@ export const groupMachine = createMachine({
       },
     },
     completed: { type: 'final' },
+    compensated: { type: 'final' },
     cancelled: { type: 'final' },
     abandoned: { type: 'final' },
     // The log broke the order; only a cancel is taken, and it ends the group as it stands.

@@ -1,9 +1,13 @@
 /**
  * State of an execution group: the log, folded. Jobs run in queue order, one grant at a time, so what is settled is a prefix
  * of the queue and what is granted stands right behind it; each event costs the same however long the queue is.
+ *
+ * Of order `graph` the queue is empty while `graph` is set: `head` is then the job that the last grant was for (in flight, stopped,
+ * or given back), and 0 after it was settled. A cancel, a compensation and the end turn what was settled into a queue again.
  */
 import type { JobPhase } from '../job/machine.ts'
-import type { Assignment, GroupMode, JobSpec, Reason, Run } from './events.ts'
+import type { Assignment, FailurePolicy, GroupAgents, GroupMode, GroupOrder, JobSpec, Reason, Run } from './events.ts'
+import { type GraphState, occupantRuns, openPlaces, placeOf } from './graph.ts'
 import type { GroupPhase } from './machine.ts'
 
 export interface Grant {
@@ -31,7 +35,11 @@ export interface GroupState {
   name: string
   decision: number
   plan: string
-  order: 'strict'
+  order: GroupOrder
+  priority: number
+  /** Null: any. */
+  agents: GroupAgents | null
+  onFailure: FailurePolicy
   mode: GroupMode
   window: number
   region: string
@@ -68,6 +76,11 @@ export interface GroupState {
   failed: { job: number; reason: Reason }[]
   cancelled: Run[]
   retries: { job: number; retryOf: number }[]
+  /** Predicates of a group of order `graph` from its seal on; null once the rest is a queue. */
+  graph: GraphState | null
+  /** Jobs that a compensation would undo, in the order of their success; kept only where the group compensates. */
+  undoable: number[]
+  compensation: { job: number; of: readonly Run[] } | null
 }
 
 export function absentGroup(group: string): GroupState {
@@ -80,6 +93,9 @@ export function absentGroup(group: string): GroupState {
     decision: 0,
     plan: '',
     order: 'strict',
+    priority: 0,
+    agents: null,
+    onFailure: 'stop',
     mode: 'jobs',
     window: 1,
     region: '',
@@ -103,6 +119,9 @@ export function absentGroup(group: string): GroupState {
     failed: [],
     cancelled: [],
     retries: [],
+    graph: null,
+    undoable: [],
+    compensation: null,
   }
 }
 
@@ -118,6 +137,49 @@ export function headPhase(state: GroupState): JobPhase {
   // A failed job stays at the head until a retry replaces it or a cancel ends the group.
   const lastFailed = state.failed[state.failed.length - 1]
   return lastFailed !== undefined && lastFailed.job === headJob(state) ? 'failed' : 'pending'
+}
+
+/** The job at the head did not succeed: its group stops there. */
+export function isStopped(state: GroupState): boolean {
+  const phase = headPhase(state)
+  return phase === 'failed' || phase === 'unknown'
+}
+
+/** What a failed job does now: one that undoes another stops its group, whatever the group does otherwise. */
+export function failurePolicy(state: GroupState): FailurePolicy {
+  return state.compensation === null ? state.onFailure : 'stop'
+}
+
+/** All jobs that are not settled but the first `skip` from the head (those in flight, or the stopped one), in execution order. */
+export function pendingRuns(state: GroupState, skip: number): Run[] {
+  const { graph } = state
+  if (graph === null) return state.head === 0 ? [] : runsFromHead(state, state.queued, skip)
+  return occupantRuns(graph, openPlaces(graph, skip === 0 ? undefined : placeOf(graph, state.head)))
+}
+
+/** As `JobsCancelled` names them: exactly, or of a graph, where they may lie anywhere, from the lowest to the highest (P16). */
+export function runsToCancel(state: GroupState, skip: number): Run[] {
+  const pending = pendingRuns(state, skip)
+  if (state.graph === null || pending.length === 0) return pending
+  let low = Infinity
+  let high = 0
+  for (const [first, last] of pending) {
+    low = Math.min(low, first)
+    high = Math.max(high, last)
+  }
+  return [[low, high]]
+}
+
+/** As `CompensationBegun` names them: from the highest number to the lowest. */
+export function runsToUndo(undoable: readonly number[]): Run[] {
+  if (undoable.length === 0) return []
+  let low = Infinity
+  let high = 0
+  for (const job of undoable) {
+    low = Math.min(low, job)
+    high = Math.max(high, job)
+  }
+  return [[high, low]]
 }
 
 /** The next `count` jobs of the queue from the head, as runs. */
@@ -164,5 +226,15 @@ export function firstOfRetries(state: GroupState, job: number): number {
 
 /** The agent whose queue the job is in; undefined while it is not assigned. */
 export function assigneeOf(state: GroupState, job: number): string | undefined {
-  return state.assignments.find((assignment) => assignment.first <= job && job <= assignment.last)?.agent
+  const { assignments } = state
+  // In order, and not overlapping.
+  let low = 0
+  let high = assignments.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (assignments[middle]!.last < job) low = middle + 1
+    else high = middle
+  }
+  const found = assignments[low]
+  return found !== undefined && found.first <= job ? found.agent : undefined
 }

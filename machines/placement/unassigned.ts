@@ -1,7 +1,7 @@
 /** Which jobs of a group the leader has to assign: those in nobody's queue, and those in the queue of an agent that is gone. */
 import type { Assignment, JobSpec } from '../execution-group/events.ts'
 import { groupTable } from '../execution-group/machine.ts'
-import { type GroupState, runsFromHead } from '../execution-group/state.ts'
+import { type GroupState, pendingRuns } from '../execution-group/state.ts'
 import type { Stretch } from './jobs.ts'
 
 /** In the order of numbers; jobs under an open grant are left where they are. `limit` stretches at most. */
@@ -10,7 +10,7 @@ export function jobsToAssign(group: GroupState, isHere: (agent: string) => boole
   // The service that was asked takes it into its own queue (agents.md [340]); where that is gone, another service does.
   if (group.mode === 'direct') return []
   const stretches: Stretch[] = []
-  for (const [first, last] of runsFromHead(group, group.queued, group.grant?.left ?? 0)) {
+  for (const [first, last] of pendingRuns(group, group.grant?.left ?? 0)) {
     for (let job = first; job <= last; ) {
       const { assignment, next } = around(group.assignments, job)
       const end = Math.min(last, assignment?.last ?? next - 1)

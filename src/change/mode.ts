@@ -1,7 +1,7 @@
 /** In which mode a change runs, and where `direct` is refused with the mode to use instead (agents.md [342]). */
 import { jobTable } from '../../machines/job/machine.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
-import { type GroupState, headPhase, runsFromHead } from '../../machines/execution-group/state.ts'
+import { type GroupState, headPhase, pendingRuns } from '../../machines/execution-group/state.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import type { RealmFold } from '../realm/view.ts'
 import type { Target } from './selection.ts'
@@ -48,7 +48,7 @@ function hasJobAhead(group: GroupState, site: string, service: string): boolean 
   // Parts still come.
   if (groupTable.can(group.phase, 'JobsAdded')) return group.specs.some((_, index) => changes(index + 1))
   const failed = group.head !== 0 && jobTable.isFinal(headPhase(group)) ? 1 : 0
-  for (const [first, last] of runsFromHead(group, group.queued, failed)) {
+  for (const [first, last] of pendingRuns(group, failed)) {
     for (let job = first; job <= last; job++) if (changes(job)) return true
   }
   return false

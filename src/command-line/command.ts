@@ -71,6 +71,13 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   }
 }
 
+/** A whole number from -100 to 100. */
+export function priorityArgument(text: string): number {
+  const value = /^-?\d{1,3}$/.test(text) ? Number(text) : Number.NaN
+  if (!(value >= -100 && value <= 100)) throw new InvalidArgumentError('give a whole number from -100 to 100.')
+  return value
+}
+
 export function commandIdOf(flags: Flags): string {
   return (flags['command'] as string | undefined) ?? newUlid(systemClock.nowMs(), systemRandom)
 }

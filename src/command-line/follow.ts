@@ -1,5 +1,6 @@
 /** Following an execution group to its end: each job's line when it is settled, and a line that says where it stands. */
 import { counted } from '../../machines/counted.ts'
+import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
 import type { ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { JobShown } from '../../streams/api/group.ts'
 import { pause } from '../../streams/ports/clock.ts'
@@ -28,12 +29,12 @@ export function operationText(operation: JobShown['operation']): string {
 }
 
 export function hasEnded(phase: string): boolean {
-  return phase === 'completed' || phase === 'cancelled' || phase === 'abandoned'
+  return phase === 'completed' || phase === 'compensated' || phase === 'cancelled' || phase === 'abandoned'
 }
 
 /** Nothing more happens to it by itself. */
 export function hasStopped(phase: string): boolean {
-  return hasEnded(phase) || phase === 'blocked' || phase === 'faulted'
+  return hasEnded(phase) || phase === 'blocked' || phase === 'compensation-blocked' || phase === 'faulted'
 }
 
 export interface Following {
@@ -41,6 +42,8 @@ export interface Following {
   readonly signal?: AbortSignal
   /** For `--wait` after a retry or a resolve: what was blocked at this revision may still be so for a moment. */
   readonly beyondRevision?: number
+  /** What is waited for besides the end. */
+  readonly until?: (state: ExclusiveState) => boolean
 }
 
 /** Resolves when the group has stopped. Any message of the feed makes it look at once; without one it looks every 200 ms. */
@@ -60,7 +63,7 @@ export async function followGroup(session: Session, group: string, options: Foll
         const left = state.lock === null ? '' : `, job ${state.executing[0]?.[0] ?? ''} at ${state.lock.agent}`
         showStatus(`${spinner[turn % spinner.length]} ${state.position} of ${counted(state.jobs, 'job')} settled${left}`)
       }
-      if (hasStopped(state.phase) && state.revision > (options.beyondRevision ?? 0)) return shown
+      if ((hasStopped(state.phase) || options.until?.(state as ExclusiveState) === true) && state.revision > (options.beyondRevision ?? 0)) return shown
       if (signal?.aborted) return shown
       await new Promise<void>((resolve) => {
         wake = resolve
@@ -97,8 +100,14 @@ export function jobLine(job: JobShown): string {
 /** Exit code 1, with the reason, unless everything succeeded. */
 export function demandSuccess(shown: GroupShown): void {
   const { state } = shown
-  if (state.phase === 'completed') return
+  if (state.phase === 'completed' && failedForGood(shown).length === 0) return
   throw new CommandEnd(exitCodes.failed, whyStopped(shown))
+}
+
+/** Jobs that failed, were not retried, and that the group went on after. */
+function failedForGood({ state }: GroupShown): readonly GroupShown['state']['failed'][number][] {
+  const retried = new Set(state.retries.map(({ retryOf }) => retryOf))
+  return state.failed.filter(({ job }) => !retried.has(job))
 }
 
 export function whyStopped(shown: GroupShown): string {
@@ -106,10 +115,17 @@ export function whyStopped(shown: GroupShown): string {
   const failed = state.failed.at(-1)
   const group = `group ${state.group}`
   switch (state.phase) {
+    case 'completed': {
+      const [first, ...others] = failedForGood(shown)
+      return `${group} is completed, but ${others.length === 0 ? `job ${first?.job}` : `job ${first?.job} and ${others.length} more`} failed (${plain(first?.reason.text ?? 'no reason')}); "reeve group jobs ${state.group}" lists them`
+    }
+    case 'compensated':
+      return `${group} is compensated: job ${state.compensation?.job} failed (${plain(state.failed.find(({ job }) => job === state.compensation?.job)?.reason.text ?? 'no reason')}), and what could be undone of it was undone`
     case 'blocked':
+    case 'compensation-blocked':
       return state.unknown !== null
-        ? `${group} is blocked: the outcome of job ${state.unknown.job} is not known (${plain(state.unknown.reason.text)}); look at the site, then "reeve group resolve ${state.group} ${state.unknown.job} succeeded|failed"`
-        : `${group} is blocked: job ${failed?.job} failed (${plain(failed?.reason.text ?? 'no reason')}); "reeve group retry ${state.group}" or "reeve group cancel ${state.group}"`
+        ? `${group} is ${state.phase}: the outcome of job ${state.unknown.job} is not known (${plain(state.unknown.reason.text)}); look at the site, then "reeve group resolve ${state.group} ${state.unknown.job} succeeded|failed"`
+        : `${group} is ${state.phase}: job ${failed?.job} failed (${plain(failed?.reason.text ?? 'no reason')}); "reeve group retry ${state.group}" or "reeve group cancel ${state.group}"`
     case 'faulted':
       return `${group} is faulted: ${state.fault?.type} at revision ${state.fault?.revision} (${state.fault?.event}); only "reeve group cancel ${state.group}" leads on`
     case 'abandoned':

@@ -4,7 +4,7 @@ import { counted } from '../../machines/counted.ts'
 import type { Run } from '../../machines/execution-group/events.ts'
 import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
-import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, wholeNumber } from './command.ts'
+import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { demandSuccess, followGroup, hasEnded, jobLine } from './follow.ts'
@@ -13,7 +13,10 @@ import { allPages } from './pages.ts'
 import { type Session, withSession } from './session.ts'
 import { limitOption } from './site.ts'
 
-const phases = ['opening', 'running', 'blocked', 'cancelling', 'completed', 'cancelled', 'abandoned', 'faulted'] as const
+const phases = [
+  'opening', 'running', 'blocked', 'paused', 'compensating', 'compensation-blocked', 'compensation-paused', 'cancelling', 'completed', 'compensated', 'cancelled',
+  'abandoned', 'faulted',
+] as const
 
 export function registerGroup(program: Command): void {
   const group = program.command('group').description('execution groups: what runs, in order, and where it stands')
@@ -85,6 +88,39 @@ export function registerGroup(program: Command): void {
       ),
     )
 
+  changing(group.command('pause'))
+    .summary('grant no more locks in a group')
+    .description('Pauses a group: no more locks are granted. The job in flight ends by its outcome; of several jobs granted together, those not begun are given back. --wait: until nothing is in flight.')
+    .argument('<group>', 'id of the group')
+    .action(
+      acting(async (settings, flags, [id]) =>
+        withSession(settings, (session) => change(session, flags, id!, 'pause', (ask) => session.ask('group', 'pause', ask), { until: isAtRest })),
+      ),
+    )
+
+  changing(group.command('resume'))
+    .summary('let a paused group go on')
+    .description('Lets a paused group go on. Where a job did not succeed while it was paused, it is blocked from here on.')
+    .argument('<group>', 'id of the group')
+    .action(
+      acting(async (settings, flags, [id]) =>
+        withSession(settings, (session) => change(session, flags, id!, 'resume', (ask) => session.ask('group', 'resume', ask))),
+      ),
+    )
+
+  changing(group.command('prioritize'))
+    .summary('put a group before others')
+    .description('Gives a group a priority: where several wait for the same agent in one lane, the highest is granted a lock first.')
+    .argument('<group>', 'id of the group')
+    .argument('<priority>', 'whole number from -100 to 100; groups have 0 unless told otherwise', priorityArgument)
+    .action(
+      acting(async (settings, flags, [id, priority]) =>
+        withSession(settings, (session) =>
+          change(session, flags, id!, `give priority ${priority} to`, (ask) => session.ask('group', 'prioritize', { ...ask, priority: Number(priority) })),
+        ),
+      ),
+    )
+
   changing(group.command('retry'))
     .summary('add the failed job of a blocked group anew')
     .description('Adds the failed job of a blocked group anew, in its place; the group goes on from there.')
@@ -102,7 +138,7 @@ export function registerGroup(program: Command): void {
     .option('--yes', 'do not ask')
     .action(
       acting(async (settings, flags, [id]) =>
-        withSession(settings, (session) => change(session, flags, id!, 'cancel', (ask) => session.ask('group', 'cancel', ask), true)),
+        withSession(settings, (session) => change(session, flags, id!, 'cancel', (ask) => session.ask('group', 'cancel', ask), { destructive: true })),
       ),
     )
 
@@ -131,13 +167,24 @@ interface GroupAsk {
   readonly command: string
 }
 
+interface ChangeOptions {
+  /** Asks first, unless told not to. */
+  readonly destructive?: boolean
+  /** What `--wait` waits for, where it is not the end of the group. */
+  readonly until?: (state: ExclusiveState) => boolean
+}
+
+function isAtRest(state: ExclusiveState): boolean {
+  return state.lock === null
+}
+
 async function change(
   session: Session,
   flags: Flags,
   id: string,
   what: string,
   carryOut: (ask: GroupAsk) => Promise<{ readonly position: number; readonly revision: number; readonly known: boolean }>,
-  destructive = false,
+  { destructive = false, until }: ChangeOptions = {},
 ): Promise<void> {
   const before = await session.ask('group', 'show', { group: id })
   const { state } = before
@@ -156,10 +203,10 @@ async function change(
     if (flags['json']) return printJson(done)
     return print(`done: ${what} group ${id}${done.known ? ' (known already)' : ''} (position ${done.position}, revision ${done.revision})`)
   }
-  const shown = await followGroup(session, id, { quiet: flags['json'] === true, beyondRevision: done.revision - 1 })
+  const shown = await followGroup(session, id, { quiet: flags['json'] === true, beyondRevision: done.revision - 1, ...(until === undefined ? {} : { until }) })
   if (flags['json']) printJson({ ...done, state: shown.state, position: shown.position })
   else print(`group ${id} is ${shown.state.phase} (position ${shown.position}, revision ${shown.state.revision})`)
-  if (!(destructive && shown.state.phase === 'cancelled')) demandSuccess(shown)
+  if (until?.(shown.state as ExclusiveState) !== true && !(destructive && shown.state.phase === 'cancelled')) demandSuccess(shown)
 }
 
 function firstOpen(state: ExclusiveState): number {
@@ -171,12 +218,17 @@ export function printState(state: ExclusiveState, position: number): void {
     ['group', state.group],
     ['name', state.name],
     ['state', state.phase],
+    ...(state.priority === undefined ? [] : ([['priority', state.priority]] as const)),
+    ...(state.agents === undefined ? [] : ([['agents', `${state.agents} only`]] as const)),
+    ...(state.order === 'strict' ? [] : ([['order', state.order]] as const)),
+    ...(state.onFailure === undefined ? [] : ([['on failure', state.onFailure]] as const)),
     ['settled', `${state.position} of ${state.jobs}`],
     ['executed', runsText(state.executed)],
     ['executing', state.lock === null ? '-' : `${runsText(state.executing)} by ${state.lock.agent} (lock ${state.lock.grant})`],
     ['pending', runsText(state.pending)],
     ...(state.cancelled.length === 0 ? [] : ([['cancelled', runsText(state.cancelled)]] as const)),
     ...state.failed.map((one): [string, string] => ['failed', `${one.job}: ${one.reason.text}`]),
+    ...(state.compensation === undefined ? [] : ([['undone', `${state.compensation.of.length === 0 ? 'nothing' : `what succeeded of ${runsText(state.compensation.of.map(([high, low]) => [low, high] as const))}`}, since job ${state.compensation.job} failed`]] as const)),
     ...(state.unknown === null ? [] : ([['not known', `${state.unknown.job}: ${state.unknown.reason.text}`]] as const)),
     ...(state.retries.length === 0 ? [] : ([['retries', state.retries.map((one) => `${one.job} for ${one.retryOf}`).join(', ')]] as const)),
     ...(state.fault === null ? [] : ([['fault', `${state.fault.type} at revision ${state.fault.revision} (${state.fault.event})`]] as const)),

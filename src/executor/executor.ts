@@ -148,12 +148,17 @@ class RunningExecutor implements Executing {
     return refs
   }
 
-  #onGrants(lane: string, message: Pick<GrantsMessage, 'grants' | 'stops'>): void {
+  #onGrants(lane: string, message: Pick<GrantsMessage, 'grants' | 'stops' | 'yields'>): void {
     if (this.#over) return
     for (const grant of message.grants) this.#take(lane, grant)
     for (const { group, grant } of message.stops) {
       const held = this.#held.get(group)
       if (held?.message.grant === grant) held.abort()
+    }
+    // A paused group: the job that runs is ended, what comes after it is given back.
+    for (const { group, grant } of message.yields ?? []) {
+      const held = this.#held.get(group)
+      if (held?.message.grant === grant) held.stop()
     }
     this.#updateQueue()
   }

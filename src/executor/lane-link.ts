@@ -26,7 +26,7 @@ export interface LaneLinkOptions {
   /** Grants of this lane to offer room for; 0 while nothing may be granted. */
   readonly capacity: () => number
   readonly held: () => GrantRef[]
-  readonly onGrants: (message: Pick<GrantsMessage, 'grants' | 'stops'>) => void
+  readonly onGrants: (message: Pick<GrantsMessage, 'grants' | 'stops' | 'yields'>) => void
   readonly onSettled: () => void
 }
 

@@ -19,6 +19,7 @@ import { digestOf, encodeTurnAndCommits, newUlid } from '../../streams/codec.ts'
 import { type Commit, schemaVersion } from '../../streams/envelope.ts'
 import type {
   AssignedMessage,
+  GrantRef,
   GrantsMessage,
   LaneCommand,
   LaneCommandAnswer,
@@ -32,7 +33,7 @@ import type { EventLog } from '../../streams/ports/event-log.ts'
 import type { Logger } from '../agent/context.ts'
 import type { RealmStanding } from '../realm/standing.ts'
 import { Schedule } from './schedule.ts'
-import { TurnBuilder } from './turn-builder.ts'
+import { type Dispatch, TurnBuilder } from './turn-builder.ts'
 
 /** Last message of the lane's subject, as far as this process has folded or written. */
 export interface LaneTail {
@@ -91,6 +92,7 @@ interface WaitingCommand {
 
 /** Most commands that wait for a turn; further ones are not answered, and their askers repeat. */
 const commandLimit = 4_096
+const urgentKinds: ReadonlySet<LaneCommand['body']['kind']> = new Set(['pause', 'cancel', 'expire'])
 const verifyRetryMs = 100
 /** A holder that has appended nothing for so long looks whether it was replaced: no conflict tells it (I4, P5). */
 const idleCheckMs = 2_000
@@ -277,13 +279,13 @@ export class LaneHolder {
     return true
   }
 
-  /** Cancels go before other commands (P10). */
+  /** Pauses, cancels and expiries go before other commands (P10). */
   #takeCommands(builder: TurnBuilder) {
     const answers: { answer: WaitingCommand['answer']; make: (landed: { position: number; number: number }) => LaneCommandAnswer }[] = []
     const waiting = this.#commands
     this.#commands = []
-    const urgent = waiting.filter(({ command }) => command.body.kind === 'cancel' || command.body.kind === 'expire')
-    const others = waiting.filter(({ command }) => command.body.kind !== 'cancel' && command.body.kind !== 'expire')
+    const urgent = waiting.filter(({ command }) => urgentKinds.has(command.body.kind))
+    const others = waiting.filter(({ command }) => !urgentKinds.has(command.body.kind))
     const later: WaitingCommand[] = []
     for (const item of [...urgent, ...others]) {
       if (builder.full) {
@@ -322,12 +324,14 @@ export class LaneHolder {
         queued: this.#schedule.queued(request.agent),
         grants: dispatch?.grants ?? [],
         stops: dispatch?.stops ?? [],
+        ...yieldsOf(dispatch),
         ...(refused === undefined ? {} : { refused }),
       })
     })
-    for (const [instance, { grants, stops }] of builder.dispatches) {
+    for (const [instance, dispatch] of builder.dispatches) {
+      const { grants, stops } = dispatch
       const agent = grants[0]?.agent ?? [...this.#schedule.executors()].find((executor) => executor.instance === instance)?.agent
-      if (agent !== undefined) sendGrants(agent, { lane: lane.lane, incarnation: log.incarnation, number, grants, stops })
+      if (agent !== undefined) sendGrants(agent, { lane: lane.lane, incarnation: log.incarnation, number, grants, stops, ...yieldsOf(dispatch) })
     }
     for (const [agent, assignments] of builder.assigned) sendAssigned(agent, { lane: lane.lane, assignments })
   }
@@ -400,6 +404,11 @@ export class LaneHolder {
   get #over(): boolean {
     return this.#state === 'ended'
   }
+}
+
+/** The key is absent where there are none: most answers have none. */
+function yieldsOf(dispatch: Dispatch | undefined): { readonly yields?: readonly GrantRef[] } {
+  return dispatch === undefined || dispatch.yields.length === 0 ? {} : { yields: dispatch.yields }
 }
 
 /** Parts may still come. */

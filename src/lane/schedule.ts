@@ -2,13 +2,14 @@
  * What a lane's holder knows beside the log: which groups wait for a lock, in whose queue, and which executors offer room.
  * Derived: rebuilt from the fold when the lane is taken, and from the executors' next messages (P6, I11).
  *
- * 1. A group stands in at most one agent's list, and only while the job at its head can be granted.
+ * 1. A group stands in the list of an agent only while a job in its queue can be granted: of one agent at most, but for a graph.
  * 2. `queued` names every agent that an unfinished group's assignments name.
  * 3. `openGrants` lists exactly the open grants of the fold, by instance.
  */
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { assigneeOf, headJob, headPhase } from '../../machines/execution-group/state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
+import { agentsWithReady } from '../../machines/execution-group/graph.ts'
 import { jobTable } from '../../machines/job/machine.ts'
 
 export interface Executor {
@@ -21,9 +22,11 @@ export interface Executor {
 }
 
 export class Schedule {
-  readonly #runnable = new Map<string, Set<string>>()
-  /** Where each runnable group stands. */
-  readonly #listed = new Map<string, string>()
+  readonly #runnable = new Map<string, Waiting>()
+  /** Where each runnable group stands; one of order `graph` may wait for several agents. */
+  readonly #listed = new Map<string, string | readonly string[]>()
+  /** Of each listed group whose priority is not 0. */
+  readonly #priorities = new Map<string, number>()
   readonly #openGrants = new Map<string, Set<string>>()
   readonly #granted = new Map<string, string>()
   /** By agent: unfinished groups with jobs in its queue. */
@@ -49,13 +52,26 @@ export class Schedule {
     this.#updateQueued(group)
     const agent = waitingFor(group)
     const listed = this.#listed.get(id)
-    if (listed === agent) return
-    if (listed !== undefined) this.#runnable.get(listed)?.delete(id)
-    if (agent === undefined) this.#listed.delete(id)
-    else {
-      this.#listed.set(id, agent)
-      setOf(this.#runnable, agent).add(id)
+    const priority = this.#priorities.get(id) ?? 0
+    if (listed === agent && (listed === undefined || priority === group.priority)) return
+    if (listed !== undefined) this.#unlist(id, listed, priority)
+    if (agent !== undefined) this.#list(id, agent, group.priority)
+  }
+
+  #list(id: string, agents: string | readonly string[], priority: number): void {
+    this.#listed.set(id, agents)
+    if (priority !== 0) this.#priorities.set(id, priority)
+    for (const agent of typeof agents === 'string' ? [agents] : agents) {
+      let waiting = this.#runnable.get(agent)
+      if (waiting === undefined) this.#runnable.set(agent, (waiting = new Waiting()))
+      waiting.add(id, priority)
     }
+  }
+
+  #unlist(id: string, agents: string | readonly string[], priority: number): void {
+    this.#listed.delete(id)
+    this.#priorities.delete(id)
+    for (const agent of typeof agents === 'string' ? [agents] : agents) this.#runnable.get(agent)?.delete(id, priority)
   }
 
   #updateQueued(group: GroupState): void {
@@ -101,17 +117,47 @@ export class Schedule {
     return this.#openGrants.get(instance) ?? none
   }
 
-  /** Groups in the queue of this agent whose head can be granted, longest waiting first. */
-  runnableFor(agent: string): ReadonlySet<string> {
-    return this.#runnable.get(agent) ?? none
+  /** Groups with a job in the queue of this agent that can be granted: the highest priority first, then the longest waiting. */
+  runnableFor(agent: string): Iterable<string> {
+    return this.#runnable.get(agent)?.inOrder() ?? none
   }
 }
 
 const none: ReadonlySet<string> = new Set()
 
-/** The agent in whose queue the group's next job waits to be granted. */
-function waitingFor(group: GroupState): string | undefined {
+/** Groups of one agent, by priority. */
+class Waiting {
+  /** The highest first; nearly always there is one. */
+  readonly #levels: { readonly priority: number; readonly groups: Set<string> }[] = []
+
+  add(group: string, priority: number): void {
+    let level = this.#levels.find((one) => one.priority === priority)
+    if (level === undefined) {
+      level = { priority, groups: new Set() }
+      this.#levels.push(level)
+      this.#levels.sort((left, right) => right.priority - left.priority)
+    }
+    level.groups.add(group)
+  }
+
+  delete(group: string, priority: number): void {
+    this.#levels.find((one) => one.priority === priority)?.groups.delete(group)
+  }
+
+  /** May be walked while groups are taken out. */
+  inOrder(): Iterable<string> {
+    return this.#levels.length === 1 ? this.#levels[0]!.groups : this.#all()
+  }
+
+  *#all(): Iterable<string> {
+    for (const { groups } of this.#levels) yield* groups
+  }
+}
+
+/** The agent in whose queue the group's next job waits to be granted; of a graph, all who could be granted one. */
+function waitingFor(group: GroupState): string | readonly string[] | undefined {
   if (group.grant !== null || !groupTable.can(group.phase, 'LockGranted')) return undefined
+  if (group.graph !== null) return agentsWithReady(group.graph)
   const head = headJob(group)
   if (head === undefined || !jobTable.can(headPhase(group), 'Granted')) return undefined
   return assigneeOf(group, head)

@@ -2,7 +2,7 @@
  * One turn of a lane: the commits that are decided on everything that waits, and the answers that may leave once it is
  * durable (P3, P4). Works on the holder's own fold, which is thus ahead of the log by at most one turn.
  *
- * Order inside a turn (P10): outcomes, stops and expiries; cancels; other commands; locks. The outcome of a job and the
+ * Order inside a turn (P10): outcomes, stops and expiries; pauses and cancels; other commands; locks. The outcome of a job and the
  * grant of the next are one commit.
  */
 import { type Decision, type Refusal, type RefusalCode, refused } from '../../machines/decision.ts'
@@ -10,7 +10,8 @@ import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { foldInto } from '../../machines/execution-group/evolve.ts'
 import * as opening from '../../machines/execution-group/decide/opening.ts'
 import { assignJobs, expireGrant, grantLock, handBack, takeOutcome } from '../../machines/execution-group/decide/locks.ts'
-import { cancelGroup, resolveUnknown, retryFailed } from '../../machines/execution-group/decide/people.ts'
+import { cancelGroup, pauseGroup, prioritizeGroup, resolveUnknown, resumeGroup, retryFailed } from '../../machines/execution-group/decide/people.ts'
+import { groupTable } from '../../machines/execution-group/machine.ts'
 import { type GroupState, absentGroup, runsFromHead } from '../../machines/execution-group/state.ts'
 import { sizeBytes } from '../../machines/execution-group/limits.ts'
 import { judgeCommand, refuseCommand, withdrawCommand } from '../../machines/lane/decide.ts'
@@ -51,6 +52,8 @@ interface OpenCommit {
 export interface Dispatch {
   readonly grants: GrantMessage[]
   readonly stops: GrantRef[]
+  /** Of a paused group: the job that runs is ended, the rest given back. */
+  readonly yields: GrantRef[]
 }
 
 export class TurnBuilder {
@@ -123,6 +126,7 @@ export class TurnBuilder {
     for (const id of this.#schedule.grantsOf(request.instance)) {
       const state = this.#lane.groups.get(id)!
       if (held.get(id) !== state.grant!.revision) this.#dispatch(request.instance).grants.push(this.#grantMessage(state))
+      else this.#yield(state)
     }
   }
 
@@ -160,8 +164,16 @@ export class TurnBuilder {
         this.assigned.set(agent, list)
       }
     }
+    if (body.kind === 'pause') this.#yield(state)
     const revision = state.revision
     return ({ position, number }) => ({ kind: 'done', group: command.group, revision, number, position })
+  }
+
+  /** A paused group ends what is in flight; of a grant with several jobs that is the one that runs. */
+  #yield(state: GroupState): void {
+    const { grant } = state
+    if (grant === null || grant.left < 2 || !groupTable.can(state.phase, 'GroupResumed')) return
+    this.#dispatch(grant.instance).yields.push({ group: state.group, grant: grant.revision })
   }
 
   /** A job asked for by name. The refusal as too early needs no proof: it costs only time (P4). */
@@ -245,6 +257,12 @@ export class TurnBuilder {
         return expireGrant(state, body.grant)
       case 'retry':
         return retryFailed(state)
+      case 'pause':
+        return pauseGroup(state)
+      case 'resume':
+        return resumeGroup(state)
+      case 'prioritize':
+        return prioritizeGroup(state, body.priority)
       case 'cancel':
         return cancelGroup(state)
       case 'resolve':
@@ -335,7 +353,7 @@ export class TurnBuilder {
   #dispatch(instance: string): Dispatch {
     let dispatch = this.dispatches.get(instance)
     if (dispatch === undefined) {
-      dispatch = { grants: [], stops: [] }
+      dispatch = { grants: [], stops: [], yields: [] }
       this.dispatches.set(instance, dispatch)
     }
     return dispatch

@@ -10,7 +10,7 @@ import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { RealmFold, TurnSeen } from '../realm/view.ts'
 
 /** What makes a group need the leader; everything else only changes loads. */
-const callsForLeader: ReadonlySet<string> = new Set(['GroupSealed', 'JobRetried', 'GroupUnblocked', 'LockReturned'])
+const callsForLeader: ReadonlySet<string> = new Set(['GroupSealed', 'JobRetried', 'GroupUnblocked', 'LockReturned', 'CompensationBegun'])
 
 export class GroupWatch {
   readonly #state: RealmFold

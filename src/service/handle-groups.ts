@@ -83,6 +83,9 @@ export function groupHandlers(context: ServiceContext, sender: LaneSender): Hand
       return { ok: true, group, jobs: page.items, next: last < specs.length ? last : null }
     },
 
+    pause: (request) => ask(request, { kind: 'pause' }),
+    resume: (request) => ask(request, { kind: 'resume' }),
+    prioritize: (request) => ask(request, { kind: 'prioritize', priority: request.priority }),
     retry: (request) => ask(request, { kind: 'retry' }),
     cancel: (request) => ask(request, { kind: 'cancel' }),
     resolve: (request) => ask(request, { kind: 'resolve', job: request.job, as: request.as }),

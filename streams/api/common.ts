@@ -41,6 +41,7 @@ export function success<Shape extends z.core.$ZodShape>(shape: Shape) {
   return z.object({ ok: z.literal(true), ...shape })
 }
 
+export const priority = z.int().min(-100).max(100).describe('a higher one is granted locks first')
 export const serviceKind = z.enum(['desktop', 'application', 'machine'])
 export const propertyValue = z.union([z.string(), z.boolean(), z.null()])
 

@@ -1,11 +1,14 @@
 /** `group`: execution groups with their exclusive state. */
 import { z } from 'zod'
 import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
-import { actor, after, commandId, count, groupIdText, next, pageLimit, position, reason, runs, siteId, success, ulid, written } from './common.ts'
+import { actor, after, commandId, count, groupIdText, next, pageLimit, position, priority, reason, runs, siteId, success, ulid, written } from './common.ts'
 import { endpoint } from './endpoint.ts'
 import { operationSchema } from './operation.ts'
 
-const phase = z.enum(['absent', 'opening', 'running', 'blocked', 'cancelling', 'completed', 'cancelled', 'abandoned', 'faulted'])
+const phase = z.enum([
+  'absent', 'opening', 'running', 'blocked', 'paused', 'compensating', 'compensation-blocked', 'compensation-paused', 'cancelling', 'completed', 'compensated',
+  'cancelled', 'abandoned', 'faulted',
+])
 
 const exclusiveState = z.object({
   group: groupIdText,
@@ -21,7 +24,7 @@ const exclusiveState = z.object({
     .nullable(),
   decision: count,
   plan: z.string(),
-  order: z.literal('strict'),
+  order: z.enum(['strict', 'graph']),
   mode: z.enum(['direct', 'jobs', 'sync']),
   window: count,
   region: z.string(),
@@ -37,6 +40,10 @@ const exclusiveState = z.object({
   retries: z.array(z.object({ job: count, retryOf: count })),
   lock: z.object({ grant: count, agent: z.string(), instance: z.string() }).nullable(),
   assignments: z.array(z.object({ first: count, last: count, agent: z.string() })),
+  priority: z.exactOptional(z.int()).describe('absent: 0'),
+  agents: z.exactOptional(z.enum(['skilled', 'generic'])).describe('absent: any'),
+  onFailure: z.exactOptional(z.enum(['continue', 'compensate'])).describe('absent: a failed job stops the group'),
+  compensation: z.exactOptional(z.object({ job: count, of: runs })).describe('the job that failed, and what is undone because of it, from the last to the first'),
 })
 /** The schema says all of the state, and nothing else. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never
@@ -69,7 +76,7 @@ export type JobShown = z.infer<typeof job>
 
 const ask = { group: groupIdText, actor, command: commandId }
 const answer = success({ group: groupIdText, command: ulid, ...written, known: z.boolean().describe('carried out before; this is its first result') })
-const laneErrors = ['unknown-group', 'wrong-state', 'withdrawn', 'too-old', 'too-far-ahead', 'no-lane-yet', 'may-still-happen'] as const
+const laneErrors = ['unknown-group', 'wrong-state', 'withdrawn', 'too-old', 'too-far-ahead', 'no-lane-yet', 'may-still-happen', 'format-too-old'] as const
 
 export const groupApi = {
   list: endpoint({
@@ -96,6 +103,27 @@ export const groupApi = {
     }),
     response: success({ group: groupIdText, jobs: z.array(job), next: z.int().nullable().describe('give it as `after` for the next page') }),
     errors: ['unknown-group'],
+  }),
+  pause: endpoint({
+    kind: 'command',
+    summary: 'Grants no more locks in a group; the job in flight ends by its outcome',
+    request: z.strictObject(ask),
+    response: answer,
+    errors: laneErrors,
+  }),
+  resume: endpoint({
+    kind: 'command',
+    summary: 'Lets a paused group go on',
+    request: z.strictObject(ask),
+    response: answer,
+    errors: laneErrors,
+  }),
+  prioritize: endpoint({
+    kind: 'command',
+    summary: 'Puts a group before those of a lower priority, in the granting of locks',
+    request: z.strictObject({ ...ask, priority: priority }),
+    response: answer,
+    errors: laneErrors,
   }),
   retry: endpoint({
     kind: 'command',

@@ -1,5 +1,5 @@
 /** Events of a group in short, for specs; jobs as runs. */
-import type { Assignment, GroupEvent, GroupMode, JobSpec, Reason, Run } from '../../machines/execution-group/events.ts'
+import type { Assignment, GroupEvent, GroupMode, GroupOrder, GroupTerms, JobSpec, Reason, Run } from '../../machines/execution-group/events.ts'
 import { foldInto } from '../../machines/execution-group/evolve.ts'
 import { type GroupState, absentGroup } from '../../machines/execution-group/state.ts'
 import { specification } from './decider-specification.ts'
@@ -16,17 +16,19 @@ export const onceOnly: JobSpec = { ...spec, repeatable: false }
 export const plan = 'a'.repeat(64)
 export const why: Reason = { code: 'refused-by-site', text: 'no' }
 
-export interface Opening {
+export interface Opening extends GroupTerms {
+  readonly order?: GroupOrder
   readonly jobs?: number
   readonly parts?: number
   readonly window?: number
   readonly mode?: GroupMode
 }
 
-export function opened({ jobs = 3, parts = 1, window = 1, mode = 'jobs' }: Opening = {}): GroupEvent {
+export function opened({ jobs = 3, parts = 1, window = 1, mode = 'jobs', order = 'strict', ...terms }: Opening = {}): GroupEvent {
+  const decision = order === 'strict' && Object.keys(terms).length === 0 ? 1 : 2
   return {
     type: 'GroupOpened',
-    data: { name: 'a group', decision: 1, jobs, parts, plan, order: 'strict', mode, window, region: 'east', distributionFactor: 100 },
+    data: { name: 'a group', decision, jobs, parts, plan, order, mode, window, region: 'east', distributionFactor: 100, ...terms },
   }
 }
 export const added = (part: number, ...jobs: JobSpec[]): GroupEvent => ({ type: 'JobsAdded', data: { part, jobs } })
@@ -48,10 +50,18 @@ export const blocked = (job: number): GroupEvent => ({ type: 'GroupBlocked', dat
 export const unblocked: GroupEvent = { type: 'GroupUnblocked', data: {} }
 export const cancelRequested: GroupEvent = { type: 'GroupCancelRequested', data: {} }
 export const groupCancelled: GroupEvent = { type: 'GroupCancelled', data: {} }
+export const paused: GroupEvent = { type: 'GroupPaused', data: {} }
+export const resumed: GroupEvent = { type: 'GroupResumed', data: {} }
+export const prioritized = (priority: number): GroupEvent => ({ type: 'GroupPrioritized', data: { priority } })
+export const compensationBegun = (job: number, ...of: Run[]): GroupEvent => ({ type: 'CompensationBegun', data: { job, of } })
+export const compensated: GroupEvent = { type: 'GroupCompensated', data: {} }
 export const completed: GroupEvent = { type: 'GroupCompleted', data: {} }
 
 /** Sealed and assigned to `a1`: 4 revisions, so the next event has revision 5. */
 export function ready(opening: Opening = {}, job: JobSpec = spec): GroupEvent[] {
-  const jobs = opening.jobs ?? 3
-  return [opened(opening), added(1, ...Array.from({ length: jobs }, () => job)), sealed, assigned({ first: 1, last: jobs, agent: 'a1' })]
+  return readyWith(opening, Array.from({ length: opening.jobs ?? 3 }, () => job))
+}
+
+export function readyWith(opening: Opening, jobs: readonly JobSpec[]): GroupEvent[] {
+  return [opened({ ...opening, jobs: jobs.length }), added(1, ...jobs), sealed, assigned({ first: 1, last: jobs.length, agent: 'a1' })]
 }

@@ -4,11 +4,17 @@ import { type Decision, happened, nothing, refused } from '../../decision.ts'
 import type { Assignment, GroupEvent, Reason } from '../events.ts'
 import { cutReason, partLimitBytes, sizeBytes } from '../limits.ts'
 import { groupTable } from '../machine.ts'
-import { type GroupState, assigneeOf, countOf, headJob, headPhase, runsFromHead } from '../state.ts'
+import { isRunnable, nextReady } from '../graph.ts'
+import { type GroupState, assigneeOf, countOf, headJob, headPhase, runsFromHead, runsToCancel } from '../state.ts'
+import { afterFailure, ending } from './failure.ts'
 
-/** `ifRevision`: what the asker had seen of the group (P27); refused when it was assigned since, or is not that far yet. */
+/**
+ * Before the seal, once all parts are there, it is the proposal of who asked for the group; afterwards the leader's.
+ * `ifRevision`: what the asker had seen of the group (P27); refused when it was assigned since, or is not that far yet.
+ */
 export function assignJobs(state: GroupState, assignments: readonly Assignment[], ifRevision?: number): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'JobsAssigned')) return nothing(`group ${state.group} is ${state.phase}`)
+  if (groupTable.can(state.phase, 'GroupSealed') && state.jobsAdded !== state.jobsAnnounced) return nothing(`group ${state.group} waits for more of its jobs`)
   if (ifRevision !== undefined && (ifRevision > state.revision || ifRevision < state.assignedRevision)) {
     return refused('stale', `group ${state.group} is at revision ${state.revision} and was assigned at ${state.assignedRevision}, not as seen at ${ifRevision}; read it again`)
   }
@@ -40,6 +46,7 @@ export interface GrantRequest {
 export function grantLock(state: GroupState, request: GrantRequest): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'LockGranted')) return refused('wrong-state', `group ${state.group} is ${state.phase}: no lock is granted`)
   if (request.credit < 1 && request.job === undefined) return nothing(`agent ${request.agent} has no room`)
+  if (state.graph !== null) return grantOfGraph(state, request)
   const head = headJob(state)
   if (head === undefined || !jobTable.can(headPhase(state), 'Granted')) {
     return refused('too-early', `group ${state.group}: job ${head ?? 'after the last'} is ${headPhase(state)}; ask again when it is settled`)
@@ -56,6 +63,18 @@ export function grantLock(state: GroupState, request: GrantRequest): Decision<Gr
     type: 'LockGranted',
     data: { jobs, agent: request.agent, instance: request.instance, callDeadlineMs: request.callDeadlineMs },
   })
+}
+
+/** Any job whose predicates are settled may go on, so that a branch does not wait for an agent that only another one needs. */
+function grantOfGraph(state: GroupState, request: GrantRequest): Decision<GroupEvent> {
+  const { agent, instance, callDeadlineMs } = request
+  if (state.grant !== null) return refused('too-early', `group ${state.group}: job ${state.head} is granted; ask again when it is settled`)
+  const job = request.job ?? nextReady(state.graph!, agent)
+  if (job === undefined) return refused('too-early', `group ${state.group}: no job in the queue of ${agent} can run yet; ask again when another is settled`)
+  if (!isRunnable(state.graph!, job)) return refused('too-early', `group ${state.group}: job ${job} waits for others; ask again when they are settled`)
+  const assignee = assigneeOf(state, job)
+  if (assignee !== agent) return refused('not-assigned', `group ${state.group}: job ${job} is in the queue of ${assignee ?? 'nobody yet'}`)
+  return happened({ type: 'LockGranted', data: { jobs: [[job, job]], agent, instance, callDeadlineMs } })
 }
 
 /** The longest stretch from the head, at most `wanted` jobs, that lies in this agent's queue. */
@@ -96,30 +115,28 @@ export function takeOutcome(state: GroupState, grant: number, job: number, outco
       const last = state.position + 1 === state.queued
       if (cancelling) return last ? happened(event, cancelledNow) : happened(event)
       if (groupTable.can(state.phase, 'GroupUnblocked')) {
-        return last ? happened(event, unblocked, completed) : happened(event, unblocked)
+        return last ? happened(event, unblocked, ending(state)) : happened(event, unblocked)
       }
-      return last ? happened(event, completed) : happened(event)
+      return last ? happened(event, ending(state)) : happened(event)
     }
     case 'failed': {
       const event: GroupEvent = { type: 'JobFailed', data: { job, grant, reason: cutReason(outcome.reason) } }
       if (!groupTable.can(state.phase, event.type) || !jobTable.can(headPhase(state), 'Failed')) return nothing(`job ${job} is ${headPhase(state)}`)
-      return ended(state, event, job, cancelling, 1)
+      return cancelling ? cancelledWith(state, event, 1) : happened(event, ...afterFailure(state, job))
     }
     case 'unknown': {
       if (open === null) return nothing(`job ${job} of group ${state.group} is ${headPhase(state)} already`)
       if (!groupTable.can(state.phase, 'JobUnknown')) return nothing(`group ${state.group} is ${state.phase}`)
-      return ended(state, { type: 'JobUnknown', data: { job, grant, reason: cutReason(outcome.reason) } }, job, cancelling, 0)
+      const event: GroupEvent = { type: 'JobUnknown', data: { job, grant, reason: cutReason(outcome.reason) } }
+      if (cancelling) return cancelledWith(state, event, 0)
+      return groupTable.can(state.phase, 'GroupBlocked') ? happened<GroupEvent>(event, { type: 'GroupBlocked', data: { job } }) : happened(event)
     }
   }
 }
 
-/** The group stops at a job that did not succeed; one that is being cancelled is over with it. */
-function ended(state: GroupState, event: GroupEvent, job: number, cancelling: boolean, settledAtHead: 0 | 1): Decision<GroupEvent> {
-  if (!cancelling) {
-    const blocked: GroupEvent = { type: 'GroupBlocked', data: { job } }
-    return groupTable.can(state.phase, 'GroupBlocked') ? happened(event, blocked) : happened(event)
-  }
-  const rest = runsFromHead(state, state.queued, settledAtHead)
+/** A group that is being cancelled is over with a job that did not succeed (P25). */
+function cancelledWith(state: GroupState, event: GroupEvent, settledAtHead: 0 | 1): Decision<GroupEvent> {
+  const rest = runsToCancel(state, settledAtHead)
   const events: GroupEvent[] = [event]
   if (countOf(rest) > 0) events.push({ type: 'JobsCancelled', data: { jobs: rest } })
   return happened(...events, cancelledNow)
@@ -168,10 +185,9 @@ function isOpen(state: GroupState, grant: number): boolean {
 
 function returned(state: GroupState, event: GroupEvent): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'GroupCancelled')) return happened(event)
-  const rest = runsFromHead(state, state.queued)
+  const rest = runsToCancel(state, 0)
   return happened(event, { type: 'JobsCancelled', data: { jobs: rest } }, cancelledNow)
 }
 
-const completed: GroupEvent = { type: 'GroupCompleted', data: {} }
 const cancelledNow: GroupEvent = { type: 'GroupCancelled', data: {} }
 const unblocked: GroupEvent = { type: 'GroupUnblocked', data: {} }

@@ -1,17 +1,23 @@
 /** Opening an execution group in parts (P14). */
 import { counted } from '../../counted.ts'
 import { type Decision, happened, nothing, refused } from '../../decision.ts'
-import type { GroupEvent, GroupMode, JobSpec } from '../events.ts'
-import { partLimitBytes, sizeBytes, textLimitBytes } from '../limits.ts'
+import type { GroupEvent, GroupMode, GroupOrder, GroupTerms, JobSpec } from '../events.ts'
+import { cycleOf, strayPredicate } from '../graph.ts'
+import { afterLimit, isPriority, partLimitBytes, sizeBytes, textLimitBytes } from '../limits.ts'
 import { groupTable } from '../machine.ts'
 import type { GroupState } from '../state.ts'
 
-/** The version of `decide` that new groups are opened with; older groups keep theirs. */
-export const decisionVersion = 1
+/**
+ * The version of `decide` that a new group is opened with; older groups keep theirs. 2 is that of groups with terms that format 1
+ * does not know, so that a group without them is opened as ever.
+ */
+export function decisionVersionOf(order: GroupOrder, terms: GroupTerms): 1 | 2 {
+  return order === 'strict' && Object.keys(terms).length === 0 ? 1 : 2
+}
 export { partLimitBytes } from '../limits.ts'
 export const jobLimit = 1_000_000
 
-export interface OpenGroup {
+export interface OpenGroup extends GroupTerms {
   readonly name: string
   readonly jobs: number
   readonly parts: number
@@ -21,6 +27,8 @@ export interface OpenGroup {
   readonly distributionFactor: number
   /** Default `jobs`. */
   readonly mode?: GroupMode
+  /** Default `strict`. */
+  readonly order?: GroupOrder
 }
 
 export function openGroup(state: GroupState, command: OpenGroup): Decision<GroupEvent> {
@@ -38,22 +46,40 @@ export function openGroup(state: GroupState, command: OpenGroup): Decision<Group
   }
   const mode = command.mode ?? 'jobs'
   if (mode === 'direct' && command.jobs !== 1) return refused('malformed', `a group of mode direct holds one job, not ${command.jobs}`)
+  const { order = 'strict' } = command
+  const terms = termsOf(command)
+  if (order === 'graph' && command.window !== 1) return refused('malformed', `window ${command.window} needs order strict: with a graph of predicates each job is granted by itself`)
+  if (mode === 'direct' && (order === 'graph' || terms.agents !== undefined)) {
+    return refused('malformed', 'a group of mode direct is carried out by the service itself: neither predicates nor agents of one role belong to it')
+  }
+  if (terms.priority !== undefined && !isPriority(terms.priority)) return refused('malformed', `priority ${terms.priority}: give a whole number from -100 to 100`)
   if (sizeBytes(command.name) > textLimitBytes) return refused('too-large', `a group's name takes at most ${textLimitBytes} bytes; give a shorter one`)
   return happened({
     type: 'GroupOpened',
     data: {
       name: command.name,
-      decision: decisionVersion,
+      decision: decisionVersionOf(order, terms),
       jobs: command.jobs,
       parts: command.parts,
       plan: command.plan,
-      order: 'strict',
+      order,
       mode,
       window: command.window,
       region: command.region,
       distributionFactor: command.distributionFactor,
+      ...terms,
     },
   })
+}
+
+/** Only what is not as in format 1. */
+function termsOf({ priority = 0, agents, onFailure, trigger }: OpenGroup): GroupTerms {
+  return {
+    ...(priority === 0 ? {} : { priority }),
+    ...(agents === undefined ? {} : { agents }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+    ...(trigger === undefined ? {} : { trigger }),
+  }
 }
 
 export interface AddJobs {
@@ -78,11 +104,34 @@ export function addJobs(state: GroupState, command: AddJobs): Decision<GroupEven
   if (window > 1 && command.jobs.some((job) => !job.repeatable)) {
     return refused('malformed', `group ${state.group} has a window of ${window}, which only repeatable jobs may have`)
   }
+  const problem = problemOf(state, command.jobs)
+  if (problem !== undefined) return refused('malformed', problem)
   if (sizeBytes(command.jobs) > partLimitBytes) {
     return refused('too-large', `part ${command.part} of group ${state.group} takes more than ${partLimitBytes} bytes; cut the plan into smaller parts`)
   }
   return happened({ type: 'JobsAdded', data: { part: command.part, jobs: command.jobs } })
 }
+
+/** One line about predicates and compensations that do not fit the group. */
+function problemOf(state: GroupState, jobs: readonly JobSpec[]): string | undefined {
+  const first = state.jobsAdded + 1
+  if (state.order !== 'graph' && jobs.some((job) => job.after !== undefined)) return `group ${state.group} is of order ${state.order}: its jobs have no predicates of their own`
+  if (state.onFailure !== 'compensate' && jobs.some((job) => job.compensate !== undefined)) return `group ${state.group} does not compensate: its jobs must not say how`
+  const many = jobs.findIndex((job) => (job.after?.length ?? 0) > afterLimit)
+  if (many >= 0) return `job ${first + many} of group ${state.group} names more than ${afterLimit} runs of predicates`
+  const stray = strayPredicate(jobs, first, state.jobsAnnounced)
+  return stray === undefined ? undefined : `job ${stray.job} of group ${state.group} cannot wait for ${stray.after.join(' to ')}: a job waits for other jobs, from 1 to ${state.jobsAnnounced}`
+}
+
+/** One line that names the jobs that wait for one another; undefined where there are none. */
+export function cycleText(specs: readonly JobSpec[], nameOf: (job: number) => string = (job) => `job ${job}`): string | undefined {
+  const cycle = cycleOf(specs)
+  if (cycle === undefined) return undefined
+  const shown = cycle.length > namedInCycle ? [...cycle.slice(0, namedInCycle).map(nameOf), `… (${cycle.length} jobs)`] : cycle.map(nameOf)
+  return `the predicates are cyclic: ${[...shown, nameOf(cycle[0]!)].join(' waits for ')}`
+}
+
+const namedInCycle = 8
 
 export function sealGroup(state: GroupState, plan: string): Decision<GroupEvent> {
   if (state.plan !== plan) {
@@ -96,6 +145,8 @@ export function sealGroup(state: GroupState, plan: string): Decision<GroupEvent>
   if (state.partsAdded !== state.partsAnnounced || state.jobsAdded !== state.jobsAnnounced) {
     return refused('part-out-of-order', `group ${state.group} waits for part ${state.partsAdded + 1} of ${state.partsAnnounced}`)
   }
+  const cycle = state.order === 'graph' ? cycleText(state.specs) : undefined
+  if (cycle !== undefined) return refused('malformed', `group ${state.group} cannot be sealed: ${cycle}`)
   return happened({ type: 'GroupSealed', data: {} })
 }
 

@@ -1,8 +1,10 @@
-/** What people decide about a group: retry a failed job, settle an unknown one, cancel the rest. */
+/** What people decide about a group: retry a failed job, settle an unknown one, pause, go on, put before others, cancel the rest. */
 import { type Decision, happened, nothing, refused } from '../../decision.ts'
 import type { GroupEvent } from '../events.ts'
+import { isPriority } from '../limits.ts'
 import { groupTable } from '../machine.ts'
-import { type GroupState, countOf, headJob, headPhase, runsFromHead } from '../state.ts'
+import { type GroupState, countOf, headJob, headPhase, isStopped, runsToCancel } from '../state.ts'
+import { afterFailure, ending } from './failure.ts'
 
 /** The failed job that blocks the group is added anew, under a new number, in the old one's place (I3). */
 export function retryFailed(state: GroupState): Decision<GroupEvent> {
@@ -10,10 +12,13 @@ export function retryFailed(state: GroupState): Decision<GroupEvent> {
     return refused('wrong-state', `group ${state.group} is ${state.phase}: only a blocked group can be retried`)
   }
   const job = headJob(state)
+  // A paused group need not have stopped at a job.
+  if (!isStopped(state)) return refused('wrong-state', `group ${state.group} is ${state.phase}, and no job of it has failed: there is nothing to retry`)
   if (headPhase(state) !== 'failed') {
     return refused('wrong-state', `the outcome of job ${job} of group ${state.group} is not known; settle it first with "reeve group resolve ${state.group} ${job} succeeded|failed"`)
   }
-  return happened({ type: 'JobRetried', data: { job: state.jobsAdded + 1, retryOf: job! } }, { type: 'GroupUnblocked', data: {} })
+  const retried: GroupEvent = { type: 'JobRetried', data: { job: state.jobsAdded + 1, retryOf: job! } }
+  return groupTable.can(state.phase, 'GroupUnblocked') ? happened<GroupEvent>(retried, unblocked) : happened(retried)
 }
 
 /** A person has looked at the site and says what became of a job whose outcome is not known (I3). */
@@ -22,10 +27,38 @@ export function resolveUnknown(state: GroupState, job: number, as: 'succeeded' |
     return refused('wrong-state', `job ${job} of group ${state.group} is not in the state "unknown"`)
   }
   const resolved: GroupEvent = { type: 'JobResolved', data: { job, as } }
-  if (as === 'failed') return happened(resolved)
-  const unblocked: GroupEvent = { type: 'GroupUnblocked', data: {} }
-  const completed: GroupEvent = { type: 'GroupCompleted', data: {} }
-  return state.position + 1 === state.queued ? happened<GroupEvent>(resolved, unblocked, completed) : happened<GroupEvent>(resolved, unblocked)
+  if (as === 'failed') return happened(resolved, ...afterFailure(state, job))
+  const events: GroupEvent[] = [resolved]
+  if (groupTable.can(state.phase, 'GroupUnblocked')) events.push(unblocked)
+  if (state.position + 1 === state.queued) events.push(ending(state))
+  return happened(...events)
+}
+
+/** Nothing is granted from here on; what is in flight ends by its outcome or by I9. */
+export function pauseGroup(state: GroupState): Decision<GroupEvent> {
+  if (groupTable.can(state.phase, 'GroupPaused')) return happened<GroupEvent>({ type: 'GroupPaused', data: {} })
+  return groupTable.can(state.phase, 'GroupResumed')
+    ? nothing(`group ${state.group} is paused already`)
+    : refused('wrong-state', `group ${state.group} is ${state.phase}: only a group that is at work can be paused`)
+}
+
+/** What stopped meanwhile at a job that did not succeed is blocked from here on. */
+export function resumeGroup(state: GroupState): Decision<GroupEvent> {
+  const resumed: GroupEvent = { type: 'GroupResumed', data: {} }
+  if (groupTable.can(state.phase, resumed.type)) {
+    return isStopped(state) ? happened<GroupEvent>(resumed, { type: 'GroupBlocked', data: { job: headJob(state)! } }) : happened(resumed)
+  }
+  return groupTable.can(state.phase, 'GroupPaused')
+    ? nothing(`group ${state.group} is not paused`)
+    : refused('wrong-state', `group ${state.group} is ${state.phase}: only a paused group can be resumed`)
+}
+
+/** Whole number from -100 to 100; groups with a higher one are granted locks first. */
+export function prioritizeGroup(state: GroupState, priority: number): Decision<GroupEvent> {
+  if (!isPriority(priority)) return refused('malformed', `priority ${priority}: give a whole number from -100 to 100`)
+  if (!groupTable.can(state.phase, 'GroupPrioritized')) return refused('wrong-state', `group ${state.group} is ${state.phase}: its priority has no meaning any more`)
+  if (state.priority === priority) return nothing(`group ${state.group} has priority ${priority} already`)
+  return happened<GroupEvent>({ type: 'GroupPrioritized', data: { priority } })
 }
 
 /** P25: never closes an open grant. */
@@ -40,9 +73,11 @@ export function cancelGroup(state: GroupState): Decision<GroupEvent> {
       : nothing(`group ${state.group} is ${state.phase} already`)
   }
   const inFlight = state.grant?.left ?? 0
-  const rest = runsFromHead(state, state.queued, headPhase(state) === 'failed' ? 1 : inFlight)
+  const rest = runsToCancel(state, headPhase(state) === 'failed' ? 1 : inFlight)
   const events: GroupEvent[] = [{ type: 'GroupCancelRequested', data: {} }]
   if (countOf(rest) > 0) events.push({ type: 'JobsCancelled', data: { jobs: rest } })
   if (inFlight === 0) events.push(cancelled)
   return happened(...events)
 }
+
+const unblocked: GroupEvent = { type: 'GroupUnblocked', data: {} }

@@ -62,7 +62,7 @@ describe('a broken order faults the group', () => {
     expect(fold(...events, event).fault?.type).toBe('broken-life-cycle')
   })
   it('an unknown type is said to be that', () => {
-    expect(fold(...ready(), { type: 'GroupPaused', data: {} } as unknown as GroupEvent).fault).toEqual({ type: 'unknown-event', revision: 5, event: 'GroupPaused' })
+    expect(fold(...ready(), { type: 'GroupTeleported', data: {} } as unknown as GroupEvent).fault).toEqual({ type: 'unknown-event', revision: 5, event: 'GroupTeleported' })
   })
   it.each<GroupEvent>([
     { type: 'LockGranted', data: undefined } as unknown as GroupEvent,

@@ -128,9 +128,9 @@ describe('fold', () => {
   })
   it('a type that it does not know stops a writer: of a group, of the lane, or an aggregate', () => {
     const cases: ((lane: LaneState) => FoldableCommit)[] = [
-      (lane) => groupCommit(lane, [...ready(), { type: 'GroupPaused', data: {} }]),
+      (lane) => groupCommit(lane, [...ready(), { type: 'GroupTeleported', data: {} }]),
       // Also behind another fault.
-      (lane) => groupCommit(lane, [...ready(), granted([[2, 2]]), { type: 'GroupPaused', data: {} }]),
+      (lane) => groupCommit(lane, [...ready(), granted([[2, 2]]), { type: 'GroupTeleported', data: {} }]),
       (lane) => laneCommit(lane, { type: 'LanePainted', data: {} } as unknown as LaneEvent),
       () => ({ aggregate: 'flock', id: 'x', revision: 1, events: [{ type: 'FlockSeen', data: {} }] }),
     ]
