@@ -1,5 +1,6 @@
 /** Details of a group's jobs: from the fold while it is unfinished, afterwards from its kept plan, else from the log. */
 import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
+import { JobSpecs } from '../../machines/execution-group/specs.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { decodeTurn } from '../../streams/codec.ts'
@@ -8,7 +9,7 @@ import { Damaged } from '../../streams/ports/coordinator.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { ServiceContext } from './context.ts'
 
-/** By number − 1, with a job for each retry. */
+/** By number − 1, with a job for each retry, and for each that undid another. */
 export async function jobSpecsOf(context: Pick<ServiceContext, 'coordinator' | 'subjects'>, state: GroupState): Promise<readonly JobSpec[]> {
   if (!groupTable.isFinal(state.phase)) return state.specs
   // An abandoned group holds only the parts that came.
@@ -28,20 +29,17 @@ async function fromPlan({ coordinator }: Pick<ServiceContext, 'coordinator'>, di
   }
 }
 
-async function fromLog({ coordinator, subjects }: Pick<ServiceContext, 'coordinator' | 'subjects'>, state: GroupState): Promise<JobSpec[]> {
+async function fromLog({ coordinator, subjects }: Pick<ServiceContext, 'coordinator' | 'subjects'>, state: GroupState): Promise<readonly JobSpec[]> {
   const { log } = coordinator
-  const specs: JobSpec[] = []
+  const specs = new JobSpecs()
   const subject = subjects.lane(laneOfGroup(state.group)!)
   for await (const batch of log.read({ subjects: [subject], from: 1, until: await log.end() })) {
     for (const message of batch) {
       for (const commit of decodeTurn(message.bytes).commits) {
         if (commit.aggregate !== 'group' || commit.id !== state.group) continue
-        for (const event of commit.events as readonly GroupEvent[]) {
-          if (event.type === 'JobsAdded') specs.push(...event.data.jobs)
-          else if (event.type === 'JobRetried') specs.push(specs[event.data.retryOf - 1]!)
-        }
+        for (const event of commit.events as readonly GroupEvent[]) specs.take(event)
       }
     }
   }
-  return specs
+  return specs.list
 }

@@ -4,7 +4,8 @@
  *
  * Desired configuration: in log order, what each successful job of mode `jobs` or `direct` set (DESIGN §3); nothing is written for it.
  */
-import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
+import type { GroupEvent } from '../../machines/execution-group/events.ts'
+import { JobSpecs } from '../../machines/execution-group/specs.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { InstructionEvent } from '../../machines/instruction/instruction.ts'
 import { effectOf } from '../../machines/service/operation.ts'
@@ -14,8 +15,8 @@ import type { RealmFold, TurnSeen } from '../realm/view.ts'
 export type Desired = ReadonlyMap<string, string | boolean | null>
 
 interface FollowedGroup {
-  /** By number − 1; forgotten when the group has ended. */
-  specs: JobSpec[]
+  /** Forgotten when the group has ended. */
+  specs: JobSpecs
   /** A success of the sync job sets nothing. */
   sets: boolean
   readonly sites: Set<string>
@@ -72,22 +73,17 @@ export class Projection {
   #takeGroup(id: string, events: readonly GroupEvent[]): void {
     let group = this.#groups.get(id)
     if (group === undefined) {
-      group = { specs: [], sets: true, sites: new Set() }
+      group = { specs: new JobSpecs(), sets: true, sites: new Set() }
       this.#groups.set(id, group)
     }
     for (const event of events) {
+      group.specs.take(event)
       switch (event.type) {
         case 'GroupOpened':
           group.sets = event.data.mode !== 'sync'
           break
         case 'JobsAdded':
-          for (const spec of event.data.jobs) {
-            group.specs.push(spec)
-            group.sites.add(spec.site)
-          }
-          break
-        case 'JobRetried':
-          group.specs.push(group.specs[event.data.retryOf - 1]!)
+          for (const spec of event.data.jobs) group.sites.add(spec.site)
           break
         case 'JobSucceeded':
           this.#set(group, event.data.job)
@@ -98,11 +94,11 @@ export class Projection {
       }
     }
     const phase = this.#fold.group(id)?.phase
-    if (phase !== undefined && groupTable.isFinal(phase)) group.specs = []
+    if (phase !== undefined && groupTable.isFinal(phase)) group.specs = new JobSpecs()
   }
 
   #set(group: FollowedGroup, job: number): void {
-    const spec = group.specs[job - 1]
+    const spec = group.specs.list[job - 1]
     if (!group.sets || spec === undefined || spec.operation.name === 'rehearse') return
     const { property, value } = effectOf(spec.operation)
     const site = this.#desired.get(spec.site) ?? new Map<string, Map<string, string | boolean | null>>()

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { grantRows } from './grant.ts'
 import { jobRows } from './jobs.ts'
+import { pauseRows } from './pause.ts'
 import { replayRows } from './replay.ts'
 import { type Row, table } from './row.ts'
 import { takeoverRows } from './takeover.ts'
@@ -16,6 +17,7 @@ const say = (text: string) => void (values.json ? undefined : process.stderr.wri
 const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> }[] = [
   { rows: ['turns', 'jobs', 'jobs-remote'], run: () => inWorld((world) => jobRows(world, wants)) },
   { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
+  { rows: ['pause', 'pause-p99', 'pause-most'], run: () => inWorld(pauseRows) },
   {
     rows: ['takeover-leader-p50', 'takeover-leader-p99', 'takeover-lane-p50', 'takeover-lane-p99'],
     run: () => inWorld((world) => takeoverRows(world, wants, say)),

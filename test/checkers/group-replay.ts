@@ -2,7 +2,7 @@
  * An execution group as the checkers see it: replayed from its events by a second hand, deliberately without the product's own
  * fold. Says what breaks I1, I2 or I3 and goes on.
  */
-import type { GroupEvent, Run } from '../../machines/execution-group/events.ts'
+import type { GroupEvent, JobSpec, Run } from '../../machines/execution-group/events.ts'
 
 export type JobEnd = 'succeeded' | 'failed' | 'cancelled'
 
@@ -18,9 +18,18 @@ export interface OpenGrant {
 export type Broken = (rule: string, what: string) => void
 
 export class GroupReplay {
-  phase: 'opening' | 'sealed' | 'cancelling' | 'completed' | 'cancelled' | 'abandoned' | 'absent' = 'absent'
+  phase: 'opening' | 'sealed' | 'cancelling' | 'completed' | 'compensated' | 'cancelled' | 'abandoned' | 'absent' = 'absent'
   blocked = false
+  paused = false
   sealed = false
+  order: 'strict' | 'graph' = 'strict'
+  onFailure: 'stop' | 'continue' | 'compensate' = 'stop'
+  /** Undoing what succeeded: strict, and a failure stops it, whatever the group did before. */
+  compensating = false
+  /** By number − 1. */
+  readonly specs: JobSpec[] = []
+  /** What a compensation would undo, the first success first. */
+  undoable: number[] = []
   announced = 0
   jobs = 0
   parts = 0
@@ -36,13 +45,15 @@ export class GroupReplay {
   revision = 0
 
   get ended(): boolean {
-    return this.phase === 'completed' || this.phase === 'cancelled' || this.phase === 'abandoned'
+    return this.phase === 'completed' || this.phase === 'compensated' || this.phase === 'cancelled' || this.phase === 'abandoned'
   }
 
   /** Everything of the queue before it has ended: a group of 50,000 jobs is not walked again at each event. */
   #headAt = 0
 
+  /** A graph has none: any job whose predicates are settled may be next. */
   get head(): number | undefined {
+    if (this.isGraph) return undefined
     while (this.#headAt < this.queue.length && this.ends.has(this.queue[this.#headAt]!)) this.#headAt += 1
     return this.queue[this.#headAt]
   }
@@ -63,11 +74,14 @@ export class GroupReplay {
         if (this.phase !== 'absent') broken('I3', 'opened twice')
         this.phase = 'opening'
         this.announced = event.data.jobs
+        this.order = event.data.order
+        this.onFailure = event.data.onFailure ?? 'stop'
         return
       case 'JobsAdded':
         if (event.data.part !== this.parts + 1) broken('I3', `part ${event.data.part} after ${this.parts} (P14)`)
         this.parts = event.data.part
         this.jobs += event.data.jobs.length
+        this.specs.push(...event.data.jobs)
         return
       case 'GroupSealed':
         if (this.jobs !== this.announced) broken('I3', `sealed with ${this.jobs} of ${this.announced} jobs (P14)`)
@@ -89,6 +103,7 @@ export class GroupReplay {
         return
       case 'JobSucceeded':
         this.#settle(event.data.job, event.data.grant, 'succeeded', broken)
+        if (event.data.already !== true) this.#remember(event.data.job)
         return
       case 'JobFailed':
         this.#settle(event.data.job, event.data.grant, 'failed', broken)
@@ -102,18 +117,22 @@ export class GroupReplay {
       case 'JobResolved':
         if (!this.unknown.has(event.data.job)) broken('I3', `job ${event.data.job} is resolved, but was not unknown`)
         this.#end(event.data.job, event.data.as, broken)
+        if (event.data.as === 'succeeded') this.#remember(event.data.job)
         return
       case 'JobRetried': {
         const { job, retryOf } = event.data
         if (this.ends.get(retryOf) !== 'failed') broken('I3', `job ${retryOf} is retried, but is ${this.ends.get(retryOf) ?? 'not ended'}`)
         if (job !== this.jobs + 1) broken('I3', `retry ${job} after ${this.jobs} jobs (P16)`)
         this.jobs = job
+        this.specs.push(this.specs[retryOf - 1]!)
         this.queue[this.queue.indexOf(retryOf)] = job
         this.#headAt = 0
         return
       }
       case 'JobsCancelled':
         for (const job of numbersOf(event.data.jobs)) {
+          // Of a graph a run says where the pending jobs lie (P16).
+          if (this.isGraph && (!this.queue.includes(job) || this.ends.has(job) || this.grant?.left.includes(job) === true)) continue
           if (this.grant?.left.includes(job) === true) broken('I3', `job ${job} is cancelled while it is granted (P25)`)
           this.#end(job, 'cancelled', broken)
         }
@@ -133,15 +152,78 @@ export class GroupReplay {
         this.#over('cancelled', broken)
         return
       case 'GroupCompleted':
-        if (this.queue.some((job) => this.ends.get(job) !== 'succeeded')) broken('I3', 'completed with jobs that did not succeed')
+        if (this.compensating) broken('I3', 'completed while it undid what it had done')
+        if (this.queue.some((job) => this.ends.get(job) !== 'succeeded' && !this.#isSettled(job))) broken('I3', 'completed with jobs that did not succeed')
         this.#over('completed', broken)
+        return
+      case 'GroupPaused':
+        if (this.paused) broken('I1', 'paused twice')
+        this.paused = true
+        return
+      case 'GroupResumed':
+        if (!this.paused) broken('I1', 'resumed, but was not paused')
+        this.paused = false
+        return
+      case 'GroupPrioritized':
+        return
+      case 'CompensationBegun':
+        return this.#compensate(event.data.job, event.data.of, broken)
+      case 'GroupCompensated':
+        if (!this.compensating) broken('I3', 'compensated without having begun to')
+        if (this.queue.some((job) => job > this.announced && this.ends.get(job) !== 'succeeded')) broken('I3', 'compensated with jobs that did not succeed')
+        this.#over('compensated', broken)
         return
       default:
         broken('I6', `unknown event ${(event as { readonly type: string }).type}`)
     }
   }
 
-  #over(phase: 'cancelled' | 'completed', broken: Broken): void {
+  get isGraph(): boolean {
+    return this.order === 'graph' && !this.compensating
+  }
+
+  /** I2: what counts for those that wait for it. */
+  #isSettled(job: number): boolean {
+    const end = this.ends.get(job)
+    return end === 'succeeded' || (end === 'failed' && this.onFailure === 'continue')
+  }
+
+  #remember(job: number): void {
+    if (!this.compensating && this.specs[job - 1]?.compensate !== undefined) this.undoable.push(job)
+  }
+
+  #compensate(job: number, of: readonly Run[], broken: Broken): void {
+    if (this.onFailure !== 'compensate' || this.compensating) broken('I3', `begins to undo, which ${this.compensating ? 'it did already' : 'it was not opened for'}`)
+    if (this.ends.get(job) !== 'failed') broken('I3', `begins to undo because of job ${job}, which is ${this.ends.get(job) ?? 'not ended'}`)
+    if (this.grant !== undefined) broken('I1', `begins to undo while grant ${this.grant.revision} is open`)
+    for (const waiting of this.queue) if (!this.ends.has(waiting)) broken('I3', `begins to undo while job ${waiting} waits`)
+    const named = new Set(of.flatMap(([high, low]) => numbersOf([[low, high]])))
+    const undone = this.undoable.filter((done) => named.has(done)).reverse()
+    if (undone.length !== this.undoable.length) broken('I3', `of ${this.undoable.length} jobs that can be undone ${undone.length} are named`)
+    this.compensating = true
+    for (const done of undone) {
+      const { site, service, compensate, repeatable, skill } = this.specs[done - 1]!
+      this.jobs += 1
+      this.queue.push(this.jobs)
+      this.specs.push({ site, service, operation: compensate!, repeatable, ...(skill === undefined ? {} : { skill }) })
+    }
+  }
+
+  /** Jobs that had to be settled before it, of those that stand in the queue now; a retry counts from its own place. */
+  predecessors(job: number): number[] {
+    const place = this.queue.indexOf(job)
+    if (place < 0) return []
+    if (this.order === 'graph' && job <= this.announced) return numbersOf(this.specs[place]?.after ?? []).map((before) => this.queue[before - 1]!).filter((other) => other !== undefined && other < job)
+    return this.queue.slice(0, place).filter((other) => other < job && (this.order === 'strict' || other > this.announced))
+  }
+
+  /** The jobs that stand in the places that it waits for, and are not settled. */
+  #unsettledBefore(job: number): number[] {
+    const place = this.queue.indexOf(job)
+    return numbersOf(this.specs[place]?.after ?? []).map((before) => this.queue[before - 1]!).filter((before) => !this.#isSettled(before))
+  }
+
+  #over(phase: 'cancelled' | 'completed' | 'compensated', broken: Broken): void {
     if (this.grant !== undefined) broken('I1', `${phase} while grant ${this.grant.revision} is open`)
     for (let job = 1; job <= this.jobs; job++) if (!this.ends.has(job)) broken('I3', `${phase} while job ${job} has no terminal event`)
     this.phase = phase
@@ -151,7 +233,8 @@ export class GroupReplay {
     const jobs = numbersOf(runs)
     if (this.grant !== undefined) broken('I1', `grant ${revision} while grant ${this.grant.revision} is open`)
     if (this.phase !== 'sealed' || this.blocked) broken('I2', `grant ${revision} while the group is ${this.blocked ? 'blocked' : this.phase}`)
-    const next = this.#next(jobs.length)
+    if (this.paused) broken('I2', `grant ${revision} while the group is paused`)
+    const next = this.isGraph ? jobs.filter((job) => this.queue.includes(job) && !this.ends.has(job) && this.#unsettledBefore(job).length === 0) : this.#next(jobs.length)
     if (jobs.length === 0 || next.join() !== jobs.join()) broken('I2', `grant ${revision} of jobs ${jobs.join()}, whose turn is ${next.join()}`)
     if (jobs.some((job) => this.unknown.has(job))) broken('I2', `grant ${revision} of a job whose outcome is not known`)
     this.grant = { revision, instance, jobs, left: [...jobs] }
@@ -162,7 +245,7 @@ export class GroupReplay {
     const open = this.grant ?? this.lastGrant
     if (open?.revision !== grant) broken('I4', `job ${job} ${end} by grant ${grant}, which is ${this.grant === undefined ? 'not the last one' : 'not open'} (P24)`)
     else if (open.left[0] !== job) broken('I2', `job ${job} ${end} before job ${open.left[0]} of its grant`)
-    if (this.head !== job) broken('I2', `job ${job} ${end} while job ${this.head} waits before it`)
+    if (!this.isGraph && this.head !== job) broken('I2', `job ${job} ${end} while job ${this.head} waits before it`)
     if (open !== undefined) open.left = open.left.filter((other) => other !== job)
     this.#end(job, end, broken)
     if (this.grant?.left.length === 0) this.grant = undefined

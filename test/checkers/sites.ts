@@ -102,8 +102,7 @@ function checkAgainstLog(site: SiteJournal, { grants, settledMs, replays }: Retu
 
 /** Of the jobs that still stand in the queue at the end; a retry counts from its own place. */
 function predecessors(group: GroupReplay, job: number): number[] {
-  const place = group.queue.indexOf(job)
-  return place < 0 ? [] : group.queue.slice(0, place).filter((other) => other < job)
+  return group.predecessors(job)
 }
 
 /** P21: one grant starts a job once. */

@@ -100,7 +100,7 @@ function checkOutcomes(log: ReadLog, told: ToldFacts['outcomes']): Violation[] {
       if (group === undefined || group.ended) continue
       if (group.grant?.revision === grant && group.grant.left.includes(job)) say(`job ${job} of ${id} ${outcome.kind} by grant ${grant}, which is open and waits for it`)
       // P24: it would have settled the job.
-      const late = group.grant === undefined && group.lastGrant?.revision === grant && group.lastGrant.left[0] === job && group.head === job
+      const late = group.grant === undefined && group.lastGrant?.revision === grant && group.lastGrant.left[0] === job && (group.isGraph || group.head === job)
       if (late && outcome.kind !== 'unknown') say(`job ${job} of ${id} ${outcome.kind} by grant ${grant}, the job's last one, and nothing has settled it (P24)`)
     }
     for (const { group: id, grant } of stopped) {

@@ -1,5 +1,6 @@
 /** Opening an execution group in parts (P14). */
 import { counted } from '../../counted.ts'
+import { counted } from '../../counted.ts'
 import { type Decision, happened, nothing, refused } from '../../decision.ts'
 import type { GroupEvent, GroupMode, GroupOrder, GroupTerms, JobSpec } from '../events.ts'
 import { cycleOf, strayPredicate } from '../graph.ts'
@@ -127,7 +128,7 @@ function problemOf(state: GroupState, jobs: readonly JobSpec[]): string | undefi
 export function cycleText(specs: readonly JobSpec[], nameOf: (job: number) => string = (job) => `job ${job}`): string | undefined {
   const cycle = cycleOf(specs)
   if (cycle === undefined) return undefined
-  const shown = cycle.length > namedInCycle ? [...cycle.slice(0, namedInCycle).map(nameOf), `… (${cycle.length} jobs)`] : cycle.map(nameOf)
+  const shown = cycle.length > namedInCycle ? [...cycle.slice(0, namedInCycle).map(nameOf), `… (${counted(cycle.length, 'job')})`] : cycle.map(nameOf)
   return `the predicates are cyclic: ${[...shown, nameOf(cycle[0]!)].join(' waits for ')}`
 }
 

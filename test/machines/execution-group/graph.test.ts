@@ -9,7 +9,7 @@ import { exclusiveStateOf } from '../../../machines/execution-group/exclusive-st
 import { absentGroup } from '../../../machines/execution-group/state.ts'
 import { jobsToAssign } from '../../../machines/placement/unassigned.ts'
 import {
-  added, assigned, blocked, cancelRequested, cancelled, compensated, compensationBegun, completed, failed, given, granted, groupCancelled, groupName, opened, plan, readyWith, retried, returned,
+  added, assigned, blocked, cancelRequested, cancelled, compensated, compensationBegun, completed, failed, given, granted, groupCancelled, groupName, opened, plan, retried, returned,
   sealed, spec, succeeded, unblocked, unknown, why,
 } from '../../support/group-events.ts'
 
