@@ -1,6 +1,5 @@
 /** Opening an execution group in parts (P14). */
 import { counted } from '../../counted.ts'
-import { counted } from '../../counted.ts'
 import { type Decision, happened, nothing, refused } from '../../decision.ts'
 import type { GroupEvent, GroupMode, GroupOrder, GroupTerms, JobSpec } from '../events.ts'
 import { cycleOf, strayPredicate } from '../graph.ts'
