@@ -61,6 +61,8 @@ export interface Subjects {
   streamName(incarnation: number): string
   schedulesName: string
   bucketName(kind: BucketKind): string
+  /** Object store of the lanes' snapshots. */
+  snapshotsName: string
 }
 
 export const bucketKinds = ['lease', 'agents', 'config', 'mappings'] as const
@@ -94,6 +96,7 @@ export function subjectsOf(realm: string): Subjects {
     schedulesName: `${realm.toUpperCase()}_SCHEDULES`,
     streamName: (incarnation) => `${realm.toUpperCase()}_EVENTS_${incarnation}`,
     bucketName: (kind) => `${realm}_${kind}`,
+    snapshotsName: `${realm}_snapshots`,
   }
 }
 

@@ -45,7 +45,7 @@ export interface PartsDeps {
 
 export function assembleParts({ options, joined, subjects, newestFormat, report, fail, superseded }: PartsDeps): Parts {
   const { constants } = joined
-  const { agent, role, region, skills, build, coordinator, clock, random, logger, within = {} } = options
+  const { agent, role, region, skills, build, coordinator, clock, random, logger, snapshotTimes, within = {} } = options
   const failpoint = within.failpoint === undefined ? {} : { failpoint: within.failpoint }
   const realm = followRealm(coordinator.log, subjects, joined, fail)
   realm.onChange(() => {
@@ -63,7 +63,8 @@ export function assembleParts({ options, joined, subjects, newestFormat, report,
   const sites = followSites(coordinator.log, subjects, fail, within.adapterOf)
   const executing = startExecutor(context, presence, sites, within.lanes?.(lanes) ?? lanes, failpoint)
   const view = role === 'generic' ? new RealmView(coordinator.log, subjects) : undefined
-  const leader = view === undefined ? undefined : startLeader({ context, view, onSuperseded: superseded, onTransition: report })
+  const snapshots = snapshotTimes === undefined ? {} : { snapshots: snapshotTimes }
+  const leader = view === undefined ? undefined : startLeader({ context, view, ...snapshots, onSuperseded: superseded, onTransition: report })
   return { context, presence, lanes, executing, sites, realm, keeper, view, leader, election: undefined }
 }
 

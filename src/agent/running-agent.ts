@@ -7,6 +7,7 @@ import type { ElectionTimes } from '../election/election.ts'
 import type { ExecutorFailpoint } from '../executor/held-grant.ts'
 import type { HolderFailpoint } from '../lane/holder.ts'
 import type { LaneHost } from '../lane/host.ts'
+import type { SnapshotTimes } from '../leader/snapshot-cutter.ts'
 import type { Keeper } from '../presence/keeper.ts'
 import type { MachineTransition } from '../process/host.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
@@ -29,6 +30,7 @@ export interface AgentOptions extends AgentIdentity {
   /** Renews presence and lease; on this thread with this coordinator when absent (P8). */
   readonly keeper?: Keeper
   readonly electionTimes?: ElectionTimes
+  readonly snapshotTimes?: SnapshotTimes
   /** Besides those on the bus. */
   readonly onTransition?: (transition: MachineTransition) => void
   readonly within?: AgentWithin

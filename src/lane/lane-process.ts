@@ -12,6 +12,7 @@ import { type HostedMachine, type TransitionListener, hostMachine } from '../pro
 import { LaneFeed } from './feed.ts'
 import { type FoldedLane, feedAgainTurns, foldOn, unfoldedLane } from './fold.ts'
 import { type HolderFailpoint, type HoldingEnded, LaneHolder } from './holder.ts'
+import { foldFromSnapshot } from './snapshot.ts'
 import { mustFollow, takeFolded, takeFollowing } from './taking.ts'
 
 export interface LaneTimes {
@@ -166,6 +167,10 @@ export class LaneProcess {
 
   async #fold(): Promise<void> {
     const { coordinator, clock, agent } = this.#options.context
+    if (this.#folded.tail.position === 0) {
+      const from = await foldFromSnapshot(this.#options.context, this.lane, this.#over.signal)
+      if (from !== undefined) this.#folded = from
+    }
     await foldOn(coordinator.log, clock, this.#subject, this.#folded, this.#over.signal)
     if (this.#over.signal.aborted) return
     const { state } = this.#folded

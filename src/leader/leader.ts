@@ -32,6 +32,7 @@ import { LaneWatch } from './lane-watch.ts'
 import { LaneFitness } from './lane-fitness.ts'
 import { MappingTable } from './mapping-table.ts'
 import { PresenceWatch } from './presence-watch.ts'
+import { SnapshotCutter, type SnapshotTimes } from './snapshot-cutter.ts'
 
 /** P27. */
 export const reconcileMs = 2_000
@@ -52,6 +53,7 @@ export interface Leader {
 export interface LeaderDeps {
   readonly context: AgentContext
   readonly view: RealmView
+  readonly snapshots?: SnapshotTimes
   /** A mapping or the log shows a later leader. */
   readonly onSuperseded: (epoch: number) => void
   readonly onTransition?: TransitionListener
@@ -113,6 +115,7 @@ class Term {
   readonly #mappings: MappingTable
   readonly #laneWatch: LaneWatch
   readonly #fitness: LaneFitness
+  readonly #cutter: SnapshotCutter
   readonly #ending = new AbortController()
   readonly #unfollow: () => void
   /** Commands under way, by what they are about. */
@@ -158,12 +161,14 @@ class Term {
         else changed()
       },
     })
+    this.#cutter = new SnapshotCutter(context, view, deps.snapshots)
     this.#unfollow = view.onTurn((seen) => this.#see(seen))
   }
 
   stop(): void {
     this.#ending.abort()
     this.#unfollow()
+    this.#cutter.stop()
     this.#laneWatch.stop()
     this.#agents.stop()
     this.#presence.stop()

@@ -32,6 +32,8 @@ export class PresenceWatch {
   readonly #link: { stop(): void }
   /** Since when, on the monotonic clock, everything has been heard; undefined while it has not. */
   #hearsSinceMs: number | undefined
+  /** When somebody came or went last, monotonic. */
+  #changedMs: number | undefined
 
   constructor(deps: PresenceWatchDeps) {
     this.#deps = deps
@@ -78,8 +80,12 @@ export class PresenceWatch {
     return lostAtMs(Math.max(this.#hearsSinceMs, this.#lastSeenMs.get(instance) ?? -Infinity), this.#deps.presenceMs)
   }
 
-  /** The key of some instance has gone, and it is not known yet that it is lost for good: it may live. */
+  /**
+   * Somebody may live who is not present: the key of some instance has gone and it is not known yet that it is lost for good, or within
+   * the last presence time somebody came or went, so that others may be on their way too.
+   */
   get inDoubt(): boolean {
+    if (this.#changedMs === undefined || this.#deps.clock.monotonicMs() - this.#changedMs < this.#deps.presenceMs) return true
     for (const instance of this.#lastSeenMs.keys()) if (!this.#here.has(instance) && this.lostSinceMs(instance) === undefined) return true
     return false
   }
@@ -89,6 +95,7 @@ export class PresenceWatch {
     switch (change.kind) {
       case 'current':
         this.#hearsSinceMs = clock.monotonicMs()
+        this.#changedMs ??= this.#hearsSinceMs
         return onChange()
       case 'set': {
         const { key, value } = change.entry
@@ -98,12 +105,14 @@ export class PresenceWatch {
         const before = this.#here.get(instance)
         const now = fromBytes<PresenceValue>(value)
         this.#here.set(instance, now)
+        if (before === undefined) this.#changedMs = clock.monotonicMs()
         if (before === undefined || before.stopping !== now.stopping) onChange()
         return
       }
       case 'gone': {
         if (!change.key.startsWith(instanceKeys)) return
         this.#here.delete(change.key.slice(instanceKeys.length))
+        this.#changedMs = clock.monotonicMs()
         return onChange()
       }
     }

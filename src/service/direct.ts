@@ -68,6 +68,11 @@ export class DirectExecutor {
     this.#repeating = every(context.clock, continueMs, () => void this.#look())
   }
 
+  /** Resolves once its presence is acknowledged. */
+  present(): Promise<void> {
+    return this.#presence.present()
+  }
+
   /** Resolves with true once nothing more happens to the sealed group by itself; with false when that takes longer than `answerMs`. */
   async carryOut(group: string): Promise<boolean> {
     const { answerMs, context, view } = this.#options

@@ -58,6 +58,9 @@ export interface RunningService {
   stop(): Promise<void>
 }
 
+/** How long its presence may take before it answers without. */
+const presentMs = 3_000
+
 /** Most requests in hand; further ones are told that it is busy. */
 const requestLimit = 1_000
 
@@ -147,6 +150,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       signal: abort.signal,
       onReplaced: replace,
     })
+    // Whoever counts who lives (the format of the realm) sees it before anybody else does.
+    const waited = new AbortController()
+    await Promise.race([direct.present(), pause(clock, presentMs, waited.signal)])
+    waited.abort()
     const context: ServiceContext = { ...ports, view, projection, sites, opener, machines, direct }
     const taking = new Requests(handlersOf(context, sender), context)
     requests = taking

@@ -14,6 +14,7 @@ import { NatsBus } from './bus.ts'
 import { durabilityOfServers } from './durability.ts'
 import { JetStreamEventLog } from './event-log.ts'
 import { Link } from './link.ts'
+import { JetStreamSnapshotStore } from './snapshot-store.ts'
 import { bucketDefinition, configOf, ensureStream, eventsDefinition, findIncarnation, NoSuchRealm, schedulesDefinition } from './streams-definition.ts'
 import { openTextStore } from './text-store.ts'
 
@@ -101,6 +102,7 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
     log: new JetStreamEventLog(link, events.name, incarnation),
     bus,
     texts,
+    snapshots: new JetStreamSnapshotStore(link, subjects.snapshotsName, replicas),
     lease,
     agents,
     config,

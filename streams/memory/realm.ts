@@ -17,6 +17,7 @@ import { MemoryBucket, StoredBucket } from './bucket.ts'
 import { MemoryBus, Switchboard } from './bus.ts'
 import type { MemoryFaults, Reach } from './faults.ts'
 import { MemoryEventLog, StoredLog } from './event-log.ts'
+import { MemorySnapshotStore } from './snapshot-store.ts'
 import { MemoryTextStore } from './text-store.ts'
 
 export interface MemoryRealmOptions {
@@ -70,6 +71,7 @@ export class MemoryRealm {
   readonly #buckets: Readonly<Record<BucketKind, StoredBucket>>
   readonly #alarms: StoredAlarms
   readonly #texts = new Map<string, Uint8Array>()
+  readonly #snapshots = new Map<string, Uint8Array>()
   readonly #durability: Durability
   #down = false
 
@@ -107,6 +109,7 @@ export class MemoryRealm {
       log: new MemoryEventLog(client, this.#log),
       bus,
       texts,
+      snapshots: new MemorySnapshotStore(client, this.#snapshots),
       lease: bucket('lease'),
       agents: bucket('agents'),
       config: bucket('config'),

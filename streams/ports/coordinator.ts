@@ -25,6 +25,20 @@ export interface TextStore {
   get(digest: string): Promise<Uint8Array | undefined>
 }
 
+/**
+ * Snapshots by name (`<realm>_snapshots`). Rebuildable (I11): whoever reads one checks its digest, and does without where there is
+ * none. Every method throws `Unavailable`.
+ */
+export interface SnapshotStore {
+  /** In the place of what had that name. */
+  put(name: string, bytes: Uint8Array): Promise<void>
+  get(name: string): Promise<Uint8Array | undefined>
+  /** Nothing of that name is left; idempotent. */
+  remove(name: string): Promise<void>
+  /** All there are, sorted. */
+  names(): Promise<readonly string[]>
+}
+
 /** What is known of the durability of the log (I8): never `ok` on a guess. */
 export type Durability =
   | { readonly level: 'synced' }
@@ -35,6 +49,7 @@ export interface Coordinator {
   readonly log: EventLog
   readonly bus: Bus
   readonly texts: TextStore
+  readonly snapshots: SnapshotStore
   /** `<realm>_lease` */
   readonly lease: Bucket
   /** `<realm>_agents`: presence of instances, and one key per agent naming its present instance (P20). */

@@ -4,6 +4,7 @@ import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { type SiteEvent, type SiteState, absentSite, addSite, foldSite } from '../../machines/site/site.ts'
 import type { Logger } from '../../src/agent/context.ts'
 import { type RunningAgent, startAgent } from '../../src/agent/agent.ts'
+import type { SnapshotTimes } from '../../src/leader/snapshot-cutter.ts'
 import { laneClient } from '../../src/lane/client.ts'
 import type { MachineTransition } from '../../src/process/host.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
@@ -12,6 +13,7 @@ import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
 import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import type { EventLog, ReadOptions } from '../../streams/ports/event-log.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import { groupId, subjectsOf } from '../../streams/subjects.ts'
 import { Dice } from '../simulation/dice.ts'
@@ -46,6 +48,8 @@ export class World {
   })
   readonly subjects = subjectsOf('reeve')
   readonly lines: Line[] = []
+  /** What agents have read of the log. */
+  readonly reads: ReadOptions[] = []
   readonly transitions: (MachineTransition & { readonly agent: string })[] = []
   readonly members = new Map<string, Member>()
   readonly observer = this.realm.connect({ name: 'observer', clock: this.clock })
@@ -61,10 +65,12 @@ export class World {
     })
   }
 
-  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number } = {}): RunningAgent {
+  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number; readonly snapshotTimes?: SnapshotTimes } = {}): RunningAgent {
     const clock = options.clock ?? this.clock
     const client = `${agent} ${++this.#connections}`
-    const coordinator = this.realm.connect({ name: client, clock })
+    const connected = this.realm.connect({ name: client, clock })
+    const log = noting(connected.log, (options) => this.reads.push(options))
+    const coordinator: Coordinator = { ...connected, log }
     const running = startAgent({
       agent,
       role: options.role ?? 'generic',
@@ -77,6 +83,7 @@ export class World {
       random: this.dice.stream(`${agent} ${this.#connections}`),
       logger: this.#logger(agent),
       acceptWeakDurability: false,
+      ...(options.snapshotTimes === undefined ? {} : { snapshotTimes: options.snapshotTimes }),
       ...(options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }),
       onTransition: (transition) => this.transitions.push({ ...transition, agent }),
     })
@@ -188,6 +195,20 @@ export class World {
   #logger(agent: string): Logger {
     const at = (level: Line['level']) => (fields: object, message: string) => void this.lines.push({ level, agent, fields, message })
     return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  }
+}
+
+function noting(log: EventLog, note: (options: ReadOptions) => void): EventLog {
+  return {
+    incarnation: log.incarnation,
+    append: (request) => log.append(request),
+    last: (subject) => log.last(subject),
+    at: (position) => log.at(position),
+    end: () => log.end(),
+    read: (options) => {
+      note(options)
+      return log.read(options)
+    },
   }
 }
 

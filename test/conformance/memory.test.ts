@@ -8,6 +8,7 @@ import { testBucket } from './bucket.ts'
 import { testBus } from './bus.ts'
 import { testEventLog } from './event-log.ts'
 import type { Loss, RealmFactory } from './realm.ts'
+import { testSnapshotStore } from './snapshot-store.ts'
 import { testTextStore } from './text-store.ts'
 
 const realmInMemory: RealmFactory = async () => {
@@ -55,5 +56,6 @@ const realmInMemory: RealmFactory = async () => {
 testEventLog(realmInMemory)
 testBucket(realmInMemory)
 testBus(realmInMemory)
+testSnapshotStore(realmInMemory)
 testTextStore(realmInMemory)
 testAlarms(realmInMemory)

@@ -60,6 +60,8 @@ export interface AgentWanted {
   readonly id: string
   readonly role: 'generic' | 'skilled'
   readonly skills?: readonly string[]
+  /** As a program of an older version: it goes no further than this format. */
+  readonly newestFormat?: number
 }
 
 export const threeGenericTwoSkilled: readonly AgentWanted[] = [
@@ -71,6 +73,10 @@ export interface RealmWanted {
   readonly agents?: readonly AgentWanted[]
   /** Simulated sites by id. */
   readonly sites?: Readonly<Record<string, SimulatedSiteSettings & { readonly fencing?: FencingClass }>>
+  /** Of its founding; default: the newest. */
+  readonly format?: number
+  /** Of the service; as with agents. */
+  readonly serviceNewestFormat?: number
 }
 
 const mainFile = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -144,6 +150,14 @@ export class Program {
     await ended
   }
 
+  /** Gracefully. */
+  async stop(): Promise<void> {
+    if (!this.runs) return
+    const ended = once(this.child, 'exit')
+    this.child.kill('SIGTERM')
+    await ended
+  }
+
   freeze(): void {
     this.signal('SIGSTOP')
   }
@@ -193,7 +207,7 @@ export class FaultRealm implements AsyncDisposable {
     }
   }
 
-  async #start({ agents = threeGenericTwoSkilled, sites = {} }: RealmWanted): Promise<void> {
+  async #start({ agents = threeGenericTwoSkilled, sites = {}, format, serviceNewestFormat }: RealmWanted): Promise<void> {
     this.#coordinator = await connectCoordinator({
       servers: [this.server.url],
       realm: realmName,
@@ -204,14 +218,16 @@ export class FaultRealm implements AsyncDisposable {
       durability: { level: 'synced' },
     })
     const { log } = this.#coordinator
-    const founding = { actor: 'program:test', region: 'here', constants: shortTimes, durability: { level: 'synced' }, acceptWeakDurability: false } as const
+    const founding = { actor: 'program:test', region: 'here', constants: shortTimes, durability: { level: 'synced' }, acceptWeakDurability: false, ...(format === undefined ? {} : { newestFormat: format }) } as const
     await joinRealm({ log, clock: systemClock, random: systemRandom }, subjects, founding)
     this.view = new RealmView(log, subjects)
     const client = await this.wire.open('client')
     const link = await openLink({ servers: [client.url], name: 'client', clock: systemClock })
     this.#closeApi = () => link.close()
     this.api = apiClient(new NatsBus(link), subjects, { actor: 'program:test' })
-    this.service = this.#program('serve', ['serve', '--id', 'one'])
+    this.service = this.#program('serve', ['serve', '--id', 'one', ...newest(serviceNewestFormat)])
+    // Of an older realm: nobody of the newer format is alone in it, or it would rise.
+    if (format !== undefined) await this.service.start()
     const started = await Promise.allSettled([
       this.service.start(),
       ...agents.map((agent) => this.addAgent(agent)),
@@ -233,11 +249,19 @@ export class FaultRealm implements AsyncDisposable {
     return new Program(name, (url) => [...args, '--server', url, ...common()], { wire: this.wire, folder: this.folder, pids: this.#pids })
   }
 
-  async addAgent({ id, role, skills = [] }: AgentWanted): Promise<Program> {
-    const program = this.#program(id, ['agent', '--id', id, '--role', role, ...(skills.length === 0 ? [] : ['--skill', ...skills])])
+  async addAgent({ id, role, skills = [], newestFormat }: AgentWanted): Promise<Program> {
+    const program = this.#program(id, ['agent', '--id', id, '--role', role, ...(skills.length === 0 ? [] : ['--skill', ...skills]), ...newest(newestFormat)])
     this.agents.set(id, program)
     await program.start()
     return program
+  }
+
+  /** Of another service interface; it takes the place of the first one for whoever starts and ends programs here. */
+  async replaceService(id: string, newestFormat?: number): Promise<void> {
+    const former = this.service
+    this.service = this.#program(`serve-${id}`, ['serve', '--id', id, ...newest(newestFormat)])
+    await this.service.start()
+    await former.stop()
   }
 
   agent(id: string): Program {
@@ -448,6 +472,10 @@ export class FaultRealm implements AsyncDisposable {
     const left = [...this.#pids].filter(([pid, identity]) => identity !== '' && processIdentity(pid) === identity)
     if (left.length > 0) throw new Error(`processes are left: ${left.map(([pid]) => pid).join(' ')}`)
   }
+}
+
+function newest(format: number | undefined): readonly string[] {
+  return format === undefined ? [] : ['--newest-format', String(format)]
 }
 
 function foldLanes(log: ReadLog): Map<string, LaneState> {

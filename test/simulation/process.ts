@@ -8,7 +8,7 @@ import type { Alarms } from '../../streams/ports/alarms.ts'
 import type { Bucket } from '../../streams/ports/bucket.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import type { Clock, Timer } from '../../streams/ports/clock.ts'
-import type { Coordinator, TextStore } from '../../streams/ports/coordinator.ts'
+import type { Coordinator, SnapshotStore, TextStore } from '../../streams/ports/coordinator.ts'
 import type { EventLog } from '../../streams/ports/event-log.ts'
 import { type VirtualTime, epochMs } from './virtual-time.ts'
 
@@ -106,6 +106,7 @@ export class SimProcess {
       log: this.#log(inner.log),
       bus: this.#bus(inner.bus),
       texts: this.#texts(inner.texts),
+      snapshots: this.#snapshots(inner.snapshots),
       lease: this.#bucket(inner.lease),
       agents: this.#bucket(inner.agents),
       config: this.#bucket(inner.config),
@@ -213,5 +214,14 @@ export class SimProcess {
 
   #texts(texts: TextStore): TextStore {
     return { put: (bytes) => this.pass(texts.put(bytes)), get: (digest) => this.pass(texts.get(digest)) }
+  }
+
+  #snapshots(store: SnapshotStore): SnapshotStore {
+    return {
+      put: (name, bytes) => this.pass(store.put(name, bytes)),
+      get: (name) => this.pass(store.get(name)),
+      remove: (name) => this.pass(store.remove(name)),
+      names: () => this.pass(store.names()),
+    }
   }
 }

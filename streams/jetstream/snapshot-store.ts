@@ -1,0 +1,62 @@
+/** Snapshots in the object store `<realm>_snapshots`, which is made when it is first written to. */
+import type { ObjectStore } from '@nats-io/obj'
+import { Objm } from '@nats-io/obj'
+import type { SnapshotStore } from '../ports/coordinator.ts'
+import { Unavailable } from '../ports/event-log.ts'
+import type { Link } from './link.ts'
+
+export class JetStreamSnapshotStore implements SnapshotStore {
+  readonly #link: Link
+  readonly #name: string
+  readonly #replicas: number
+  #store: ObjectStore | undefined
+
+  constructor(link: Link, name: string, replicas: number) {
+    this.#link = link
+    this.#name = name
+    this.#replicas = replicas
+  }
+
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    await this.#ask(async () => {
+      this.#store ??= await new Objm(this.#link.connection).create(this.#name, { replicas: this.#replicas })
+      await this.#store.putBlob({ name }, bytes)
+    })
+  }
+
+  async get(name: string): Promise<Uint8Array | undefined> {
+    return this.#ask(async () => (await (await this.#opened())?.getBlob(name)) ?? undefined)
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#ask(async () => {
+      const store = await this.#opened()
+      const present = await store?.info(name)
+      if (present != null && !present.deleted) await store!.delete(name)
+    })
+  }
+
+  async names(): Promise<readonly string[]> {
+    return this.#ask(async () => {
+      const listed = (await (await this.#opened())?.list()) ?? []
+      return listed.filter(({ deleted }) => !deleted).map(({ name }) => name).sort()
+    })
+  }
+
+  /** Undefined while nobody has made it. */
+  async #opened(): Promise<ObjectStore | undefined> {
+    if (this.#store !== undefined) return this.#store
+    const manager = new Objm(this.#link.connection)
+    for await (const status of manager.list()) if (status.bucket === this.#name) return (this.#store = await manager.open(this.#name))
+    return undefined
+  }
+
+  async #ask<T>(perform: () => Promise<T>): Promise<T> {
+    if (this.#link.state === 'disconnected') throw new Unavailable('the store of snapshots cannot be asked: not connected')
+    try {
+      return await perform()
+    } catch (cause) {
+      throw new Unavailable('the store of snapshots did not answer', { cause })
+    }
+  }
+}
