@@ -1,7 +1,7 @@
 /** `reeve realm`: what holds for all; quarantine. */
 import type { Command } from 'commander'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
-import { print, printFields, printJson } from './output.ts'
+import { counted, print, printFields, printJson } from './output.ts'
 import { withSession } from './session.ts'
 
 export function registerRealm(program: Command): void {
@@ -61,5 +61,5 @@ export function registerRealm(program: Command): void {
 
 function planned(flags: Readonly<Record<string, unknown>>, shown: { readonly quarantine: { readonly why: string } | null; readonly groups: { readonly unfinished: number } }, text: string): void {
   if (flags['json']) return printJson({ ok: true, dryRun: true, quarantine: shown.quarantine, unfinished: shown.groups.unfinished })
-  print(`${text}; now: ${shown.quarantine === null ? 'no quarantine' : `in quarantine (${shown.quarantine.why})`}, ${shown.groups.unfinished} unfinished groups`)
+  print(`${text}; now: ${shown.quarantine === null ? 'no quarantine' : `in quarantine (${shown.quarantine.why})`}, ${counted(shown.groups.unfinished, 'unfinished group')}`)
 }
