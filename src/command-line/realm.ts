@@ -1,7 +1,8 @@
 /** `reeve realm`: what holds for all; quarantine. */
 import type { Command } from 'commander'
+import { counted } from '../../machines/counted.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
-import { counted, print, printFields, printJson } from './output.ts'
+import { print, printFields, printJson } from './output.ts'
 import { withSession } from './session.ts'
 
 export function registerRealm(program: Command): void {
