@@ -3,6 +3,7 @@
  * Exit code 0: nothing was found (or every mutant was). 1: something was, with one line each to reproduce it.
  */
 import { parseArgs } from 'node:util'
+import { focuses } from './plan.ts'
 import { runWorld } from './world.ts'
 
 const { values } = parseArgs({
@@ -13,10 +14,15 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string' },
+    focus: { type: 'string' },
   },
 })
 
 const mostShown = 8
+const focus = focuses.find((name) => name === values.focus)
+if (values.focus !== undefined && focus === undefined) throw new Error(`no focus ${values.focus}: there are ${focuses.join(', ')}`)
+const bent = focus === undefined ? {} : { focus }
+const reproduce = (seed: number) => `npm run sim -- --seed ${seed}${focus === undefined ? '' : ` --focus ${focus}`}`
 
 async function campaign(from: number, count: number): Promise<number> {
   const failed: number[] = []
@@ -24,7 +30,7 @@ async function campaign(from: number, count: number): Promise<number> {
   const began = performance.now()
   let saidMs = began
   for (let seed = from; seed < from + count; seed++) {
-    const result = await runWorld({ seed, ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}) })
+    const result = await runWorld({ seed, ...bent, ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}) })
     steps += result.steps
     if (result.violations.length > 0) {
       failed.push(seed)
@@ -32,7 +38,7 @@ async function campaign(from: number, count: number): Promise<number> {
       for (const { rule, what, position } of result.violations.slice(0, mostShown)) {
         console.log(`  ${rule}${position === undefined ? '' : ` at ${position}`}: ${what}`)
       }
-      console.log(`  reproduce: npm run sim -- --seed ${seed}`)
+      console.log(`  reproduce: ${reproduce(seed)}`)
     } else if (count === 1) {
       console.log(`seed ${seed}: nothing found. ${JSON.stringify(result)}`)
     } else if (performance.now() - saidMs > 20_000) {
@@ -42,7 +48,7 @@ async function campaign(from: number, count: number): Promise<number> {
   }
   const seconds = (performance.now() - began) / 1_000
   console.log(`${count} seeds from ${from}: ${failed.length} failed; ${steps} steps in ${seconds.toFixed(1)} s`)
-  for (const seed of failed) console.log(`npm run sim -- --seed ${seed}`)
+  for (const seed of failed) console.log(reproduce(seed))
   return failed.length === 0 ? 0 : 1
 }
 

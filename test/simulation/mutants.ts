@@ -2,16 +2,19 @@
  * Shows that the checkers bite: each mutant is the real code with one rule taken out, and some seed must find it. A mutant whose text
  * is no longer in the code fails loudly: it has to be written anew.
  */
+import type { Focus } from './plan.ts'
 import { type Patch, installMutants } from './mutant-loader.ts'
 
 export interface Mutant {
   readonly name: string
   /** The rule or invariant that it breaks. */
   readonly rule: string
+  /** Worlds in which it is hunted; any where it is absent. */
+  readonly focus?: Focus
   readonly patches: readonly Patch[]
 }
 
-const mutants: readonly Mutant[] = [
+export const mutants: readonly Mutant[] = [
   {
     name: 'executor-ignores-marks',
     rule: 'P21',
@@ -97,6 +100,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'presence-gate-ignored',
     rule: 'P18',
+    focus: 'cut-off',
     patches: [
       { file: 'src/executor/held-grant.ts', find: 'if (presence.instance !== instance) return false', replace: '' },
       { file: 'src/executor/held-grant.ts', find: 'if (presence.acknowledged && presence.mayStartCall(instance)) return true', replace: 'return true' },
@@ -151,6 +155,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'stopped-is-said-while-a-call-runs',
     rule: 'P19',
+    focus: 'stopping',
     patches: [
       {
         file: 'src/executor/executor.ts',
@@ -162,6 +167,15 @@ const mutants: readonly Mutant[] = [
   }
 
   #settled`,
+      },
+      {
+        file: 'src/executor/executor.ts',
+        find: 'for (const grant of this.#held.values()) grant.stop()\n    for (const link of this.#links.values()) link.nudge()\n    while',
+        replace: `for (const grant of this.#held.values()) {
+      grant.stop()
+      this.#link(grant.lane).report([], { group: grant.message.group, grant: grant.message.grant })
+    }
+    while`,
       },
     ],
   },
@@ -188,6 +202,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'late-outcomes-always-count',
     rule: 'I4',
+    focus: 'cut-off',
     patches: [
       {
         file: 'machines/execution-group/decide/locks.ts',
@@ -220,11 +235,11 @@ export async function runMutants({ seeds, only }: { readonly seeds: number; read
   if (wanted.length === 0) throw new Error(`no mutant is named ${only}: there are ${mutants.map(({ name }) => name).join(', ')}`)
   installMutants((name) => mutants.find((mutant) => mutant.name === name)?.patches ?? [])
   const survivors: string[] = []
-  for (const { name, rule } of wanted) {
+  for (const { name, rule, focus } of wanted) {
     const { runWorld } = (await import(`./world.ts?mutant=${name}`)) as typeof import('./world.ts')
     let found = ''
     for (let seed = 1; seed <= seeds && found === ''; seed++) {
-      const { violations } = await runWorld({ seed })
+      const { violations } = await runWorld({ seed, ...(focus === undefined ? {} : { focus }) })
       const first = violations[0]
       if (first !== undefined) found = `seed ${seed}: ${[...new Set(violations.map((violation) => violation.rule))].join(' ')}; ${first.what.slice(0, 160)}`
     }

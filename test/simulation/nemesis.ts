@@ -47,12 +47,12 @@ export function startNemesis(world: World, dice: Dice): void {
   }
   often(nemesis.cutEveryMs, () => {
     const name = dice.pick([...world.agents.map(({ process }) => process.name), ...world.otherClients])
-    const reach = dice.pick(['disconnected', 'silent'] as const)
+    const reach = dice.chance(nemesis.cutNoticed) ? 'disconnected' : 'silent'
     world.say(name, `cut off: ${reach}`)
     world.realm.setReach(name, reach)
     // The site may be cut off with it.
-    if (dice.chance(0.3)) for (const site of world.sites.values()) site.cut(name)
-    later(200, nemesis.cutMs, () => {
+    if (dice.chance(nemesis.cutSites)) for (const site of world.sites.values()) site.cut(name)
+    later(nemesis.cutLeastMs, nemesis.cutMs, () => {
       world.say(name, 'joined again')
       world.realm.setReach(name, 'connected')
       for (const site of world.sites.values()) site.join(name)

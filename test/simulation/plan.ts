@@ -25,8 +25,13 @@ export interface NemesisPlan {
   readonly killEveryMs: number | undefined
   readonly pauseEveryMs: number | undefined
   readonly cutEveryMs: number | undefined
-  /** Longest that a client is cut off. */
+  /** Shortest and longest that a client is cut off. */
+  readonly cutLeastMs: number
   readonly cutMs: number
+  /** Part of the cuts that the client's library notices. */
+  readonly cutNoticed: number
+  /** Chance that the sites are cut off with it. */
+  readonly cutSites: number
   readonly serverStopEveryMs: number | undefined
   /** Told to stop gracefully, and started again. */
   readonly stopEveryMs: number | undefined
@@ -52,8 +57,13 @@ export interface WorldPlan {
   readonly skilled: number
   readonly lanes: number
   readonly groups: number
-  /** Part of the groups that have a window. */
+  /** Part of the groups that have a window, and which windows there are. */
   readonly windows: number
+  readonly windowSizes: readonly number[]
+  /** Most jobs of a group. */
+  readonly mostJobs: number
+  /** Part of the jobs that no site has a reason to refuse. */
+  readonly smooth: number
   readonly faultsUntilMs: number
   readonly skewMs: number
   readonly drift: number
@@ -66,21 +76,70 @@ export interface WorldPlan {
 /** Milliseconds; presence and calls are shorter than by default, so that a world meets their ends often. */
 export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSkewMs: 60_000, commandMemoryMs: 7 * 24 * 60 * 60 * 1000 }
 
-export function planOf(dice: Dice): WorldPlan {
-  const focus = dice.pick(['none', 'none', 'none', 'cut-off', 'moving'] as const)
-  const plan = anyPlan(dice)
+/**
+ * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
+ * often `any`.
+ */
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving'] as const
+export type Focus = (typeof focuses)[number]
+
+export function planOf(dice: Dice, focus?: Focus): WorldPlan {
+  const chosen = dice.pick(['any', 'any', 'any', 'any', ...focuses.slice(1)] as const)
+  return bend(anyPlan(dice), focus ?? chosen)
+}
+
+function bend(plan: WorldPlan, focus: Focus): WorldPlan {
+  const quiet: NetworkPlan = { ...plan.network, latencyMs: 2, lost: 0, late: 0 }
+  const sound: StorePlan = { requestLost: 0, answerLost: 0, late: 0, refused: 0, readLost: 0, lagMs: 0 }
+  const still: NemesisPlan = { ...plan.nemesis, killEveryMs: undefined, pauseEveryMs: undefined, serverStopEveryMs: undefined, stopEveryMs: undefined, siteFaultEveryMs: undefined, failpoint: 0, twins: false }
+  const slow = plan.sites.map((site) => ({ ...site, fencing: 'none', latencyMs: 1_500 }) as const)
   switch (focus) {
-    case 'none':
+    case 'any':
       return plan
-    // Executors that go on beside their successors at sites that do not fence: only the waits of P18 and P19 keep them apart.
+    // Executors that go on beside their successors at slow sites that do not fence: only the waits of P18 keep them apart.
     case 'cut-off':
       return {
         ...plan,
-        agents: Math.max(3, plan.agents),
+        agents: Math.max(4, plan.agents),
         windows: 0.9,
-        faultsUntilMs: plan.faultsUntilMs + 15_000,
-        nemesis: { ...plan.nemesis, pauseEveryMs: undefined, serverStopEveryMs: undefined, twins: false, cutEveryMs: 2_500, cutMs: 16_000 },
-        sites: plan.sites.map((site) => ({ ...site, fencing: 'none', latencyMs: 1_500 })),
+        windowSizes: [8, 16],
+        mostJobs: 40,
+        smooth: 0.98,
+        groups: 8,
+        faultsUntilMs: plan.faultsUntilMs + 20_000,
+        network: quiet,
+        store: sound,
+        nemesis: { ...still, moveLaneEveryMs: undefined, cutEveryMs: 5_000, cutLeastMs: 6_000, cutMs: 16_000, cutSites: 0 },
+        sites: slow,
+      }
+    // Back just when the presence is lost and a call still runs (P17, P19).
+    case 'back-in-time':
+      return {
+        ...plan,
+        agents: Math.max(4, plan.agents),
+        windows: 0.5,
+        windowSizes: [4, 8],
+        mostJobs: 20,
+        smooth: 0.98,
+        groups: 8,
+        faultsUntilMs: plan.faultsUntilMs + 20_000,
+        network: quiet,
+        store: sound,
+        nemesis: { ...still, moveLaneEveryMs: undefined, cutEveryMs: 2_500, cutLeastMs: 2_000, cutMs: 4_000, cutNoticed: 0.2, cutSites: 0 },
+        sites: slow,
+      }
+    // Told to stop in the middle of slow calls (P19).
+    case 'stopping':
+      return {
+        ...plan,
+        agents: Math.max(4, plan.agents),
+        windows: 0.5,
+        groups: 8,
+        smooth: 0.98,
+        network: quiet,
+        store: sound,
+        nemesis: { ...still, moveLaneEveryMs: undefined, cutEveryMs: undefined, stopEveryMs: 1_500 },
+        sites: slow,
       }
     // Holders that were replaced and do not know it, and askers that do not know more than they.
     case 'moving':
@@ -107,6 +166,9 @@ function anyPlan(dice: Dice): WorldPlan {
     lanes: dice.whole(1, 3),
     groups: dice.whole(2, 7),
     windows: dice.pick([0, 0.3, 0.9]),
+    windowSizes: [2, 4, 8],
+    mostJobs: 30,
+    smooth: dice.pick([0, 0.8, 0.98]),
     faultsUntilMs: dice.whole(8_000, 25_000),
     skewMs: some(0.5, () => dice.pick([200, 2_000, 20_000]), 0),
     drift: some(0.5, () => dice.pick([0.0001, 0.01]), 0),
@@ -129,7 +191,10 @@ function anyPlan(dice: Dice): WorldPlan {
       killEveryMs: every(0.6, 1_500, 8_000),
       pauseEveryMs: every(0.5, 2_000, 8_000),
       cutEveryMs: every(0.5, 2_000, 8_000),
+      cutLeastMs: 200,
       cutMs: dice.pick([1_000, 4_000, 15_000]),
+      cutNoticed: 0.5,
+      cutSites: 0.3,
       serverStopEveryMs: every(0.25, 4_000, 10_000),
       stopEveryMs: every(0.3, 3_000, 8_000),
       moveLaneEveryMs: every(0.5, 500, 5_000),

@@ -9,7 +9,7 @@ import { simulatedAdapter } from '../../src/sites/simulated/adapter.ts'
 import { type Answered, CallDesk } from '../../src/sites/simulated/calls.ts'
 import type { CallOutcome, CallRequest, JournalEntry } from '../../src/sites/simulated/protocol.ts'
 import { Store } from '../../src/sites/simulated/store.ts'
-import { Switches } from '../../src/sites/simulated/switches.ts'
+import { Switches, type TakenFault } from '../../src/sites/simulated/switches.ts'
 import type { Dice } from './dice.ts'
 import type { SitePlan } from './plan.ts'
 import type { SimProcess } from './process.ts'
@@ -18,10 +18,25 @@ const serviceCount = 40
 /** Kind of all sites of a world, and the skill for them. */
 export const simulatedKind = 'simulated'
 
+/** A change takes its time at the site: two calls may run at once there. */
+class Slowness extends Switches {
+  readonly #latencyMs: () => number
+
+  constructor(latencyMs: () => number) {
+    super()
+    this.#latencyMs = latencyMs
+  }
+
+  override take(operation: string, service: string | undefined): readonly TakenFault[] {
+    const slow = { kind: 'latency', latencyMs: this.#latencyMs(), pastDeadline: false } as const
+    return [...super.take(operation, service), { fault: slow, removed: Promise.resolve() }]
+  }
+}
+
 export class SimSite {
   readonly plan: SitePlan
   readonly #store = new Store()
-  readonly #switches = new Switches()
+  readonly #switches: Switches
   readonly #desk: CallDesk
   readonly #clock: Clock
   readonly #dice: Dice
@@ -32,11 +47,12 @@ export class SimSite {
     this.#clock = clock
     this.#dice = dice
     this.#store.fold({ type: 'created', format: 1, name: plan.site, services: serviceCount, seed: plan.site, atMs: clock.nowMs() })
+    this.#switches = new Slowness(() => dice.whole(0, plan.latencyMs))
     this.#desk = new CallDesk({
       store: this.#store,
       journal: {
         append: (line) => this.#store.fold(line),
-        synced: () => pause(clock, dice.between(0.1, plan.latencyMs)),
+        synced: () => pause(clock, dice.between(0.1, 2)),
         close: async () => {},
       },
       switches: this.#switches,

@@ -32,6 +32,10 @@ export interface WorkloadOptions {
   readonly groups: number
   /** Part of them that has a window. */
   readonly windows: number
+  readonly windowSizes: readonly number[]
+  readonly mostJobs: number
+  /** Part of the jobs that no site has a reason to refuse. */
+  readonly smooth: number
   /** Some agent has the skill for the sites. */
   readonly skilled: boolean
   readonly openUntilMs: number
@@ -76,10 +80,10 @@ export class Workload {
     const command = newUlid(process.clock.nowMs(), dice)
     const group = groupId(lane, command)
     this.groups.push(group)
-    const window = dice.chance(this.#options.windows) ? dice.pick([2, 4, 8]) : 1
+    const window = dice.chance(this.#options.windows) ? dice.pick(this.#options.windowSizes) : 1
     // Only repeatable jobs may have a window.
     const repeatable = window > 1 ? 1 : dice.pick([1, 0.9, 0.5])
-    const jobs = Array.from({ length: dice.chance(0.2) ? 1 : dice.whole(1, 30) }, () => this.#job(dice, repeatable))
+    const jobs = Array.from({ length: dice.chance(0.2) ? 1 : dice.whole(1, this.#options.mostJobs) }, () => this.#job(dice, repeatable))
     const plan = digestOf(canonicalBytes({ jobs }))
     const parts = dice.chance(0.3) ? cut(jobs, dice.whole(1, 5)) : partsOf(jobs)
     const opened = await this.#send(lane, group, command, {
@@ -128,7 +132,7 @@ export class Workload {
   #job(dice: Dice, repeatable: number): JobSpec {
     const site = dice.pick([...this.#options.sites.values()])
     const skill = dice.chance(0.3) ? { skill: { name: simulatedKind, need: this.#options.skilled ? dice.pick(['required', 'preferred'] as const) : 'preferred' } as const } : {}
-    return { ...skill, site: site.plan.site, service: dice.pick(site.services), operation: operation(dice), repeatable: dice.chance(repeatable) }
+    return { ...skill, site: site.plan.site, service: dice.pick(site.services), operation: operation(dice, this.#options.smooth), repeatable: dice.chance(repeatable) }
   }
 
   /** The same command until somebody answers; now and then once more after that (P15). */
@@ -152,7 +156,8 @@ export class Workload {
   }
 }
 
-function operation(dice: Dice): Operation {
+function operation(dice: Dice, smooth: number): Operation {
+  if (dice.chance(smooth)) return dice.chance(0.5) ? { name: 'rename', to: `name ${dice.whole(1, 1_000_000)}` } : { name: dice.pick(['maintenance-on', 'maintenance-off'] as const) }
   return dice.pick<() => Operation>([
     () => ({ name: 'start' }),
     () => ({ name: 'stop' }),

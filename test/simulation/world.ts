@@ -22,7 +22,7 @@ import { Dice } from './dice.ts'
 import { judge } from './judge.ts'
 import { startNemesis } from './nemesis.ts'
 import { SimNetwork, bystander } from './network.ts'
-import { type WorldPlan, constants, planOf } from './plan.ts'
+import { type Focus, type WorldPlan, constants, planOf } from './plan.ts'
 import { SimProcess } from './process.ts'
 import { SimSite, simulatedKind } from './site.ts'
 import { Told } from './told.ts'
@@ -38,6 +38,8 @@ const quietMs = 4_000
 
 export interface WorldOptions {
   readonly seed: number
+  /** Absent: the seed chooses. */
+  readonly focus?: Focus
   /** Each log line of each process, with its virtual time. */
   readonly onLine?: (line: string) => void
 }
@@ -99,11 +101,11 @@ export class World {
   #epoch = 0
   readonly #onRejection = (error: unknown) => this.fail('crash', `unhandled: ${error instanceof Error ? error.stack : String(error)}`)
 
-  constructor({ seed, onLine }: WorldOptions) {
+  constructor({ seed, focus, onLine }: WorldOptions) {
     this.seed = seed
     this.#line = onLine ?? (() => {})
     this.dice = new Dice(`reeve/${seed}`)
-    this.plan = planOf(this.dice.stream('plan'))
+    this.plan = planOf(this.dice.stream('plan'), focus)
     this.subjects = subjectsOf('sim')
     this.network = new SimNetwork(this.dice.stream('network'), this.plan)
     const { time } = this
@@ -135,6 +137,9 @@ export class World {
       sites: this.sites,
       groups: this.plan.groups,
       windows: this.plan.windows,
+      windowSizes: this.plan.windowSizes,
+      mostJobs: this.plan.mostJobs,
+      smooth: this.plan.smooth,
       skilled: this.plan.skilled > 0,
       openUntilMs: this.plan.faultsUntilMs * 0.8,
       told: this.#told,
