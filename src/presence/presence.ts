@@ -218,16 +218,19 @@ class PresenceKeeper implements OwnPresence {
     const key = presentInstanceKey(this.#context.agent)
     const value = toBytes({ instance } satisfies PresentInstanceValue)
     const isFirst = () => this.#presentRevision === 0
+    /** Somebody deleted it (I11): created again, which fails where another process was faster. */
+    let deleted = false
     while (!this.#ending.signal.aborted) {
       try {
         // The first time, whoever stands there is a former process: the later start stays.
-        const revision = isFirst() ? ((await agents.get(key))?.revision ?? 0) : this.#presentRevision
+        const revision = isFirst() ? ((await agents.get(key))?.revision ?? 0) : deleted ? 0 : this.#presentRevision
         const outcome = revision === 0 ? await agents.create(key, value) : await agents.update(key, value, revision)
         if (outcome.kind === 'written') {
           this.#presentRevision = Math.max(this.#presentRevision, outcome.revision)
           return this.#replacedBy === undefined
         }
         const entry = await agents.get(key)
+        deleted = entry === undefined
         if (entry !== undefined && this.#own.has(instanceIn(entry))) {
           this.#presentRevision = Math.max(this.#presentRevision, entry.revision)
           if (instanceIn(entry) === instance) return this.#replacedBy === undefined
