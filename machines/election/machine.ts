@@ -18,11 +18,17 @@ export interface ElectionInput {
   readonly confirmMs: number
   /** Before something that could not be done is tried again. */
   readonly retryMs: number
+  /** Who has the lease and for so long could not append `LeaderElected` lets others try: alive means working (P7). */
+  readonly declareMs: number
+  /** Longer than the lease lives without it. */
+  readonly asideMs: number
 }
 
 export interface ElectionContext extends ElectionInput {
   readonly lease: LeaseSeen | null
   readonly epoch: number
+  /** `LeaderElected` of the present lease is in the log. */
+  readonly declared: boolean
 }
 
 export type ElectionSignal =
@@ -93,10 +99,13 @@ const machineSetup = setup({
     isSameLeader: ({ context, event }) =>
       event.type === 'LeaseHeld' && event.lease.agent === context.lease?.agent && event.lease.instance === context.lease.instance,
     isSame: ({ context, event }) => event.type === 'LeaseHeld' && event.lease.revision === context.lease?.revision,
+    isUndeclared: ({ context }) => !context.declared,
   },
   delays: {
     confirmMs: ({ context }) => context.confirmMs,
     retryMs: ({ context }) => context.retryMs,
+    declareMs: ({ context }) => context.declareMs,
+    asideMs: ({ context }) => context.asideMs,
   },
 })
 
@@ -121,7 +130,7 @@ const pingOfNamedLeader = { type: 'ping', params: ({ context }: { context: Elect
 
 export const electionMachine = machineSetup.createMachine({
   id: 'election',
-  context: ({ input }) => ({ ...input, lease: null, epoch: 0 }),
+  context: ({ input }) => ({ ...input, lease: null, epoch: 0, declared: false }),
   initial: 'offline',
   on: { Disconnected: '.offline', Resign: '.resigning' },
   states: {
@@ -182,13 +191,15 @@ export const electionMachine = machineSetup.createMachine({
     // Has the lease; leads once the log says so.
     elected: {
       initial: 'declaring',
+      entry: assign({ declared: false }),
       exit: 'dropLease',
+      after: { declareMs: { guard: 'isUndeclared', target: 'aside' } },
       on: { LeaseLost: 'settling', LeaseGone: 'settling', LeaseHeld: { guard: 'isAnother', target: 'following', actions: noteLease } },
       states: {
         declaring: {
           entry: 'declare',
           on: {
-            Declared: { target: 'leading', actions: assign({ epoch: ({ event }) => event.epoch }) },
+            Declared: { target: 'leading', actions: assign({ epoch: ({ event }) => event.epoch, declared: true }) },
             Unsettled: 'retrying',
           },
         },
@@ -198,6 +209,11 @@ export const electionMachine = machineSetup.createMachine({
           exit: 'stopLeading',
         },
       },
+    },
+    // Its lease expires; whoever else campaigns goes first.
+    aside: {
+      on: { LeaseHeld: { guard: 'isAnother', target: 'following', actions: noteLease } },
+      after: { asideMs: 'preparing' },
     },
     resigning: {
       entry: 'resign',

@@ -205,6 +205,7 @@ class AgentProcess implements RunningAgent {
       report: this.#report,
       fail: (error) => void this.#halt({ kind: 'failed', error }),
       superseded: (epoch) => this.#parts?.election?.supersededBy(epoch),
+      stuck: () => this.#parts?.election?.declareAgain(),
     })
     const { presence } = parts
     presence.onReplaced((by) => void this.#halt({ kind: 'replaced', by }))

@@ -41,9 +41,11 @@ export interface PartsDeps {
   readonly fail: (error: Error) => void
   /** A later leader was seen. */
   readonly superseded: (epoch: number) => void
+  /** A round of the leader does not end. */
+  readonly stuck: () => void
 }
 
-export function assembleParts({ options, joined, subjects, newestFormat, report, fail, superseded }: PartsDeps): Parts {
+export function assembleParts({ options, joined, subjects, newestFormat, report, fail, superseded, stuck }: PartsDeps): Parts {
   const { constants } = joined
   const { agent, role, region, skills, build, coordinator, clock, random, logger, snapshotTimes, within = {} } = options
   const failpoint = within.failpoint === undefined ? {} : { failpoint: within.failpoint }
@@ -64,7 +66,7 @@ export function assembleParts({ options, joined, subjects, newestFormat, report,
   const executing = startExecutor(context, presence, sites, within.lanes?.(lanes) ?? lanes, failpoint)
   const view = role === 'generic' ? new RealmView(coordinator.log, subjects) : undefined
   const snapshots = snapshotTimes === undefined ? {} : { snapshots: snapshotTimes }
-  const leader = view === undefined ? undefined : startLeader({ context, view, ...snapshots, onSuperseded: superseded, onTransition: report })
+  const leader = view === undefined ? undefined : startLeader({ context, view, ...snapshots, onSuperseded: superseded, onStuck: stuck, onTransition: report })
   return { context, presence, lanes, executing, sites, realm, keeper, view, leader, election: undefined }
 }
 

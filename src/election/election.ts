@@ -26,10 +26,12 @@ export interface ElectionTimes {
   readonly confirmMs: number
   readonly answerMs: number
   readonly retryMs: number
+  /** Who has the lease has so long to append `LeaderElected`; longer than a stream's own leader change (4-8 s). */
+  readonly declareMs: number
 }
 
 /** Take-over after a death: pingMs / 2 + confirmMs and two writes, about 200 ms; after a hang: leaseMs + stallMs. */
-export const electionTimes: ElectionTimes = { leaseMs: 6_000, pingMs: 200, confirmMs: 60, answerMs: 1_000, retryMs: 200 }
+export const electionTimes: ElectionTimes = { leaseMs: 6_000, pingMs: 200, confirmMs: 60, answerMs: 1_000, retryMs: 200, declareMs: 12_000 }
 
 const renewalsPerLease = 3
 
@@ -46,6 +48,8 @@ export interface Election {
   readonly leading: number | undefined
   /** The log names a later leader. */
   supersededBy(epoch: number): void
+  /** Leading led to nothing: it goes on only after a `LeaderElected` of its own was acknowledged again, else others try (P7). */
+  declareAgain(): void
   /** Gives the lease back where it is held. Resolves whatever becomes of it; idempotent. */
   resign(): Promise<void>
   /** Ends without a word, as a crash does. */
@@ -99,7 +103,7 @@ class Candidate implements Election {
     const { bus } = context.coordinator
     this.machine = hostMachine<typeof electionMachine, ElectionEffects>({
       machine: electionMachine,
-      input: { agent: context.agent, confirmMs: times.confirmMs, retryMs: times.retryMs },
+      input: { agent: context.agent, confirmMs: times.confirmMs, retryMs: times.retryMs, declareMs: times.declareMs, asideMs: 2 * times.leaseMs },
       clock: context.clock,
       effects: {
         prepare: () => this.#do(() => this.#prepare()),
@@ -129,6 +133,10 @@ class Candidate implements Election {
 
   supersededBy(epoch: number): void {
     if (this.leading !== undefined && epoch > this.leading) this.machine.send({ type: 'LeaseLost' })
+  }
+
+  declareAgain(): void {
+    if (this.leading !== undefined) this.machine.send({ type: 'LeaseLost' })
   }
 
   resign(): Promise<void> {

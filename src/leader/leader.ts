@@ -37,6 +37,8 @@ import { SnapshotCutter, type SnapshotTimes } from './snapshot-cutter.ts'
 /** P27. */
 export const reconcileMs = 2_000
 const retryMs = 500
+/** A step that takes longer is stuck; longer than a stream's own leader change (4-8 s). */
+const stepMs = 12_000
 /** How often all open groups are looked at, changed or not. */
 const lookAtAllMs = 10_000
 /** Stretches of one assign command: one takes at most about 110 bytes, all together at most 64 KiB (P16). */
@@ -56,6 +58,8 @@ export interface LeaderDeps {
   readonly snapshots?: SnapshotTimes
   /** A mapping or the log shows a later leader. */
   readonly onSuperseded: (epoch: number) => void
+  /** A round does not come to an end: what this agent writes is not taken. */
+  readonly onStuck: () => void
   readonly onTransition?: TransitionListener
 }
 
@@ -204,16 +208,23 @@ class Term {
     return held
   }
 
-  /** Each step ends in one signal, unless the term has ended meanwhile. */
+  /** Each step ends in one signal, unless the term has ended meanwhile; one that does not end ends the term (P7). */
   #step(done: Parameters<HostedMachine<typeof leaderMachine>['send']>[0], perform: () => Promise<void>): void {
-    perform().then(
-      () => this.#signal(done),
-      (error: unknown) => {
-        if (this.#ending.signal.aborted) return
-        if (!(error instanceof Unavailable)) this.#context.logger.error({ err: error }, 'a round of the leader failed')
-        this.#signal({ type: 'Failed' })
-      },
-    )
+    const timer = this.#context.clock.after(stepMs, () => {
+      if (this.#ending.signal.aborted) return
+      this.#context.logger.error({ epoch: this.#epoch }, 'a round of the leader does not end; it lets others try')
+      this.#deps.onStuck()
+    })
+    perform()
+      .finally(() => timer.cancel())
+      .then(
+        () => this.#signal(done),
+        (error: unknown) => {
+          if (this.#ending.signal.aborted) return
+          if (!(error instanceof Unavailable)) this.#context.logger.error({ err: error }, 'a round of the leader failed')
+          this.#signal({ type: 'Failed' })
+        },
+      )
   }
 
   collect(): void {

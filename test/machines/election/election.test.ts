@@ -4,7 +4,7 @@ import { type LeaseSeen, electionMachine } from '../../../machines/election/mach
 import { after, run } from '../process-machine.ts'
 
 type Signal = EventFromLogic<typeof electionMachine>
-const input = { agent: 'me', confirmMs: 60, retryMs: 200 }
+const input = { agent: 'me', confirmMs: 60, retryMs: 200, declareMs: 12_000, asideMs: 6_000 }
 const given = (...signals: Signal[]) => run(electionMachine, input, signals)
 const lease = (agent: string, revision: number): LeaseSeen => ({ agent, instance: `${agent}-1`, revision })
 const held = (agent: string, revision: number): Signal => ({ type: 'LeaseHeld', lease: lease(agent, revision) })
@@ -80,6 +80,15 @@ describe('elected', () => {
     expect(given(...elected, { type: 'Unsettled' })).toEqual({ state: { elected: 'retrying' }, effects: [], delaysMs: [200] })
     expect(given(...elected, { type: 'Unsettled' }, later('elected.retrying', 'retryMs'))).toMatchObject({ effects: [{ type: 'declare' }] })
   })
+  it('lets others try when the log does not take its LeaderElected for long (P7)', () => {
+    const aside = [...elected, later('elected', 'declareMs')]
+    expect(given(...aside)).toEqual({ state: 'aside', effects: [{ type: 'dropLease' }], delaysMs: [6_000] })
+    expect(given(...aside, { type: 'LeaseGone' })).toMatchObject({ state: 'aside', effects: [] })
+    expect(given(...aside, held('me', 3))).toMatchObject({ state: 'aside', effects: [] })
+    expect(given(...aside, held('other', 4))).toMatchObject({ state: 'following' })
+    expect(given(...aside, later('aside', 'asideMs'))).toMatchObject({ state: 'preparing', effects: [{ type: 'prepare' }] })
+  })
+  it('leads on whatever time has passed since', () => expect(given(...leading, later('elected', 'declareMs'))).toMatchObject({ state: { elected: 'leading' }, effects: [] }))
   it('leads with the epoch of its election', () =>
     expect(given(...leading)).toMatchObject({ state: { elected: 'leading' }, effects: [{ type: 'lead', params: { epoch: 9 } }] }))
   it('leads no longer when the lease is lost', () =>
