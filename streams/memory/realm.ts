@@ -152,6 +152,11 @@ export class MemoryRealm {
     this.#alarms.cancelAll()
   }
 
+  /** Deletes every key of a bucket, as somebody may at any time (I11). */
+  wipe(kind: BucketKind): void {
+    for (const { key, slot } of this.#buckets[kind].slots()) if (slot.entry !== undefined) this.#buckets[kind].write(key, undefined)
+  }
+
   /** Removes messages up to and including `upTo` of one subject, as archiving does. */
   purge(subject: string, upTo: number): void {
     this.#log.purge(subject, upTo)

@@ -15,6 +15,8 @@ export interface SiteCallRecord {
   /** 0: never, or not yet. */
   readonly beganOrder: number
   readonly endedOrder: number
+  /** Where it is known: its caller was frozen between its check and its call, or during it. */
+  readonly frozen?: boolean
 }
 
 export interface SiteJournal {
@@ -24,7 +26,7 @@ export interface SiteJournal {
 }
 
 export interface SiteExpectations {
-  /** Some executor was frozen: it may call after its grant was closed, and only the site can stop that (P23). */
+  /** Some executor was frozen, no matter which: it may call after its grant was closed, and only the site can stop that (P23). */
   readonly frozen: boolean
   /** By which the clocks of site and log may differ, and a call may be under way, milliseconds. */
   readonly toleranceMs: number
@@ -87,7 +89,7 @@ function checkAgainstLog(site: SiteJournal, { grants, settledMs, replays }: Retu
     if (call.arrivedMs < grant.storedMs - toleranceMs) say('I9', 'arrived before its grant was in the log')
     const place = grant.jobs.indexOf(job)
     if (place < 0) say('I9', `its grant is of jobs ${grant.jobs.join()}`)
-    if (!frozen && call.arrivedMs > grant.closedMs + toleranceMs) say('I9', `arrived ${call.arrivedMs - grant.closedMs} ms after its grant was closed`)
+    if (!frozen && call.frozen !== true && call.arrivedMs > grant.closedMs + toleranceMs) say('I9', `arrived ${call.arrivedMs - grant.closedMs} ms after its grant was closed`)
     for (const earlier of predecessors(replays.get(group)!, job)) {
       if (grant.jobs.slice(0, place).includes(earlier)) {
         const before = site.calls.find((other) => other.idempotencyKey === `${group}/${earlier}` && other.token.revision === call.token.revision)
@@ -129,6 +131,7 @@ function checkFencing(site: SiteJournal, { frozen, callDeadlineMs, toleranceMs }
       for (const other of calls.slice(index + 1)) {
         const say = (what: string) => violations.push({ rule: 'I9', what: `site ${site.site} (${site.fencing}), scope ${scope}: calls ${call.number} and ${other.number} ${what}`, position: undefined })
         if (call.idempotencyKey === other.idempotencyKey && isSame(call.token, other.token)) continue
+        if (site.fencing !== 'enforced' && (call.frozen === true || other.frozen === true)) continue
         const beyond = Math.max(call.arrivedMs, other.arrivedMs) + toleranceMs >= Math.min(call.arrivedMs, other.arrivedMs) + callDeadlineMs
         if (overlap(call, other) && !((site.fencing !== 'enforced' || isSame(call.token, other.token)) && beyond)) say('ran at once')
         if (site.fencing === 'enforced' && isLower(other.token, call.token) && other.beganOrder > 0) say('began in the wrong order of their tokens')

@@ -77,12 +77,22 @@ export function startNemesis(world: World, dice: Dice): void {
   often(nemesis.moveLaneEveryMs, () => world.moveLane(dice))
   often(nemesis.siteFaultEveryMs, () => dice.pick([...world.sites.values()]).trouble())
 
+  often(nemesis.wipeEveryMs, () => world.wipe(dice))
+  if (nemesis.restoreAtMs !== undefined) world.time.after(nemesis.restoreAtMs, () => world.restore())
+  if (nemesis.sickAtMs !== undefined) {
+    world.time.after(nemesis.sickAtMs, () => {
+      world.network.sick = dice.pick(world.agents.filter(({ role }) => role === 'generic')).agent
+      world.say(world.network.sick, 'is sick: its appends are not answered any more')
+    })
+  }
+
   world.time.after(faultsUntilMs, () => {
     world.say('world', 'faults stop')
     world.calm = true
     world.network.calm()
     world.realm.start()
     for (const site of world.sites.values()) site.calm()
+    if (nemesis.wipeEveryMs !== undefined) world.wipe(dice)
     for (const process of world.frozen) process.resume(false)
     for (const entry of world.agents) {
       entry.process.resume(false)

@@ -10,6 +10,8 @@ export class SimNetwork {
   readonly #dice: Dice
   readonly #plan: WorldPlan
   #calm = false
+  /** Agent whose appends are never answered any more, while all else of it works (P7). */
+  sick: string | undefined
 
   constructor(dice: Dice, plan: WorldPlan) {
     this.#dice = dice
@@ -18,6 +20,7 @@ export class SimNetwork {
       append: ({ client, bytes }) => {
         const turn = /^\{"turn":"([^"]+)"/.exec(Buffer.from(bytes.subarray(0, 48)).toString())?.[1]
         if (turn !== undefined) this.writers.set(turn, client)
+        if (this.sick !== undefined && client.startsWith(`${this.sick}.`)) return { lose: 'request' }
         return isBystander(client) ? {} : this.#append()
       },
       logRead: ({ client }) => this.#read(client),

@@ -41,6 +41,12 @@ export interface NemesisPlan {
   readonly failpoint: number
   /** A restart beside a process that is only frozen (P20). */
   readonly twins: boolean
+  /** Deletes what is derived: lease, presence or mappings (I11). */
+  readonly wipeEveryMs: number | undefined
+  /** From then on, for good, the appends of one agent are never answered (P7). */
+  readonly sickAtMs: number | undefined
+  /** When the realm gets its next incarnation (P12). */
+  readonly restoreAtMs: number | undefined
 }
 
 export interface SitePlan {
@@ -80,18 +86,18 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored'] as const
 export type Focus = (typeof focuses)[number]
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
-  const chosen = dice.pick(['any', 'any', 'any', 'any', ...focuses.slice(1)] as const)
+  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1)] as const)
   return bend(anyPlan(dice), focus ?? chosen)
 }
 
 function bend(plan: WorldPlan, focus: Focus): WorldPlan {
   const quiet: NetworkPlan = { ...plan.network, latencyMs: 2, lost: 0, late: 0 }
   const sound: StorePlan = { requestLost: 0, answerLost: 0, late: 0, refused: 0, readLost: 0, lagMs: 0 }
-  const still: NemesisPlan = { ...plan.nemesis, killEveryMs: undefined, pauseEveryMs: undefined, serverStopEveryMs: undefined, stopEveryMs: undefined, siteFaultEveryMs: undefined, failpoint: 0, twins: false }
+  const still: NemesisPlan = { ...plan.nemesis, killEveryMs: undefined, pauseEveryMs: undefined, serverStopEveryMs: undefined, stopEveryMs: undefined, siteFaultEveryMs: undefined, failpoint: 0, twins: false, wipeEveryMs: undefined, sickAtMs: undefined, restoreAtMs: undefined }
   const slow = plan.sites.map((site) => ({ ...site, fencing: 'none', latencyMs: 1_500 }) as const)
   switch (focus) {
     case 'any':
@@ -141,6 +147,21 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
         nemesis: { ...still, moveLaneEveryMs: undefined, cutEveryMs: undefined, stopEveryMs: 1_500 },
         sites: slow,
       }
+    // Processes that stand still for longer than lease and presence, and are started anew beside their former selves (P18, P20).
+    case 'frozen':
+      return {
+        ...plan,
+        smooth: 0.98,
+        groups: 8,
+        nemesis: { ...still, cutEveryMs: undefined, pauseEveryMs: 1_200, twins: true },
+        sites: plan.sites.map((site) => ({ ...site, latencyMs: 1_500 })),
+      }
+    case 'wiped':
+      return { ...plan, agents: Math.max(3, plan.agents), nemesis: { ...plan.nemesis, wipeEveryMs: 1_500 } }
+    case 'sick':
+      return { ...plan, agents: Math.max(3, plan.agents), nemesis: { ...still, cutEveryMs: undefined, sickAtMs: 2_000 } }
+    case 'restored':
+      return { ...plan, agents: Math.max(3, plan.agents), nemesis: { ...plan.nemesis, restoreAtMs: 4_000, killEveryMs: 2_000, moveLaneEveryMs: 1_000 } }
     // Holders that were replaced and do not know it, and askers that do not know more than they.
     case 'moving':
       return {
@@ -201,6 +222,9 @@ function anyPlan(dice: Dice): WorldPlan {
       siteFaultEveryMs: every(0.5, 500, 4_000),
       failpoint: some(0.5, () => dice.pick([0.002, 0.02]), 0),
       twins: dice.chance(0.3),
+      wipeEveryMs: every(0.1, 1_000, 6_000),
+      sickAtMs: every(0.07, 500, 10_000),
+      restoreAtMs: every(0.07, 500, 10_000),
     },
     sites: Array.from({ length: dice.whole(1, 3) }, (_, index) => ({
       site: `site-${index + 1}`,

@@ -29,6 +29,8 @@ export class SimProcess {
   /** What the monotonic clock lost while the machine was suspended (P18). */
   #suspendedMs = 0
   #pausedAtMs = 0
+  /** Virtual times between which nothing got in. */
+  readonly #pauses: { readonly fromMs: number; toMs: number }[] = []
 
   constructor(name: string, time: VirtualTime, faults: ClockFaults) {
     this.name = name
@@ -55,6 +57,10 @@ export class SimProcess {
     return this.#state
   }
 
+  wasPaused(fromMs: number, toMs: number): boolean {
+    return this.#pauses.some((pause) => pause.fromMs <= toMs && pause.toMs >= fromMs)
+  }
+
   enter(task: () => void): void {
     if (this.#state === 'dead') return
     // What waited since the pause goes first.
@@ -76,12 +82,14 @@ export class SimProcess {
     if (this.#state !== 'running') return
     this.#state = 'paused'
     this.#pausedAtMs = this.#time.nowMs
+    this.#pauses.push({ fromMs: this.#time.nowMs, toMs: Infinity })
   }
 
   /** `suspended`: it was the machine that stood still, and its monotonic clock with it. */
   resume(suspended: boolean): void {
     if (this.#state !== 'paused') return
     this.#state = 'running'
+    this.#pauses[this.#pauses.length - 1]!.toMs = this.#time.nowMs
     if (suspended) this.#suspendedMs += this.#time.nowMs - this.#pausedAtMs
     if (!this.#catchingUp) this.#catchUp()
   }

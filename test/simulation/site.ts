@@ -13,8 +13,11 @@ import { Switches, type TakenFault } from '../../src/sites/simulated/switches.ts
 import type { Dice } from './dice.ts'
 import type { SitePlan } from './plan.ts'
 import type { SimProcess } from './process.ts'
+import { epochMs } from './virtual-time.ts'
 
 const serviceCount = 40
+/** Longest way of a call to its site, milliseconds, and some. */
+const wayMs = 5
 /** Kind of all sites of a world, and the skill for them. */
 export const simulatedKind = 'simulated'
 
@@ -41,6 +44,7 @@ export class SimSite {
   readonly #clock: Clock
   readonly #dice: Dice
   readonly #unreachable = new Set<string>()
+  readonly #callers = new Map<number, SimProcess>()
 
   constructor(plan: SitePlan, clock: Clock, dice: Dice) {
     this.plan = plan
@@ -66,8 +70,13 @@ export class SimSite {
     return [...this.#store.services()].map(({ id }) => id)
   }
 
-  get journal(): readonly JournalEntry[] {
-    return this.#store.calls(0, Infinity)
+  /** `frozen`: its caller stood still between its check and its call, or during it (P23). */
+  get journal(): readonly (JournalEntry & { readonly frozen: boolean })[] {
+    return this.#store.calls(0, Infinity).map((call) => {
+      const arrivedMs = call.arrivedMs - epochMs
+      const endedMs = call.endedMs === null ? Infinity : call.endedMs - epochMs
+      return { ...call, frozen: this.#callers.get(call.number)!.wasPaused(arrivedMs - wayMs, endedMs) }
+    })
   }
 
   /** The next few calls meet something. */
@@ -128,7 +137,9 @@ export class SimSite {
       if (call.signal.aborted) resolve('aborted')
       else call.signal.addEventListener('abort', () => resolve('aborted'), { once: true })
     })
-    const answered = await Promise.race([aborted, this.#desk.take(call.service, request)])
+    const taken = this.#desk.take(call.service, request)
+    this.#callers.set(this.#store.callCount, process)
+    const answered = await Promise.race([aborted, taken])
     await this.#hop()
     if (answered === 'aborted') return { kind: 'unknown', reason: 'no answer in the time of the call' }
     return this.#resultOf(answered, call)

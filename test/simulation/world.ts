@@ -4,34 +4,30 @@
  */
 import { createHash } from 'node:crypto'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
-import type { StoredMessage } from '../../streams/ports/event-log.ts'
-import type { Clock } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import { type Subjects, laneName, subjectsOf } from '../../streams/subjects.ts'
 import type { Logger } from '../../src/agent/context.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
 import type { AgentRole } from '../../machines/agent/agent.ts'
-import { type RealmEvent, type RealmState, emptyRealm, foldRealm, formatVersion } from '../../machines/realm/realm.ts'
-import { happened } from '../../machines/decision.ts'
-import { type SiteEvent, type SiteState, absentSite, addSite, foldSite } from '../../machines/site/site.ts'
-import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
-import { type LaneMappingValue, laneMappingKey, toBytes } from '../../streams/coordination.ts'
-import { decodeTurn, newUlid } from '../../streams/codec.ts'
 import { type SimAgent, startSimAgent } from './agent.ts'
 import { Dice } from './dice.ts'
 import { judge } from './judge.ts'
 import { startNemesis } from './nemesis.ts'
 import { SimNetwork, bystander } from './network.ts'
-import { type Focus, type WorldPlan, constants, planOf } from './plan.ts'
+import { Onlooker } from './onlooker.ts'
+import { type Focus, type WorldPlan, planOf } from './plan.ts'
 import { SimProcess } from './process.ts'
-import { SimSite, simulatedKind } from './site.ts'
+import { SimSite } from './site.ts'
 import { Told } from './told.ts'
-import { VirtualTime, epochMs } from './virtual-time.ts'
+import { type RunEnd, VirtualTime, epochMs } from './virtual-time.ts'
 import { Workload } from './workload.ts'
 import type { Violation } from '../checkers/violation.ts'
 
 /** A world that has not ended its groups so long after its faults stopped is stuck. */
 const settleMs = 240_000
+/** Lease, presence and mappings have so long to come back once nothing goes wrong any more. */
+const derivedMs = 60_000
+const lookMs = 200
 const mostSteps = 3_000_000
 /** After the last group has ended: late messages arrive, holders and executors agree. */
 const quietMs = 4_000
@@ -86,19 +82,17 @@ export class World {
   readonly realm: MemoryRealm
   readonly subjects: Subjects
   readonly network: SimNetwork
+  readonly onlooker: Onlooker
   readonly lanes: readonly string[]
   /** Clients that are never killed, but cut off like all. */
   readonly otherClients: string[] = []
   kills = 0
   calm = false
-  readonly #clock: Clock
   readonly #told = new Told()
-  readonly #bystander: Coordinator
   readonly #line: (line: string) => void
   #processes = 0
   #failures: Violation[] = []
-  #endPosition = 0
-  #epoch = 0
+  #restored = false
   readonly #onRejection = (error: unknown) => this.fail('crash', `unhandled: ${error instanceof Error ? error.stack : String(error)}`)
 
   constructor({ seed, focus, onLine }: WorldOptions) {
@@ -109,11 +103,11 @@ export class World {
     this.subjects = subjectsOf('sim')
     this.network = new SimNetwork(this.dice.stream('network'), this.plan)
     const { time } = this
-    const realmClock = this.#clock = { nowMs: () => Math.floor(epochMs + time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs: number, task: () => void) => time.after(delayMs, task) }
+    const realmClock = { nowMs: () => Math.floor(epochMs + time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs: number, task: () => void) => time.after(delayMs, task) }
     this.realm = new MemoryRealm({ realm: 'sim', clock: realmClock, random: this.dice.stream('realm'), faults: this.network.faults })
     this.lanes = Array.from({ length: this.plan.lanes }, (_, index) => laneName('r', index + 1))
     for (const site of this.plan.sites) this.sites.set(site.site, new SimSite(site, realmClock, this.dice.stream(site.site)))
-    this.#bystander = this.realm.connect({ name: bystander, clock: realmClock })
+    this.onlooker = new Onlooker({ coordinator: this.realm.connect({ name: bystander, clock: realmClock }), subjects: this.subjects, clock: realmClock, dice: this.dice.stream('onlooker') })
     process.on('unhandledRejection', this.#onRejection)
   }
 
@@ -122,11 +116,10 @@ export class World {
   }
 
   async run(): Promise<WorldResult> {
-    void this.#watchEnd()
     const bounds = { steps: mostSteps, untilMs: this.plan.faultsUntilMs + settleMs }
     const crashed = () => this.#failures.length > 0
     let founded = false
-    void this.#found().then(() => (founded = true))
+    void this.onlooker.found(this.lanes, this.plan.sites).then(() => (founded = true))
     await this.time.run(() => crashed() || founded, bounds)
     for (let index = 1; index <= this.plan.agents; index++) this.startAgent(`a${index}`, 'generic')
     for (let index = 1; index <= this.plan.skilled; index++) this.startAgent(`s${index}`, 'skilled')
@@ -143,7 +136,7 @@ export class World {
       skilled: this.plan.skilled > 0,
       openUntilMs: this.plan.faultsUntilMs * 0.8,
       told: this.#told,
-      end: () => this.#endPosition,
+      end: () => this.onlooker.endPosition,
     })
     startNemesis(this, this.dice.stream('nemesis'))
     let end = await this.time.run(() => crashed() || (this.calm && workload.done), bounds)
@@ -151,9 +144,10 @@ export class World {
       const quietFrom = this.time.nowMs
       end = await this.time.run(() => crashed() || this.time.nowMs >= quietFrom + quietMs, { ...bounds, untilMs: quietFrom + quietMs + 60_000 })
     }
+    if (end === 'reached' && !crashed()) end = await this.#untilDerived(bounds.untilMs)
     if (end !== 'reached') this.fail('I3', `the world is ${end} at ${Math.round(this.time.nowMs)} ms, ${this.time.steps} steps`)
     if (workload.failure !== undefined) this.fail('I3', workload.failure)
-    const messages = await this.#readAll()
+    const messages = await this.onlooker.readAll()
     const violations = [
       ...this.#failures,
       ...judge({
@@ -183,6 +177,24 @@ export class World {
     }
   }
 
+  /** I11: lease, presence and mappings are there again, whatever was deleted. */
+  async #untilDerived(untilMs: number): Promise<RunEnd> {
+    const byMs = Math.max(this.time.nowMs + derivedMs, untilMs)
+    let missing: string[] | undefined
+    const look = () => {
+      const running = this.agents.flatMap(({ agent, running }) => (running === undefined ? [] : [{ agent, instance: running.running.instance }]))
+      void this.onlooker.missing(this.lanes, running).then((found) => {
+        missing = found
+        if (found.length > 0 && this.time.nowMs < byMs) this.time.after(lookMs, look)
+      })
+    }
+    look()
+    const over = () => missing !== undefined && (missing.length === 0 || this.time.nowMs >= byMs)
+    const end = await this.time.run(() => this.#failures.length > 0 || over(), { steps: mostSteps, untilMs: byMs + 10_000 })
+    if (missing !== undefined && missing.length > 0) this.fail('I11', `${missing.join(', ')} did not come back`)
+    return end
+  }
+
   close(): void {
     process.off('unhandledRejection', this.#onRejection)
   }
@@ -207,11 +219,12 @@ export class World {
       sites: this.sites,
       logger: this.#logger(own.name),
       told: this.#told,
-      end: () => this.#endPosition,
+      end: () => this.onlooker.endPosition,
       failpoint: (name) => this.#failpoint(entry, own, coordinator, name),
       onExit: (ended) => {
         this.say(own.name, `ended: ${ended.kind}`, ended)
-        if (ended.kind === 'failed') this.fail('crash', `${own.name} failed: ${ended.error.stack}`)
+        const stopsForRestore = this.#restored && ended.kind === 'failed' && ['CannotGoOn', 'WrongIncarnation'].includes(ended.error.name)
+        if (ended.kind === 'failed' && !stopsForRestore) this.fail('crash', `${own.name} failed: ${ended.error.stack}`)
         const isPresent = entry.process === own
         own.kill()
         void coordinator.close()
@@ -236,38 +249,24 @@ export class World {
   /** Somebody who believes to lead maps a lane to anybody. */
   moveLane(dice: Dice): void {
     const lane = dice.pick(this.lanes)
-    const value: LaneMappingValue = { lane, agent: dice.pick(this.agents).agent, epoch: Math.max(1, this.#epoch - dice.whole(0, 1)) }
-    this.say('world', `maps ${lane} to ${value.agent}`)
-    void this.#bystander.mappings.put(laneMappingKey(lane), toBytes(value))
+    const { agent } = dice.pick(this.agents)
+    const epoch = this.onlooker.epochs.at(dice.chance(0.5) ? -1 : -2)
+    if (epoch === undefined) return
+    this.say('world', `maps ${lane} to ${agent}`)
+    this.onlooker.map(lane, agent, epoch)
   }
 
-  /** The realm as an administrator would have it before any agent starts. */
-  async #found(): Promise<void> {
-    const context = { log: this.#bystander.log, clock: this.#clock, random: this.dice.stream('founding') }
-    const realmEvents = (): RealmEvent[] => [
-      { type: 'RealmFounded', data: { format: formatVersion, realm: newUlid(epochMs, context.random), constants, digest: 'sha256' } },
-      { type: 'LanesDefined', data: { region: 'r', lanes: this.lanes } },
-    ]
-    await writeAggregate<RealmState, RealmEvent>(context, {
-      subject: this.subjects.aggregate('realm', 'self'),
-      aggregate: 'realm',
-      id: 'self',
-      empty: emptyRealm(),
-      fold: foldRealm,
-      decide: () => happened(...realmEvents()),
-      actor: 'program:world',
-    })
-    for (const { plan } of this.sites.values()) {
-      await writeAggregate<SiteState, SiteEvent>(context, {
-        subject: this.subjects.aggregate('site', plan.site),
-        aggregate: 'site',
-        id: plan.site,
-        empty: absentSite(plan.site),
-        fold: foldSite,
-        decide: (state) => addSite(state, { kind: simulatedKind, address: 'sim:', region: 'r', fencing: plan.fencing }),
-        actor: 'program:world',
-      })
-    }
+  /** Something that is derived is gone (I11). */
+  wipe(dice: Dice): void {
+    const bucket = dice.pick(['lease', 'agents', 'mappings'] as const)
+    this.say('world', `wipes bucket ${bucket}`)
+    this.realm.wipe(bucket)
+  }
+
+  /** As after an import: who knows the former incarnation has to stop (P12). */
+  restore(): void {
+    this.#restored = true
+    this.say('world', `is restored as incarnation ${this.realm.raiseIncarnation()}`)
   }
 
   async #failpoint(entry: WorldAgent, own: SimProcess, coordinator: Coordinator, name: string): Promise<void> {
@@ -305,37 +304,13 @@ export class World {
   }
 
   #liveLanes(): { readonly lane: string; readonly holder: string; readonly state: LaneState }[] {
-    return this.agents.flatMap(({ process: own, running }) =>
+    // A sick holder's turn in flight is never answered: what it has is not what anybody acts on.
+    return this.agents.filter(({ agent }) => agent !== this.network.sick).flatMap(({ process: own, running }) =>
       (running?.running.held ?? []).map((lane) => ({ lane, holder: own.name, state: running!.lanes()!.stateOf(lane)! })),
     )
-  }
-
-  async #watchEnd(): Promise<void> {
-    for await (const batch of this.#bystander.log.read({ subjects: [], from: 1 })) {
-      this.#endPosition = batch[batch.length - 1]!.position
-      for (const { subject, bytes } of batch) {
-        if (subject !== this.subjects.aggregate('realm', 'self')) continue
-        for (const { revision, events } of decodeTurn(bytes).commits) {
-          events.forEach((event, index) => event.type === 'LeaderElected' && (this.#epoch = revision + index))
-        }
-      }
-    }
-  }
-
-  async #readAll(): Promise<StoredMessage[]> {
-    const messages: StoredMessage[] = []
-    const reading = (async () => {
-      const until = this.#endPosition
-      if (until === 0) return
-      for await (const batch of this.#bystander.log.read({ subjects: [], from: 1, until })) messages.push(...batch)
-    })()
-    await reading
-    return messages
   }
 }
 
 function describe(fields: object): string {
   return JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? (value.stack ?? value.message) : value))
 }
-
-export { constants }
