@@ -8,6 +8,11 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs: number, task: () => void): Timer {
+    // A timer of 0 ms takes at least one; what is only to come after the present events need not wait for that.
+    if (delayMs <= 0) {
+      const soon = setImmediate(task)
+      return { cancel: () => clearImmediate(soon) }
+    }
     let handle: NodeJS.Timeout
     let leftMs = Math.max(0, delayMs)
     const arm = () => {

@@ -28,7 +28,7 @@ export class NatsBus implements Bus {
   }
 
   publish(subject: string, data: Uint8Array): void {
-    if (this.#sends()) this.#link.connection.publish(subject, data)
+    this.#link.publish(subject, data)
   }
 
   subscribe(subject: string, handle: (message: BusMessage) => void, options: { readonly queue?: string } = {}): Subscription {
@@ -65,6 +65,7 @@ export class NatsBus implements Bus {
       }
       const timer = link.clock.after(timeoutMs, () => fail('time-out'))
       const stopFollowing = link.onState(() => fail('the connection went'))
+      link.sendOut()
       link.connection.flush().then(
         () => {
           timer.cancel()

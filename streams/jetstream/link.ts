@@ -5,8 +5,10 @@
  * 1. Nothing is sent while disconnected, so that nothing is sent later than its asker believes (DESIGN §5, facts of the client).
  * 2. When the connection goes, everything outstanding ends at once as `disconnected`: its fate is open, but no answer can come.
  * 3. Each exchange ends exactly once; all its time is the injected clock's.
+ * 4. What is published goes out in that order, when the events at hand have been dealt with: one write to the socket for all of it,
+ *    which costs more than anything else here. What waits for that is dropped when the connection goes.
  */
-import type { Msg, MsgHdrs, NatsConnection } from 'nats'
+import type { Msg, MsgHdrs, NatsConnection, PublishOptions } from 'nats'
 import { createInbox, headers } from 'nats'
 import type { Clock } from '../ports/clock.ts'
 import type { LinkState } from '../ports/bus.ts'
@@ -51,6 +53,7 @@ export class Link {
   readonly #outstanding = new Map<string, (message: Msg) => void>()
   readonly #ends = new Set<() => void>()
   readonly #listeners = new Set<(state: LinkState) => void>()
+  #outbox: { readonly subject: string; readonly data: Uint8Array | string; readonly options: PublishOptions | undefined }[] = []
 
   constructor(connection: NatsConnection, clock: Clock, timeoutMs: number = answerTimeoutMs) {
     this.connection = connection
@@ -97,11 +100,27 @@ export class Link {
         if (message.data.length === 0 && message.headers?.code === statusNoResponders) settle({ kind: 'no-responders' })
         else if (options.accept?.(message.data) ?? true) settle({ kind: 'answer', message })
       })
-      this.connection.publish(subject, data, {
+      this.publish(subject, data, {
         reply: `${this.#inbox}.${token}`,
         ...(options.headers && { headers: options.headers }),
       })
     })
+  }
+
+  /** Dropped while disconnected. */
+  publish(subject: string, data: Uint8Array | string, options?: PublishOptions): void {
+    if (this.#state === 'disconnected' || this.connection.isClosed()) return
+    this.#outbox.push({ subject, data, options })
+    if (this.#outbox.length === 1) this.clock.after(0, () => this.sendOut())
+  }
+
+  /** What was published and waits goes to the client now. */
+  sendOut(): void {
+    const waiting = this.#outbox
+    if (waiting.length === 0) return
+    this.#outbox = []
+    if (this.connection.isClosed()) return
+    for (const { subject, data, options } of waiting) this.connection.publish(subject, data, options)
   }
 
   /** A request to the JetStream API. Throws `Unavailable` where no answer comes. */
@@ -114,6 +133,7 @@ export class Link {
   /** Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return
+    if (this.#state === 'connected') this.sendOut()
     this.#closed = true
     // Who waits for the link to come back hears that it will not, also where it was down already.
     if (this.#state === 'disconnected') for (const listener of [...this.#listeners]) listener('disconnected')
@@ -132,7 +152,10 @@ export class Link {
   #enter(state: LinkState): void {
     if (state === this.#state) return
     this.#state = state
-    if (state === 'disconnected') for (const end of [...this.#ends]) end()
+    if (state === 'disconnected') {
+      this.#outbox = []
+      for (const end of [...this.#ends]) end()
+    }
     for (const listener of [...this.#listeners]) listener(state)
   }
 }
