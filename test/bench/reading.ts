@@ -3,6 +3,8 @@ import { jetstream } from '@nats-io/jetstream'
 import { connect } from 'nats'
 import { fileURLToPath } from 'node:url'
 import { spawn } from 'node:child_process'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { replayLanes } from '../../src/replay/lanes.ts'
@@ -24,7 +26,11 @@ export interface WasRead {
   readonly turns: number
   readonly tookMs: number
   readonly peakBytes: number
+  /** On the heap once all garbage is collected, with the folded states still held. */
+  readonly liveBytes: number
 }
+
+type Read = Omit<WasRead, 'peakBytes' | 'liveBytes'> & { readonly holds?: unknown }
 
 export function readInProcess(reading: Reading): Promise<WasRead> {
   return new Promise((resolve, reject) => {
@@ -42,7 +48,7 @@ export function readInProcess(reading: Reading): Promise<WasRead> {
 const rawPull = 1_500
 
 /** The client's ordered consumer, each message parsed, nothing else. */
-async function readRaw({ url, realm, stream, until }: Reading): Promise<Omit<WasRead, 'peakBytes'>> {
+async function readRaw({ url, realm, stream, until }: Reading): Promise<Read> {
   const connection = await connect({ servers: url })
   const consumer = await jetstream(connection).consumers.get(stream, { filter_subjects: [subjectsOf(realm).allLanes] })
   let turns = 0
@@ -62,18 +68,22 @@ async function readRaw({ url, realm, stream, until }: Reading): Promise<Omit<Was
   return { events, turns, tookMs }
 }
 
-async function replay({ url, realm, until }: Reading): Promise<Omit<WasRead, 'peakBytes'>> {
+async function replay({ url, realm, until }: Reading): Promise<Read> {
   const coordinator = await connectCoordinator({ servers: [url], realm, name: 'bench', clock: systemClock, random: systemRandom, durability: { level: 'synced' } })
   const begin = performance.now()
-  const { events, turns } = await replayLanes((read) => coordinator.log.read(read), subjectsOf(realm), until)
+  const replayed = await replayLanes((read) => coordinator.log.read(read), subjectsOf(realm), until)
   const tookMs = performance.now() - begin
   await coordinator.close()
-  return { events, turns, tookMs }
+  return { events: replayed.events, turns: replayed.turns, tookMs, holds: replayed }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const reading = JSON.parse(process.argv[2]!) as Reading
-  const read = await (reading.how === 'raw' ? readRaw(reading) : replay(reading))
+  const { holds, ...read } = await (reading.how === 'raw' ? readRaw(reading) : replay(reading))
   // Kilobytes, as the kernel counts the most that was resident.
-  process.stdout.write(JSON.stringify({ ...read, peakBytes: process.resourceUsage().maxRSS * 1024 }))
+  const peakBytes = process.resourceUsage().maxRSS * 1024
+  setFlagsFromString('--expose-gc')
+  ;(runInNewContext('gc') as () => void)()
+  const liveBytes = process.memoryUsage().heapUsed
+  process.stdout.write(JSON.stringify({ ...read, peakBytes, liveBytes, held: holds === undefined ? 0 : 1 }))
 }

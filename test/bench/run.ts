@@ -22,7 +22,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
     rows: ['takeover-leader-p50', 'takeover-leader-p99', 'takeover-lane-p50', 'takeover-lane-p99'],
     run: () => inWorld((world) => takeoverRows(world, wants, say)),
   },
-  { rows: ['replay', 'replay-memory', 'replay-memory-twice'], run: () => inWorld((world) => replayRows(world, { groups: 1_000, jobsPerGroup: 500 })) },
+  { rows: ['replay', 'replay-memory', 'replay-memory-twice', 'replay-live-twice'], run: () => inWorld((world) => replayRows(world, { groups: 1_000, jobsPerGroup: 500 })) },
 ]
 
 for (const part of parts) {
