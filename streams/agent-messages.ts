@@ -7,6 +7,16 @@ import type { AgentRole } from '../machines/agent/agent.ts'
 /** State of a machine as XState's tools read it: a name, or an object of regions. */
 export type MachineState = string | { readonly [region: string]: MachineState }
 
+/** An agent has one of these machines for each lane that was ever mapped to it: each is a machine of its own, with its own name. */
+export function laneHolderName(lane: string): string {
+  return `lane-holder-${lane}`
+}
+
+/** Name of the definition of a machine that an agent names (`machines/registry.ts`). */
+export function definitionName(machine: string): string {
+  return machine.startsWith('lane-holder-') ? 'lane-holder' : machine
+}
+
 /** `<realm>.inspect.<agent>.<machine>`: one per transition, live only. */
 export interface TransitionMessage {
   readonly agent: string

@@ -10,7 +10,7 @@ import { startAgent as agentStarted, stopAgent as agentStopped } from '../../mac
 import { type LifeCycleEffects, lifeCycleMachine } from '../../machines/agent/life-cycle.ts'
 import type { Decision } from '../../machines/decision.ts'
 import { type RealmState, formatVersion } from '../../machines/realm/realm.ts'
-import type { AgentDescription, MachineState, StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
+import { type AgentDescription, type MachineState, type StopAnswer, type StopRequest, laneHolderName } from '../../streams/agent-messages.ts'
 import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
@@ -117,6 +117,7 @@ class AgentProcess implements RunningAgent {
     if (parts !== undefined) machines['presence'] = parts.presence.machine.state.value as MachineState
     if (parts?.election !== undefined) machines['election'] = parts.election.machine.state.value as MachineState
     if (parts?.leader !== undefined) machines['leader'] = parts.leader.machine.state.value as MachineState
+    for (const [lane, phase] of parts?.lanes.phases ?? []) machines[laneHolderName(lane)] = phase
     return {
       agent,
       instance: this.instance,

@@ -4,6 +4,7 @@
  */
 import type { AgentRole } from '../../machines/agent/agent.ts'
 import type { RealmConstants } from '../../machines/realm/realm.ts'
+import type { MachineState } from '../../streams/agent-messages.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { ExecutorRole } from '../../streams/coordination.ts'
@@ -72,6 +73,8 @@ export interface LocalListener {
 export interface LaneHosting {
   /** Lanes held now. */
   readonly held: readonly string[]
+  /** State of the machine of each lane that was ever mapped to this agent. */
+  readonly phases: readonly (readonly [lane: string, phase: MachineState])[]
   /** An exchange with the holder of the lane where that is this very process; undefined where it is not. */
   workHere(lane: string, request: WorkRequest): Promise<WorkAnswer> | undefined
   /** Grants and assignments for this very process do not travel over the bus. */

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { counted } from '../../machines/counted.ts'
 import { pause } from '../../streams/ports/clock.ts'
+import { stateText } from '../inspection/state-text.ts'
 import { systemClock } from '../platform/clock.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
@@ -63,7 +64,7 @@ export function registerAgent(program: Command): void {
             ['lanes', shown.lanes.join(', ') || '-'],
             ['queue', `${counted(shown.assigned, 'job')}, ${shown.executing} executing`],
           ])
-          for (const one of shown.machines) print(`  ${one.machine}: ${one.state}`)
+          for (const one of shown.machines) print(`  ${plain(one.machine)}: ${plain(stateText(one.state))}`)
         }),
       ),
     )

@@ -1,41 +1,21 @@
-/** `reeve machine`: what may follow what, as diagrams made of the definitions that run. */
+/** `reeve machine`: every machine of the realm, and what may follow what, as diagrams made of the definitions that run. */
 import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { registeredMachines } from '../../machines/registry.ts'
 import { exportMachine, fileExtension, type MachineFormat, machineFormats } from '../machine-export/formats.ts'
-import { graphOf } from '../machine-export/graph.ts'
 import { makeFolder, replaceTextFile, systemErrorCode } from '../platform/folders.ts'
 import { workingFolder, writeOut } from '../platform/terminal.ts'
-import { acting, json } from './command.ts'
+import { acting } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { print, printJson, printTable } from './output.ts'
+import { registerMachineList } from './machine-list.ts'
+import { registerMachineWatch } from './machine-watch.ts'
+import { print } from './output.ts'
 
 export function registerMachine(program: Command): void {
-  const machine = program.command('machine').description('the machines: what may follow what')
+  const machine = program.command('machine').description('the machines: where each stands, and what may follow what')
 
-  json(machine.command('list'))
-    .summary('list the machines')
-    .description('Lists the machines that everything runs by. No server is needed.')
-    .action(
-      acting(async (_settings, flags) => {
-        const rows = registeredMachines.map(({ name, kind, about, machine: definition }) => {
-          const graph = graphOf(definition)
-          return { name, kind, about, states: graph.states.length - 1, transitions: graph.transitions.length }
-        })
-        if (flags['json']) return printJson({ ok: true, machines: rows })
-        printTable(
-          [
-            { head: 'machine', cell: (row) => row.name },
-            { head: 'kind', cell: (row) => row.kind },
-            { head: 'states', align: 'right', cell: (row) => row.states },
-            { head: 'transitions', align: 'right', cell: (row) => row.transitions },
-            { head: 'about', cell: (row) => row.about },
-          ],
-          rows,
-          'none',
-        )
-      }),
-    )
+  registerMachineList(machine)
+  registerMachineWatch(machine)
 
   machine
     .command('export')

@@ -62,6 +62,9 @@ export function startLaneHost(context: AgentContext, presence: Presence, options
     get held() {
       return [...processes.values()].filter((process) => process.holder !== undefined).map((process) => process.lane)
     },
+    get phases() {
+      return [...processes.values()].map(({ lane, phase }) => [lane, phase] as const)
+    },
     stateOf: (lane) => processes.get(lane)?.holder?.state,
     workHere(lane: string, request: WorkRequest): Promise<WorkAnswer> | undefined {
       return processes.get(lane)?.work(request)

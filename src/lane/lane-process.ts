@@ -3,6 +3,7 @@
  */
 import { stopsWriter } from '../../machines/lane/state.ts'
 import { laneHolderMachine } from '../../machines/lane-holder/machine.ts'
+import { type MachineState, laneHolderName } from '../../streams/agent-messages.ts'
 import { type LaneMappingValue, fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
 import type { LaneAnnounced, LaneCommand, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
@@ -65,6 +66,7 @@ export class LaneProcess {
     this.#folded = unfoldedLane(options.lane, options.context.constants)
     this.#machine = hostMachine({
       machine: laneHolderMachine,
+      name: laneHolderName(options.lane),
       input: undefined,
       clock: options.context.clock,
       effects: {
@@ -80,6 +82,11 @@ export class LaneProcess {
       },
       onTransition: options.onTransition,
     })
+  }
+
+  /** Where it stands with this lane. */
+  get phase(): MachineState {
+    return this.#machine.state.value
   }
 
   get holder(): LaneHolder | undefined {

@@ -37,6 +37,8 @@ export interface HostedMachine<M extends AnyStateMachine> {
 
 export interface HostOptions<M extends AnyStateMachine, Effects> {
   readonly machine: M
+  /** Under which its transitions are reported, where a process runs several of one machine; absent: the machine's own id. */
+  readonly name?: string
   readonly input: InputFrom<M>
   readonly clock: Clock
   /** One function per named effect; a missing one is an error of types. */
@@ -46,7 +48,7 @@ export interface HostOptions<M extends AnyStateMachine, Effects> {
 
 /** Started when this returns: the effects of the initial state have run. */
 export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOptions<M, Effects>): HostedMachine<M> {
-  const { machine, clock, effects, onTransition } = options
+  const { machine, name = machine.id, clock, effects, onTransition } = options
   let stopped = false
   // Performed outside the actor: XState forbids to start or signal actors from within an action.
   const named: (() => void)[] = []
@@ -75,7 +77,7 @@ export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOpt
       const from = before ?? to
       before = to
       // What a machine takes without coming into another state is nothing to show, however often it happens.
-      if (inspected._transitions.length > 0 && !isSameState(from, to)) onTransition?.({ machine: machine.id, from, event: inspected.event.type, to, atMs: clock.nowMs() })
+      if (inspected._transitions.length > 0 && !isSameState(from, to)) onTransition?.({ machine: name, from, event: inspected.event.type, to, atMs: clock.nowMs() })
     },
   } as never)
   before = actor.getSnapshot().value as StateValue

@@ -1,4 +1,4 @@
-/** `realm`, `lane`, `agent`, `machine`: who does the work. */
+/** `realm`, `lane`, `agent`: who does the work. */
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import type { AgentState } from '../../machines/agent/agent.ts'
@@ -36,16 +36,6 @@ export function laneHandlers({ view }: ServiceContext): HandlersOf<'lane'> {
         }
       })
       return { ok: true, lanes: lanes.sort((a, b) => byCodeUnits(a.lane, b.lane)) }
-    },
-  }
-}
-
-export function machineHandlers({ view, machines }: ServiceContext): HandlersOf<'machine'> {
-  return {
-    async list({ agent: only }) {
-      const fold = await view.current()
-      const agents = [...fold.agents.values()].filter(({ agent, phase }) => (only === undefined ? phase === 'started' : agent === only))
-      return { ok: true, machines: await machines.ask(agents.map(({ agent }) => agent).sort()) }
     },
   }
 }

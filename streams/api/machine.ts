@@ -1,7 +1,19 @@
-/** `machine`: the states of the agents' machines, live. */
+/** `machine`: the states of all machines: those that agents run, live, and those that the log is folded into. */
 import { z } from 'zod'
-import { id, machineState, success } from './common.ts'
+import { after, count, id, machineState, next, pageLimit, success } from './common.ts'
 import { endpoint } from './endpoint.ts'
+
+/** Whose machines are listed one by one. */
+export const aggregateMachines = ['group', 'lane', 'trigger'] as const
+
+const aggregate = z.object({
+  machine: z.enum(aggregateMachines),
+  id: z.string(),
+  state: z.string(),
+  revision: count.describe('of the last event that was folded into it'),
+  about: z.string().describe('name of a group or a trigger, holder of a lane'),
+})
+export type AggregateShown = z.infer<typeof aggregate>
 
 export const machineApi = {
   list: endpoint({
@@ -10,6 +22,22 @@ export const machineApi = {
     request: z.strictObject({ agent: id.optional() }),
     response: success({
       machines: z.array(z.object({ agent: z.string(), machine: z.string(), state: machineState, atMs: z.int() })),
+    }),
+    errors: [],
+  }),
+  aggregates: endpoint({
+    kind: 'query',
+    summary: 'Lists the machines that the log is folded into, with their present states, by machine and id; and how many stand in each state',
+    request: z.strictObject({
+      machine: z.enum(aggregateMachines).optional().describe('only these'),
+      ended: z.boolean().default(false).describe('list also those in a final state'),
+      after,
+      limit: pageLimit,
+    }),
+    response: success({
+      machines: z.array(aggregate),
+      counts: z.array(z.object({ machine: z.string(), state: z.string(), count })).describe('of all, whatever this page lists; jobs are only counted'),
+      next,
     }),
     errors: [],
   }),

@@ -244,6 +244,16 @@ describe('agents', () => {
         expect(numbers).toEqual(numbers.map((_, index) => index + 1))
       }
     }
+    // An agent has one for each lane that was ever mapped to it.
+    const holders = heard.filter((message) => message.machine.startsWith('lane-holder-'))
+    for (const { agent, machine } of holders) {
+      const numbers = holders.filter((message) => message.agent === agent && message.machine === machine).map((message) => message.number)
+      expect(numbers).toEqual(numbers.map((_, index) => index + 1))
+    }
+    const { running } = world.members.get(holders.at(-1)!.agent)!
+    const described = Object.entries(running.describe().machines).filter(([machine]) => machine.startsWith('lane-holder-'))
+    expect(described).toEqual(described.map(([machine]) => [machine, holders.findLast((message) => message.agent === running.agent && message.machine === machine)!.to]))
+    expect(described.length).toBeGreaterThan(0)
     const election = heard.filter((message) => message.agent === world.leader()!.agent && message.machine === 'election')
     expect(election.map(({ to }) => to)).toEqual(['preparing', 'campaigning', { elected: 'declaring' }, { elected: 'leading' }])
     for (let index = 1; index < election.length; index++) expect(election[index]!.from).toEqual(election[index - 1]!.to)

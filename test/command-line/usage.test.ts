@@ -130,9 +130,9 @@ describe('without a realm', () => {
   })
 
   test('machines are listed and written', async () => {
-    const { out } = await reeve(['machine', 'list', '--json'], { folder })
-    const { machines } = JSON.parse(out)
-    expect(machines.map((machine: { name: string }) => machine.name)).toContain('group')
+    const { out } = await reeve(['machine', 'list', '--definitions', '--json'], { folder })
+    const { definitions } = JSON.parse(out)
+    expect(definitions.map((machine: { name: string }) => machine.name)).toContain('group')
     const exported = await reeve(['machine', 'export', '--to', 'diagrams', '--machine', 'lane'], { folder })
     expect(exported.out.trim().split('\n').map((path) => path.split('/').at(-1))).toEqual(['lane.mmd', 'lane.svg', 'lane.json'])
     expect(await readFile(join(folder, 'diagrams', 'lane.svg'), 'utf8')).toMatch(/^<svg /)

@@ -97,6 +97,9 @@ test('lanes, realm and agents say who does the work', async () => {
   expect(await realm.api.call('agent', 'list', {})).toMatchObject({ agents: [], next: null })
   expect(await realm.api.answer('agent', 'show', { agent: 'nobody' })).toMatchObject({ ok: false, error: { code: 'unknown-agent' } })
   expect(await realm.api.call('machine', 'list', {})).toMatchObject({ machines: [] })
+  const aggregates = await realm.api.call('machine', 'aggregates', {})
+  expect(aggregates).toMatchObject({ next: null, counts: [{ machine: 'group', state: 'running', count: 1 }, { machine: 'job', state: 'pending', count: 4 }, { machine: 'lane', state: 'held', count: 4 }] })
+  expect(aggregates.machines.map(({ machine, id, state }) => [machine, id, state])).toEqual([['group', group, 'running'], ...[...realm.lanes].sort().map((lane) => ['lane', lane, 'held'])])
   expect(group).toContain('here-')
 })
 

@@ -98,6 +98,9 @@ function overheardHere(lanes: LaneHost, options: SimAgentOptions): LaneHosting {
     get held() {
       return lanes.held
     },
+    get phases() {
+      return lanes.phases
+    },
     workHere(lane, request) {
       return lanes.workHere(lane, request)?.then((answer) => {
         hear(options, lane, request, answer)

@@ -1,0 +1,133 @@
+/** `reeve machine watch`: transitions of the agents' machines, live; in the terminal, and for Stately Inspector. */
+import { type Command, Option } from 'commander'
+import { ApiFailure } from '../../streams/api/errors.ts'
+import { requireId } from '../../streams/subjects.ts'
+import { bridgePage } from '../inspection/bridge-page.ts'
+import { StatelyActors, type StatelyEvent } from '../inspection/stately.ts'
+import { stateText } from '../inspection/state-text.ts'
+import { type HeardTransition, Transitions, isMachine } from '../inspection/transitions.ts'
+import { eventLabel } from '../machine-export/graph.ts'
+import { type BroadcastServer, startBroadcastServer } from '../platform/broadcast-server.ts'
+import { onStopSignal } from '../platform/process.ts'
+import { timeText } from '../platform/time-text.ts'
+import { acting, json, wholeNumber } from './command.ts'
+import { agentOption, machineOption } from './machine-list.ts'
+import { complain, plain, print, printJson, styled } from './output.ts'
+import { type Session, withSession } from './session.ts'
+
+/** Where the package `@statelyai/inspect` looks unless it is told otherwise. */
+const statelyPort = 8080
+const flushMs = 3_000
+
+export function registerMachineWatch(machine: Command): void {
+  json(machine.command('watch'))
+    .summary('follow the transitions of machines, live')
+    .description(
+      'Follows the transitions of the machines that agents run, live, until Ctrl-C: time, agent, machine, state before and after, signal. What was published and did not arrive is said as a gap; it is not kept anywhere.',
+    )
+    .addOption(agentOption('only machines of this agent'))
+    .addOption(machineOption('only machines of this name or definition', ['process']))
+    .addOption(
+      new Option('--stately [PORT]', `also show the machines in Stately Inspector: serves its protocol and a page with it on this port of 127.0.0.1; 0: any free one`)
+        .argParser(wholeNumber(0, 65_535))
+        .preset(String(statelyPort)),
+    )
+    .action(
+      acting(async (settings, flags) =>
+        withSession(settings, async (session) => {
+          const agent = flags['agent'] as string | undefined
+          const wanted = flags['machine'] as string | undefined
+          if (agent !== undefined) requireId('agent', agent)
+          const serviceAnswers = (agent !== undefined || flags['stately'] !== undefined) && (await agentIsThere(session, agent))
+          const stately = flags['stately'] === undefined ? undefined : await openStately(flags['stately'] as number)
+          const watching = { agent, wanted, serviceAnswers, asJson: flags['json'] === true, stately }
+          try {
+            await watch(session, watching)
+          } finally {
+            await stately?.server.close()
+          }
+        }),
+      ),
+    )
+}
+
+interface Stately {
+  readonly actors: StatelyActors
+  readonly server: BroadcastServer
+  send(events: readonly StatelyEvent[]): void
+}
+
+async function openStately(port: number): Promise<Stately> {
+  const actors = new StatelyActors()
+  const server = await startBroadcastServer({ port, page: bridgePage, welcome: () => actors.present().map((event) => JSON.stringify(event)) })
+  return {
+    actors,
+    server,
+    send(events) {
+      for (const event of events) server.send(JSON.stringify(event))
+    },
+  }
+}
+
+interface Watching {
+  readonly agent: string | undefined
+  readonly wanted: string | undefined
+  readonly serviceAnswers: boolean
+  readonly asJson: boolean
+  readonly stately: Stately | undefined
+}
+
+/** Resolves when this program is told to stop. */
+async function watch(session: Session, { agent, wanted, serviceAnswers, asJson, stately }: Watching): Promise<void> {
+  const { bus, subjects } = session
+  const transitions = new Transitions()
+  let stop = () => {}
+  const stopped = new Promise<void>((resolve) => (stop = resolve))
+  const signals = onStopSignal(() => stop())
+  const link = bus.onLink((state) => {
+    complain(state === 'connected' ? 'reeve: connected again' : 'reeve: the connection is lost: what happens until it is back is not shown')
+  })
+  const subscription = bus.subscribe(subjects.inspect(agent ?? '*', '*'), ({ data }) => {
+    const heard = transitions.heard(data)
+    if (heard === undefined || !isMachine(wanted, heard.machine)) return
+    if (asJson) printJson(heard)
+    else printTransition(heard)
+    stately?.send(stately.actors.heard(heard))
+  })
+  try {
+    await bus.flush(flushMs)
+    if (stately !== undefined) {
+      // What was heard meanwhile is later than what is asked for here.
+      const present = serviceAnswers ? (await session.ask('machine', 'list', agent === undefined ? {} : { agent })).machines : []
+      stately.send(present.filter((one) => isMachine(wanted, one.machine)).flatMap((one) => stately.actors.known(one)))
+      if (!serviceAnswers) complain('reeve: no service interface answers: a machine is shown in Stately Inspector from its next transition on')
+      const { port } = stately.server
+      complain(`reeve: Stately Inspector at http://127.0.0.1:${port}, its protocol at ws://127.0.0.1:${port}`)
+    }
+    if (!asJson) complain(styled('dim', `watching ${wanted ?? 'every machine'} of ${agent === undefined ? 'every agent' : `agent ${agent}`}; Ctrl-C ends it`))
+    await stopped
+  } finally {
+    subscription.stop()
+    link.stop()
+    signals.stop()
+  }
+}
+
+/** False where no service answers, which a watch can do without. Throws `ApiFailure` for an agent that does not exist. */
+async function agentIsThere({ ask }: Session, agent: string | undefined): Promise<boolean> {
+  try {
+    if (agent === undefined) await ask('realm', 'show', {})
+    else await ask('agent', 'show', { agent })
+    return true
+  } catch (error) {
+    if (error instanceof ApiFailure && error.code === 'unreachable') return false
+    throw error
+  }
+}
+
+function printTransition({ agent, machine, missed, atMs, from, event, to }: HeardTransition): void {
+  const time = styled('dim', timeText(atMs).slice(11, 23))
+  const who = `${styled('cyan', plain(agent))} ${styled('bold', plain(machine))}`
+  if (missed > 0) print(`${time}  ${who}  ${styled('yellow', `… ${missed} ${missed === 1 ? 'transition' : 'transitions'} before this one did not arrive`)}`)
+  print(`${time}  ${who}  ${plain(stateText(from))} → ${styled('green', plain(stateText(to)))}  ${styled('dim', plain(eventLabel(event)))}`)
+}
