@@ -1,5 +1,6 @@
 /** `reeve machine watch`: transitions of the agents' machines, live; in the terminal, and for Stately Inspector. */
 import { type Command, Option } from 'commander'
+import { counted } from '../../machines/counted.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import { requireId } from '../../streams/subjects.ts'
 import { bridgePage } from '../inspection/bridge-page.ts'
@@ -104,7 +105,7 @@ async function watch(session: Session, { agent, wanted, serviceAnswers, asJson, 
       const { port } = stately.server
       complain(`reeve: Stately Inspector at http://127.0.0.1:${port}, its protocol at ws://127.0.0.1:${port}`)
     }
-    if (!asJson) complain(styled('dim', `watching ${wanted ?? 'every machine'} of ${agent === undefined ? 'every agent' : `agent ${agent}`}; Ctrl-C ends it`))
+    complain(styled('dim', `watching ${wanted ?? 'every machine'} of ${agent === undefined ? 'every agent' : `agent ${agent}`}; Ctrl-C ends it`))
     await stopped
   } finally {
     subscription.stop()
@@ -128,6 +129,6 @@ async function agentIsThere({ ask }: Session, agent: string | undefined): Promis
 function printTransition({ agent, machine, missed, atMs, from, event, to }: HeardTransition): void {
   const time = styled('dim', timeText(atMs).slice(11, 23))
   const who = `${styled('cyan', plain(agent))} ${styled('bold', plain(machine))}`
-  if (missed > 0) print(`${time}  ${who}  ${styled('yellow', `… ${missed} ${missed === 1 ? 'transition' : 'transitions'} before this one did not arrive`)}`)
+  if (missed > 0) print(`${time}  ${who}  ${styled('yellow', `… ${counted(missed, 'transition')} before this one did not arrive`)}`)
   print(`${time}  ${who}  ${plain(stateText(from))} → ${styled('green', plain(stateText(to)))}  ${styled('dim', plain(eventLabel(event)))}`)
 }

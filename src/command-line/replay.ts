@@ -1,42 +1,79 @@
-/** `reeve replay`: the state of a group at any point of the log, from the live log or from an exported file. */
-import type { Command } from 'commander'
-import { subjectsOf } from '../../streams/subjects.ts'
+/** `reeve replay`: a group at any point of the log, step by step, and why a job was done; from the live log or from an exported file. */
+import { type Command, Option } from 'commander'
+import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import { timeText } from '../platform/time-text.ts'
 import { readLogFile, readLogFileHeader } from '../log-file/read.ts'
+import { agentFolding, recordedOfAgent } from '../replay/agent-history.ts'
 import { parseAt } from '../replay/at.ts'
-import { type ReplayedGroup, replayGroup } from '../replay/group.ts'
-import { acting, json } from './command.ts'
+import { type ReadMessages, replayGroup } from '../replay/group.ts'
+import { groupFolding } from '../replay/group-history.ts'
+import { recordedOfGroup } from '../replay/recorded.ts'
+import { whyJob } from '../replay/why.ts'
+import { acting, json, wholeNumber } from './command.ts'
+import type { Settings } from './configuration.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
 import { printState } from './group.ts'
 import { print, printJson, styled } from './output.ts'
+import { demandTerminal, printSteps, walkThrough } from './replay-step.ts'
+import { printWhy } from './replay-why.ts'
 import { openLogForReading } from './session.ts'
+import { agentShows, groupShows } from './step-panel.ts'
 
 export function registerReplay(program: Command): void {
   json(program.command('replay'))
-    .summary('rebuild the state of a group at any point')
-    .description('Rebuilds the exclusive state of a group from the log alone, at any point of it: the live log, or a file written by "reeve log export".')
-    .requiredOption('--group <ID>', 'id of the group')
-    .option('--at <POINT>', 'a position (120), a revision of the group (r7), or a time (2026-05-04T10:20:30Z); default: the end')
+    .summary('rebuild the state of a group at any point, step by step, and say why')
+    .description(
+      'Rebuilds the exclusive state of a group from the log alone, at any point of it: the live log, or a file written by "reeve log export". With --step it walks the history of a group or of an agent event by event (with --json: one line a step, with the state before and after); with --why it prints the chain of causes of one job, from the instruction to the write at the site.',
+    )
+    .option('--group <ID>', 'id of the group')
+    .addOption(new Option('--agent <ID>', 'id of the agent, with --step').conflicts(['group', 'why']))
+    .option('--at <POINT>', 'a position (120), a revision (r7), or a time (2026-05-04T10:20:30Z); default: the end; with --step where to begin (with --json: to end)')
+    .addOption(new Option('--step', 'walk through the history with keys').conflicts(['why']))
+    .addOption(new Option('--why <JOB>', 'number of a job of the group: what led to it and what became of it').argParser(wholeNumber(1, 1_000_000)).conflicts(['at']))
     .option('--from <FILE>', 'an exported file; no server is needed')
     .action(
       acting(async (settings, flags) => {
         const at = parseAt(flags['at'] as string | undefined)
-        const group = flags['group'] as string
+        const asJson = flags['json'] === true
+        const step = flags['step'] === true
+        const group = flags['group'] as string | undefined
+        const agent = flags['agent'] as string | undefined
         const file = flags['from'] as string | undefined
-        let replayed: ReplayedGroup
-        if (file !== undefined) {
-          const header = await readLogFileHeader(file)
-          replayed = await replayGroup((options) => readLogFile(file, options), subjectsOf(header.realm), group, at)
-        } else {
-          const { coordinator, subjects } = await openLogForReading(settings)
-          try {
-            replayed = await replayGroup((options) => coordinator.log.read(options), subjects, group, at, await coordinator.log.end())
-          } finally {
-            await coordinator.close()
+        if (agent !== undefined && !step) throw new CommandEnd(exitCodes.usage, '--agent needs --step: the history of an agent is walked through')
+        if (agent === undefined && group === undefined) throw new CommandEnd(exitCodes.usage, 'name a group with --group ID, or with --step an agent with --agent ID')
+        if (step) demandTerminal(asJson)
+        await withLog(settings, file, async (read, subjects, until) => {
+          if (agent !== undefined) {
+            const history = recordedOfAgent(read, subjects, agent, until)
+            return asJson ? printSteps(history, agentFolding(agent), at) : walkThrough(history, agentFolding(agent), agentShows, at)
           }
-        }
-        if (flags['json']) return printJson(replayed)
-        printState(replayed.state, replayed.position)
-        print(styled('dim', `lane turn ${replayed.number}, ${timeText(replayed.timeMs)}, replayed from ${file ?? 'the live log'}`))
+          if (step) {
+            const history = recordedOfGroup(read, subjects, group!, until)
+            return asJson ? printSteps(history, groupFolding(group!), at) : walkThrough(history, groupFolding(group!), groupShows, at)
+          }
+          if (flags['why'] !== undefined) {
+            const why = await whyJob(read, subjects, group!, flags['why'] as number, until)
+            return asJson ? printJson(why) : printWhy(why)
+          }
+          const replayed = await replayGroup(read, subjects, group!, at, until)
+          if (asJson) return printJson(replayed)
+          printState(replayed.state, replayed.position)
+          print(styled('dim', `lane turn ${replayed.number}, ${timeText(replayed.timeMs)}, replayed from ${file ?? 'the live log'}`))
+        })
       }),
     )
+}
+
+/** `until`: the end of the live log as it is now. */
+async function withLog(settings: Settings, file: string | undefined, use: (read: ReadMessages, subjects: Subjects, until: number | undefined) => Promise<void>): Promise<void> {
+  if (file !== undefined) {
+    const header = await readLogFileHeader(file)
+    return use((options) => readLogFile(file, options), subjectsOf(header.realm), undefined)
+  }
+  const { coordinator, subjects } = await openLogForReading(settings)
+  try {
+    await use((options) => coordinator.log.read(options), subjects, await coordinator.log.end())
+  } finally {
+    await coordinator.close()
+  }
 }

@@ -10,6 +10,7 @@ import type { Clock } from '../../streams/ports/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { Presence, SiteDirectory } from '../agent/context.ts'
 import type { SiteConnection, SiteResult } from '../sites/adapter.ts'
+import { callIdentity } from './call-identity.ts'
 
 /** Calls are aborted at this part of their deadline, by this process's monotonic clock (P18). */
 const callShare = 0.9
@@ -120,9 +121,7 @@ export class HeldGrant {
       const result = await connection.carryOut({
         service: spec.service,
         operation: spec.operation,
-        // One grant of an ordered group is open at a time, so the group is the scope (P22).
-        token: { scope: group, incarnation, revision: grant },
-        idempotencyKey: `${group}/${job}`,
+        ...callIdentity(group, incarnation, grant, job),
         deadlineMs: clock.nowMs() + callDeadlineMs,
         signal: call.signal,
       })

@@ -38,7 +38,8 @@ export function outFlushed(): Promise<void> {
 /** Called when nobody reads standard output any more (`reeve log tail | head`). */
 export function onOutClosed(listener: () => void): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') listener()
+    // EIO: its terminal is gone.
+    if (error.code === 'EPIPE' || error.code === 'EIO') listener()
     else throw error
   })
 }

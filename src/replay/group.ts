@@ -27,7 +27,7 @@ export interface ReplayedGroup {
 export class ReplayRefused extends Error {
   override readonly name = 'ReplayRefused'
   readonly retryable = false
-  readonly code: 'unknown-group' | 'no-such-revision' | 'unknown-type' | 'malformed'
+  readonly code: 'unknown-group' | 'unknown-agent' | 'unknown-job' | 'no-such-revision' | 'unknown-type' | 'malformed'
   constructor(code: ReplayRefused['code'], message: string) {
     super(message)
     this.code = code

@@ -61,7 +61,8 @@ const sources: { readonly [Machine in (typeof aggregateMachines)[number]]: (fold
   },
   *trigger(fold) {
     for (const { trigger, phase, revision, definition } of fold.triggers.values()) {
-      yield { id: trigger, state: phase, final: triggerTable.isFinal(phase), revision, about: definition?.name ?? '' }
+      // What can be removed is there.
+      yield { id: trigger, state: phase, final: !triggerTable.can(phase, 'TriggerRemoved'), revision, about: definition?.name ?? '' }
     }
   },
 }

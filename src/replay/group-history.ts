@@ -1,0 +1,34 @@
+/** An execution group's history: the exclusive state in short between its events. */
+import type { GroupEvent } from '../../machines/execution-group/events.ts'
+import { foldCommitInto } from '../../machines/execution-group/evolve.ts'
+import { type ExclusiveState, exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
+import { type GroupState, absentGroup } from '../../machines/execution-group/state.ts'
+import type { Folding } from './walk.ts'
+
+/** Of the exclusive state, what changes from one event to the next. */
+export type GroupShown = Pick<
+  ExclusiveState,
+  'name' | 'phase' | 'revision' | 'jobs' | 'position' | 'executed' | 'executing' | 'pending' | 'cancelled' | 'lock' | 'fault'
+> & {
+  /** Numbers of jobs that failed, replaced ones too. */
+  readonly failed: readonly number[]
+  readonly unknown: number | null
+}
+
+export function groupFolding(group: string): Folding<GroupState, GroupShown> {
+  return {
+    empty: () => absentGroup(group),
+    // One event is a commit of its own here: its revision says whether it follows.
+    fold: (state, { revision, event }) => foldCommitInto(state, revision, [event as GroupEvent]),
+    // Details of jobs are never changed, only added: they are shared.
+    copy: ({ specs, ...rest }) => ({ ...structuredClone(rest), specs: [...specs] }),
+    shown(state) {
+      const { name, phase, revision, jobs, position, executed, executing, pending, cancelled, lock, fault, failed, unknown } = exclusiveStateOf(state)
+      return {
+        ...structuredClone({ name, phase, revision, jobs, position, executed, executing, pending, cancelled, lock, fault }),
+        failed: failed.map(({ job }) => job),
+        unknown: unknown?.job ?? null,
+      }
+    },
+  }
+}
