@@ -1,4 +1,5 @@
 /** A planned change becomes an instruction (P13): from then on every service and the leader carry on the very same plan. */
+import { counted } from '../../machines/counted.ts'
 import { type InstructionEvent, type InstructionState, type InstructionTerms, absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import type { Cause } from '../../streams/envelope.ts'
@@ -96,6 +97,6 @@ export function mayStillHappen(command: string): ApiFailure {
 
 function summaryOf(plan: ChangePlan): string {
   const sites = plan.sites.filter((site) => site.jobs > 0)
-  const where = sites.length === 1 ? `site ${sites[0]!.site}` : `${sites.length} sites`
+  const where = sites.length === 1 ? `site ${sites[0]!.site}` : counted(sites.length, 'site')
   return `${plan.operation.name} ${plan.jobs.length} ${plan.jobs.length === 1 ? 'service' : 'services'} on ${where}`
 }

@@ -19,7 +19,7 @@ async function offered(line: string): Promise<readonly string[]> {
 describe('bash', () => {
   test.each([
     ['reeve gr', ['group']],
-    ['reeve group re', ['retry', 'resolve']],
+    ['reeve group re', ['resume', 'retry', 'resolve']],
     ['reeve --realm test group sh', ['show']],
     ['reeve change apply st', ['start', 'stop'].slice(0, 0)],
     ['reeve change apply --mode ', ['jobs', 'direct', 'desired']],
