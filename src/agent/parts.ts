@@ -66,7 +66,11 @@ export function assembleParts({ options, joined, subjects, newestFormat, report,
   const executing = startExecutor(context, presence, sites, within.lanes?.(lanes) ?? lanes, failpoint)
   const view = role === 'generic' ? new RealmView(coordinator.log, subjects) : undefined
   const snapshots = snapshotTimes === undefined ? {} : { snapshots: snapshotTimes }
-  const leader = view === undefined ? undefined : startLeader({ context, view, ...snapshots, onSuperseded: superseded, onStuck: stuck, onTransition: report })
+  const adapterOf = within.adapterOf === undefined ? {} : { adapterOf: within.adapterOf }
+  const leader =
+    view === undefined
+      ? undefined
+      : startLeader({ context, view, ...snapshots, ...adapterOf, onSuperseded: superseded, onStuck: stuck, onTransition: report })
   return { context, presence, lanes, executing, sites, realm, keeper, view, leader, election: undefined }
 }
 

@@ -131,7 +131,7 @@ export class GroupOpener {
 
   async #open(command: string, taken: Taken, given: readonly JobSpec[] | undefined): Promise<Opened> {
     const { view } = this.#options
-    const { lane, plan, text, name = text, window = 1, distributionFactor = 100, mode = 'jobs' } = taken
+    const { lane, plan, text, name = text, window = 1, distributionFactor = 100, mode = 'jobs', priority, trigger } = taken
     const group = groupId(lane, command)
     const known = view.state.group(group)
     // Also one that has ended: its first result stands, whether the plan is still kept or not (P15).
@@ -141,7 +141,7 @@ export class GroupOpener {
     const parts = partsOf(jobs)
     const region = regionOf(view.state, jobs)
     const send = (body: LaneCommandBody, withId: boolean) => this.#send(lane, group, command, body, withId)
-    const opened = await send({ kind: 'open', name, jobs: jobs.length, parts: parts.length, plan, window, region, distributionFactor, mode }, true)
+    const opened = await send({ kind: 'open', name, jobs: jobs.length, parts: parts.length, plan, window, region, distributionFactor, mode, ...(priority === undefined ? {} : { priority }), ...(trigger === undefined ? {} : { trigger }) }, true)
     if (opened.kind !== 'done') return opened
     for (let part = (view.state.group(group)?.partsAdded ?? 0) + 1; part <= parts.length; part++) {
       if (this.#stopped) return { kind: 'no-answer' }

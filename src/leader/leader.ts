@@ -25,6 +25,8 @@ import { type LaneClient, laneClient } from '../lane/client.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import type { RealmFold, RealmView, TurnSeen } from '../realm/view.ts'
+import type { SiteAdapter } from '../sites/adapter.ts'
+import { type LeadingTriggers, leadTriggers } from '../trigger/leading.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { riseIfAllKnow } from './format-rise.ts'
 import { GroupWatch } from './group-watch.ts'
@@ -61,6 +63,8 @@ export interface LeaderDeps {
   /** A round does not come to an end: what this agent writes is not taken. */
   readonly onStuck: () => void
   readonly onTransition?: TransitionListener
+  /** For the runs of triggers; default: those of `src/sites/registry.ts`. */
+  readonly adapterOf?: (kind: string) => SiteAdapter
 }
 
 export function startLeader(deps: LeaderDeps): Leader {
@@ -120,6 +124,7 @@ class Term {
   readonly #laneWatch: LaneWatch
   readonly #fitness: LaneFitness
   readonly #cutter: SnapshotCutter
+  readonly #triggers: LeadingTriggers
   readonly #ending = new AbortController()
   readonly #unfollow: () => void
   /** Commands under way, by what they are about. */
@@ -167,12 +172,14 @@ class Term {
     })
     this.#cutter = new SnapshotCutter(context, view, deps.snapshots)
     this.#unfollow = view.onTurn((seen) => this.#see(seen))
+    this.#triggers = leadTriggers({ context, view, epoch, ...(deps.adapterOf === undefined ? {} : { adapterOf: deps.adapterOf }) })
   }
 
   stop(): void {
     this.#ending.abort()
     this.#unfollow()
     this.#cutter.stop()
+    this.#triggers.stop()
     this.#laneWatch.stop()
     this.#agents.stop()
     this.#presence.stop()
@@ -186,7 +193,7 @@ class Term {
 
   #see(seen: TurnSeen): void {
     const calls = this.#groups?.see(seen) === true
-    const others = seen.turn.commits.some((commit) => commit.aggregate !== 'group')
+    const others = seen.turn.commits.some((commit) => commit.aggregate !== 'group' && commit.aggregate !== 'trigger')
     const leader = this.#state.realm.leader
     if (leader !== null && leader.epoch > this.#epoch) this.#deps.onSuperseded(leader.epoch)
     else if (calls || others) this.#signal({ type: 'Changed' })

@@ -34,6 +34,7 @@ import { machineHandlers } from './handle-machines.ts'
 import { agentHandlers, laneHandlers, realmHandlers } from './handle-realm.ts'
 import { serviceHandlers } from './handle-services.ts'
 import { siteHandlers } from './handle-sites.ts'
+import { triggerHandlers } from './handle-triggers.ts'
 import type { Handlers } from './handlers.ts'
 import { Machines } from './machines.ts'
 import { Projection } from './projection.ts'
@@ -182,6 +183,7 @@ function handlersOf(context: ServiceContext, sender: LaneSender): Handlers {
     service: serviceHandlers(context),
     change: changeHandlers(context),
     group: groupHandlers(context, sender),
+    trigger: triggerHandlers(context),
     command: commandHandlers(context, sender),
     agent: agentHandlers(context),
     lane: laneHandlers(context),

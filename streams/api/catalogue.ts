@@ -15,12 +15,14 @@ import { machineApi } from './machine.ts'
 import { realmApi } from './realm.ts'
 import { serviceApi } from './service.ts'
 import { siteApi } from './site.ts'
+import { triggerApi } from './trigger.ts'
 
 export const api = {
   site: siteApi,
   service: serviceApi,
   change: changeApi,
   group: groupApi,
+  trigger: triggerApi,
   command: commandApi,
   agent: agentApi,
   lane: laneApi,

@@ -16,16 +16,27 @@ export const selectorSchema = z
   .describe('which services: all conditions must hold')
 export type Selector = z.infer<typeof selectorSchema>
 
-const asked = {
+/** What is to be changed and how, whoever asks and whenever. */
+export const changeTerms = {
   selector: selectorSchema,
   operation: operationSchema,
+  includeUnchanged: z.boolean().default(false).describe('make jobs also for services that are so already'),
+  window: z.int().min(1).max(1000).default(1).describe('most jobs of one grant; more than 1 only where every job may be repeated'),
+  distributionFactor: z.int().min(1).max(100).default(100).describe('percentage of the agents that have the skill, over which the jobs are spread'),
+}
+
+/** Of the group, and in the words of who asks. */
+export const changeNames = {
+  name: text(200).min(1).optional().describe('name of the group; made of the change where absent'),
+  text: text(500).optional().describe("the instruction in the asker's words; kept in the index"),
+}
+
+const asked = {
+  ...changeTerms,
   mode: z
     .enum(['jobs', 'direct', 'desired'])
     .optional()
     .describe('direct: the service carries it out itself and answers with the result, for one target; jobs: agents do; absent: direct for one target, jobs for more'),
-  includeUnchanged: z.boolean().default(false).describe('make jobs also for services that are so already'),
-  window: z.int().min(1).max(1000).default(1).describe('most jobs of one grant; more than 1 only where every job may be repeated'),
-  distributionFactor: z.int().min(1).max(100).default(100).describe('percentage of the agents that have the skill, over which the jobs are spread'),
 }
 
 const difference = z.object({ property: z.string(), from: propertyValue, to: propertyValue })
@@ -74,8 +85,7 @@ export const changeApi = {
     summary: 'Opens an execution group with the jobs of a change; answers when all of it is durable, in mode direct with the result',
     request: z.strictObject({
       ...asked,
-      name: text(200).min(1).optional().describe('name of the group; made of the change where absent'),
-      text: text(500).optional().describe("the instruction in the asker's words; kept in the index"),
+      ...changeNames,
       plan: digest.optional().describe('digest from change.plan: refused when the plan is another one by now'),
       confirmed: z.boolean().default(false).describe('who asks has seen sites, names and count of a destructive change (I12)'),
       actor,

@@ -8,12 +8,14 @@ import type { SnapshotTimes } from '../../src/leader/snapshot-cutter.ts'
 import { laneClient } from '../../src/lane/client.ts'
 import type { MachineTransition } from '../../src/process/host.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
+import type { SiteAdapter } from '../../src/sites/adapter.ts'
 import { RealmView } from '../../src/realm/view.ts'
 import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
 import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { EventLog, ReadOptions } from '../../streams/ports/event-log.ts'
+import type { MemoryFaults } from '../../streams/memory/faults.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import { groupId, subjectsOf } from '../../streams/subjects.ts'
 import { Dice } from '../simulation/dice.ts'
@@ -40,11 +42,17 @@ export class World {
   readonly dice = new Dice('agents')
   /** Every write to the log takes so long each way, milliseconds. */
   logDelayMs = 0
+  /** Asked by the realm in memory; a spec may set them at any time. */
+  readonly faults: { -readonly [Name in keyof MemoryFaults]: MemoryFaults[Name] } = {}
   readonly realm = new MemoryRealm({
     realm: 'reeve',
     clock: this.clock,
     random: this.dice.stream('realm'),
-    faults: { append: () => ({ requestMs: this.logDelayMs, answerMs: this.logDelayMs }) },
+    faults: {
+      append: (seen) => this.faults.append?.(seen) ?? { requestMs: this.logDelayMs, answerMs: this.logDelayMs },
+      alarm: (seen) => this.faults.alarm?.(seen),
+      alarmWrite: (seen) => this.faults.alarmWrite?.(seen),
+    },
   })
   readonly subjects = subjectsOf('reeve')
   readonly lines: Line[] = []
@@ -65,7 +73,7 @@ export class World {
     })
   }
 
-  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number; readonly snapshotTimes?: SnapshotTimes } = {}): RunningAgent {
+  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number; readonly snapshotTimes?: SnapshotTimes; readonly adapterOf?: (kind: string) => SiteAdapter } = {}): RunningAgent {
     const clock = options.clock ?? this.clock
     const client = `${agent} ${++this.#connections}`
     const connected = this.realm.connect({ name: client, clock })
@@ -85,6 +93,7 @@ export class World {
       acceptWeakDurability: false,
       ...(options.snapshotTimes === undefined ? {} : { snapshotTimes: options.snapshotTimes }),
       ...(options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }),
+      ...(options.adapterOf === undefined ? {} : { within: { adapterOf: options.adapterOf } }),
       onTransition: (transition) => this.transitions.push({ ...transition, agent }),
     })
     this.members.set(agent, { running, coordinator, client })
@@ -130,7 +139,7 @@ export class World {
   }
 
   /** Adds a site to the scope of management. */
-  async addSite(site: string, address: string, fencing: 'enforced' | 'recorded' | 'none' = 'none'): Promise<void> {
+  async addSite(site: string, address: string, fencing: 'enforced' | 'recorded' | 'none' = 'none', kind = 'drill'): Promise<void> {
     const { subjects, observer } = this
     const adding = writeAggregate<SiteState, SiteEvent>(
       { log: observer.log, clock: this.clock, random: this.dice },
@@ -140,7 +149,7 @@ export class World {
         id: site,
         empty: absentSite(site),
         fold: foldSite,
-        decide: (state) => addSite(state, { kind: 'drill', address, region: 'here', fencing }),
+        decide: (state) => addSite(state, { kind, address, region: 'here', fencing }),
         actor: 'program:test',
       },
     )

@@ -1,0 +1,225 @@
+/** `trigger`: changes at nominal times. Defined here; decided by the leader. */
+import type { Decision } from '../../machines/decision.ts'
+import type { TriggerDefinition, TriggerTimes } from '../../machines/trigger/definition.ts'
+import { defineTrigger, removeTrigger, resumeTrigger, suspendTrigger } from '../../machines/trigger/decide.ts'
+import type { TriggerEvent } from '../../machines/trigger/events.ts'
+import { type TriggerRun, type TriggerState, absentTrigger, foldTrigger } from '../../machines/trigger/evolve.ts'
+import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
+import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
+import type { TriggerListed } from '../../streams/api/trigger.ts'
+import { planChange } from '../change/plan.ts'
+import { byCodeUnits, selectTargets } from '../change/selection.ts'
+import { writeAggregate } from '../realm/aggregate-writer.ts'
+import { feedWritten } from '../realm/feed.ts'
+import type { RealmFold } from '../realm/view.ts'
+import { decideDueTimes, dueAfter } from '../trigger/due.ts'
+import { BadTime, checkCron } from '../trigger/nominal-times.ts'
+import { previewOf, zoneOf } from '../trigger/preview.ts'
+import { standingOf } from '../trigger/run-standing.ts'
+import type { ServiceContext } from './context.ts'
+import type { HandlersOf } from './handlers.ts'
+import { pageOf } from './page.ts'
+
+type Define = ApiParsedRequest<'trigger', 'define'>
+type AskedChange = Define['change']
+
+/** More than a definition's change leaves due in any sensible time: who asks is told to repeat it. */
+const decisionsInARow = 100_000
+const timesShown = 5
+
+export function triggerHandlers(context: ServiceContext): HandlersOf<'trigger'> {
+  const { view, clock } = context
+
+  return {
+    async define(request) {
+      const { trigger, actor, command } = request
+      const fold = await view.current()
+      const definition = definitionOf(request)
+      timesAreGood(definition.when, clock.nowMs())
+      const planned = await plannedOnce(context, fold, request.change)
+      const other = request.missed.change === undefined ? undefined : await plannedOnce(context, fold, request.missed.change)
+      const repeats = [...planned.repeats, ...(other?.repeats ?? [])]
+      if ((planned.destructive || other?.destructive === true) && !request.confirmed) {
+        throw new ApiFailure('not-confirmed', `at each of its times trigger ${trigger} would ${repeats.length === 0 ? planned.operation.name : repeats.join('; ')}: confirm it`)
+      }
+      const written = await write(context, trigger, (state, nowMs) => defineTrigger(state, definition, nowMs), actor, command)
+      return { ok: true, trigger, next: [...previewOf(definition.when, clock.nowMs(), timesShown)], jobs: planned.jobs.length, repeats, ...written }
+    },
+
+    async remove({ trigger, actor, command }) {
+      return { ok: true, trigger, ...(await write(context, trigger, removeTrigger, actor, command)) }
+    },
+    async suspend({ trigger, actor, command }) {
+      return { ok: true, trigger, ...(await write(context, trigger, suspendTrigger, actor, command)) }
+    },
+    async resume({ trigger, actor, command }) {
+      return { ok: true, trigger, ...(await write(context, trigger, resumeTrigger, actor, command)) }
+    },
+
+    async list({ after, limit }) {
+      const fold = await view.current()
+      const defined = [...fold.triggers.values()].filter((state) => isThere(state)).sort((a, b) => byCodeUnits(a.trigger, b.trigger))
+      const rest = defined.filter((state) => after === undefined || state.trigger > after).map((state) => listed(fold, state))
+      const { items, last } = pageOf(rest, limit)
+      return { ok: true, triggers: items, next: last?.trigger ?? null }
+    },
+
+    async show({ trigger }) {
+      const fold = await view.current()
+      const state = fold.triggers.get(trigger)
+      if (state === undefined) throw unknown(trigger)
+      return {
+        ok: true,
+        ...listed(fold, state),
+        revision: state.revision,
+        fault: state.fault === null ? null : { ...state.fault },
+        definition: state.definition === null ? null : (structuredClone(state.definition) as never),
+        waiting: state.waiting.map(({ atMs }) => atMs),
+        recent: state.recent.map((decided) => ({ ...decided, reported: decided.reported.map((report) => ({ ...report })) })).reverse(),
+      }
+    },
+
+    async preview({ trigger, when, afterMs = clock.nowMs(), count }) {
+      if ((trigger === undefined) === (when === undefined)) throw new ApiFailure('malformed', 'name a trigger, or give times: one of the two')
+      const times = when === undefined ? timesOf(await view.current(), trigger!) : timesGiven(when)
+      timesAreGood(times, afterMs)
+      return { ok: true, zone: zoneOf(times), times: [...previewOf(times, afterMs, count)] }
+    },
+  }
+}
+
+function isThere(state: TriggerState): boolean {
+  return state.definition !== null
+}
+
+function timesOf(fold: RealmFold, trigger: string): TriggerTimes {
+  const when = fold.triggers.get(trigger)?.definition?.when
+  if (when === undefined) throw unknown(trigger)
+  return when
+}
+
+function timesGiven({ atMs, cron }: NonNullable<Define['when']>): TriggerTimes {
+  return { ...(atMs === undefined ? {} : { atMs }), ...(cron === undefined ? {} : { cron }) }
+}
+
+/** Throws `ApiFailure`. */
+function timesAreGood({ cron }: TriggerTimes, nowMs: number): void {
+  if (cron === undefined) return
+  try {
+    checkCron(cron, nowMs)
+  } catch (error) {
+    if (error instanceof BadTime) throw new ApiFailure('malformed', error.message)
+    throw error
+  }
+}
+
+/** What is as it is by default is left out: unset keys are absent in the log. */
+function definitionOf({ name, change, when, priority, missed, overlap, monitoring }: Define): TriggerDefinition {
+  return {
+    name,
+    change: changeOf(change),
+    when: timesGiven(when),
+    ...(priority === 0 ? {} : { priority }),
+    missed: { action: missed.action, graceMs: missed.graceMs, ...(missed.change === undefined ? {} : { change: changeOf(missed.change) }) },
+    overlap: { action: overlap.action, ...(overlap.limit === undefined ? {} : { limit: overlap.limit }) },
+    ...(monitoring === undefined
+      ? {}
+      : {
+          monitoring: {
+            ...(monitoring.timeoutMs === undefined ? {} : { timeoutMs: monitoring.timeoutMs }),
+            ...(monitoring.heartbeatMs === undefined ? {} : { heartbeatMs: monitoring.heartbeatMs }),
+            report: [...new Set(monitoring.report)],
+          },
+        }),
+  }
+}
+
+function changeOf({ includeUnchanged, window, distributionFactor, ...rest }: AskedChange): TriggerDefinition['change'] {
+  const change: Record<string, unknown> = {
+    ...rest,
+    ...(includeUnchanged ? { includeUnchanged } : {}),
+    ...(window === 1 ? {} : { window }),
+    ...(distributionFactor === 100 ? {} : { distributionFactor }),
+  }
+  return JSON.parse(JSON.stringify(change)) as TriggerDefinition['change']
+}
+
+/** What could not run now is found now, not at night. Throws `ApiFailure`. */
+async function plannedOnce(context: ServiceContext, fold: RealmFold, { selector, operation, includeUnchanged, window }: AskedChange) {
+  const targets = await selectTargets({ sites: fold.sites, read: (site) => context.sites.read(site) }, selector)
+  return planChange(targets, { operation, includeUnchanged, window, adapterOf: context.adapterOf })
+}
+
+function listed(fold: RealmFold, state: TriggerState): TriggerListed {
+  return {
+    trigger: state.trigger,
+    name: state.definition?.name ?? '',
+    phase: state.phase,
+    when: structuredClone(state.definition?.when ?? {}) as TriggerListed['when'],
+    next: dueAfter(state) ?? null,
+    running: state.running === null ? null : runShown(fold, state.running),
+    waiting: state.waiting.length,
+  }
+}
+
+function runShown(fold: RealmFold, run: TriggerRun): NonNullable<TriggerListed['running']> {
+  const { atMs, command, startedMs } = run
+  const standing = standingOf(fold, run)
+  switch (standing.kind) {
+    case 'to-plan':
+      return { atMs, command, startedMs, state: 'to-plan', group: null }
+    case 'opening':
+      return { atMs, command, startedMs, state: 'opening', group: standing.group }
+    case 'going':
+      return { atMs, command, startedMs, state: standing.blocked ? 'blocked' : 'going', group: standing.group.group }
+    case 'ended':
+      return { atMs, command, startedMs, state: standing.how, group: standing.group }
+  }
+}
+
+function unknown(trigger: string): ApiFailure {
+  return new ApiFailure('unknown-trigger', `there is no trigger ${trigger}; "reeve trigger list" shows those that are`)
+}
+
+/**
+ * What is due by the definition as it stands is decided first, up to the very time from which the change counts: no nominal time is
+ * lost to it, and none is decided twice.
+ */
+async function write(
+  context: ServiceContext,
+  trigger: string,
+  decide: (state: TriggerState, nowMs: number) => Decision<TriggerEvent>,
+  actor: string,
+  command: string | undefined,
+) {
+  const { coordinator, clock, random, subjects, view, signal, service } = context
+  const writing = { coordinator, subjects, clock, random, view, signal, actor: `service:${service}` }
+  await view.current()
+  const nowMs = clock.nowMs()
+  if (await decideDueTimes(writing, trigger, nowMs, decisionsInARow)) throw new ApiFailure('unavailable', `trigger ${trigger} has too many nominal times to decide; ask again`)
+  const written = await writeAggregate<TriggerState, TriggerEvent>(
+    { log: coordinator.log, clock, random, signal },
+    {
+      subject: subjects.aggregate('trigger', trigger),
+      aggregate: 'trigger',
+      id: trigger,
+      empty: absentTrigger(trigger),
+      fold: foldTrigger,
+      decide: (state) => decide(state, nowMs),
+      actor,
+      ...(command === undefined ? {} : { command }),
+    },
+  )
+  switch (written.kind) {
+    case 'refused':
+      throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
+    case 'stopped':
+      throw new ApiFailure('may-still-happen', `the service was stopped while it wrote; look whether trigger ${trigger} is as wanted, else ask again`)
+    case 'nothing':
+      return { position: 0, revision: written.revision }
+    case 'written':
+      await feedWritten(coordinator, subjects, written)
+      await view.reached(written.position)
+      return { position: written.position, revision: written.revision }
+  }
+}
