@@ -29,8 +29,9 @@ export function standingOf(fold: RealmFold, run: TriggerRun): RunStanding {
     return { kind: 'opening', taken, group: id, exists: false }
   }
   if (groupTable.isFinal(group.phase)) {
-    const whole = group.phase === 'completed' && group.failed.length === 0
-    return { kind: 'ended', how: whole ? 'succeeded' : 'failed', group: id, text: whole ? '' : `group ${id} is ${group.phase}` }
+    // What failed and was retried is settled by its retry; in a group that goes on after a failure, others are not.
+    const whole = group.phase === 'completed' && group.failed.every(({ job }) => group.retries.some(({ retryOf }) => retryOf === job))
+    return { kind: 'ended', how: whole ? 'succeeded' : 'failed', group: id, text: whole ? '' : `group ${id} is ${group.phase}${group.failed.length === 0 ? '' : ', not all its jobs succeeded'}` }
   }
   if (groupTable.can(group.phase, 'GroupSealed')) return { kind: 'opening', taken, group: id, exists: true }
   return { kind: 'going', group, blocked: groupTable.can(group.phase, 'GroupUnblocked') }

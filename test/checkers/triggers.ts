@@ -27,7 +27,7 @@ interface Followed {
   readonly waiting: Set<number>
 }
 
-const ends: ReadonlySet<GroupEvent['type']> = new Set(['GroupCompleted', 'GroupCancelled', 'GroupAbandoned'])
+const ends: ReadonlySet<GroupEvent['type']> = new Set(['GroupCompleted', 'GroupCancelled', 'GroupAbandoned', 'GroupCompensated'])
 
 export function checkTriggers(log: ReadLog, { endedBy }: TriggerExpectations = {}): Violation[] {
   const violations: Violation[] = []
