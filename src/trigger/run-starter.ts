@@ -4,6 +4,7 @@
  *
  * Owns: the runs in hand of this process, its connections to sites. At most `runsInHand` at once; the others wait for a later look.
  */
+import { counted } from '../../machines/counted.ts'
 import { type InstructionEvent, type InstructionState, absentInstruction, foldInstruction, refuseInstruction } from '../../machines/instruction/instruction.ts'
 import type { TriggerRun } from '../../machines/trigger/evolve.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
@@ -82,7 +83,7 @@ export class RunStarter {
     const targets = await selectTargets({ sites: view.state.sites, read: (site) => sites.read(site) }, selector)
     const plan = planChange(targets, { operation, includeUnchanged, window, adapterOf })
     if (plan.jobs.length === 0) {
-      await writeReport(writing, trigger, run, 'unchanged', `all ${plan.unchanged.length} services are so already`)
+      await writeReport(writing, trigger, run, 'unchanged', `nothing to do: ${counted(plan.unchanged.length, 'service')} so already`)
       return
     }
     const taken = await takeChange(
