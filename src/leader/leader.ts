@@ -148,7 +148,7 @@ class Term {
     }
     const changed = () => this.#signal({ type: 'Changed' })
     this.#lanes = laneClient({ bus, subjects })
-    this.#presence = new PresenceWatch({ agents: coordinator.agents, bus, clock, presenceMs: constants.presenceMs, onChange: changed })
+    this.#presence = new PresenceWatch({ agents: coordinator.agents, bus, clock, logger: context.logger, presenceMs: constants.presenceMs, onChange: changed })
     this.#agents = new AgentWatch({ bus, subjects, clock, presence: this.#presence, self: context.agent, holders: () => this.#holders(), onChange: changed })
     this.#mappings = new MappingTable(coordinator.mappings, changed)
     this.#fitness = new LaneFitness(clock)

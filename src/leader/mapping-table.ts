@@ -23,7 +23,7 @@ export class MappingTable {
     this.#watch = bucket.watch((change) => {
       if (change.kind === 'current') this.#current = true
       else if (change.kind === 'set') this.#note(change.entry.value, change.entry.revision)
-      else {
+      else if (change.kind === 'gone') {
         for (const [lane] of this.#entries) if (laneMappingKey(lane) === change.key) this.#entries.delete(lane)
       }
       onChange()

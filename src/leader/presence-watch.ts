@@ -3,18 +3,22 @@
  *
  * 1. An instance is lost only when its key is gone and this leader, connected all the while, has seen no new revision for 1.1
  *    presence times on its monotonic clock. After every reconnection, and at the start, that time begins anew.
- * 2. Who was found lost stays lost: instance ids are used once (P17).
+ * 2. Who was found lost stays lost: instance ids are used once (P17); but a bucket that was made anew tells nothing of the time
+ *    before, so every wait starts again (P18).
+ * 3. A missing bucket is made anew here: nobody is found lost by that alone.
  */
 import { lostAtMs } from '../../machines/placement/expiry.ts'
 import { type PresenceValue, fromBytes } from '../../streams/coordination.ts'
 import type { Bucket, BucketChange } from '../../streams/ports/bucket.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
+import type { Logger } from '../agent/context.ts'
 
 export interface PresenceWatchDeps {
   readonly agents: Bucket
   readonly bus: Bus
   readonly clock: Clock
+  readonly logger: Logger
   readonly presenceMs: number
   /** An instance came, went, or says something else of itself. */
   readonly onChange: () => void
@@ -34,6 +38,7 @@ export class PresenceWatch {
   #hearsSinceMs: number | undefined
   /** When somebody came or went last, monotonic. */
   #changedMs: number | undefined
+  #making = false
 
   constructor(deps: PresenceWatchDeps) {
     this.#deps = deps
@@ -90,9 +95,28 @@ export class PresenceWatch {
     return false
   }
 
+  /** What fails is tried again with the next word that it is missing. */
+  async #makeAnew(): Promise<void> {
+    if (this.#making) return
+    this.#making = true
+    try {
+      await this.#deps.agents.ensure()
+      this.#deps.logger.warn({ bucket: this.#deps.agents.name }, 'the bucket of presences was missing and was made anew; every wait starts again')
+    } catch (error) {
+      this.#deps.logger.warn({ bucket: this.#deps.agents.name, err: error }, 'the bucket of presences is missing and cannot be made anew yet')
+    } finally {
+      this.#making = false
+    }
+  }
+
   #see(change: BucketChange): void {
     const { clock, onChange } = this.#deps
     switch (change.kind) {
+      case 'missing':
+        this.#hearsSinceMs = undefined
+        this.#lostMs.clear()
+        void this.#makeAnew()
+        return onChange()
       case 'current':
         this.#hearsSinceMs = clock.monotonicMs()
         this.#changedMs ??= this.#hearsSinceMs

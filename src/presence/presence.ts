@@ -67,8 +67,10 @@ class PresenceKeeper implements OwnPresence {
   #replacedBy: string | undefined
   #kept: Kept | undefined
   #stopping = false
-  /** Of the present-instance key: own last write that was acknowledged or read. */
+  /** Of the present-instance key: own last write that was acknowledged or read; 0: it is not there. */
   #presentRevision = 0
+  /** This process has been the agent: another's value that comes later is a later process's. */
+  #wasPresent = false
   #claimed: Promise<void> = Promise.resolve()
   #left: Promise<void> | undefined
 
@@ -90,6 +92,8 @@ class PresenceKeeper implements OwnPresence {
     })
     this.#watch = context.coordinator.agents.watch((change) => {
       if (change.kind === 'set') this.#seePresent(change.entry)
+      // It has no time to live: somebody deleted it (I11), or the whole bucket was made anew (P18).
+      else if (change.kind === 'gone') this.#presentRevision = 0
     }, presentInstanceKey(context.agent))
   }
 
@@ -217,26 +221,28 @@ class PresenceKeeper implements OwnPresence {
     const { agents } = this.#context.coordinator
     const key = presentInstanceKey(this.#context.agent)
     const value = toBytes({ instance } satisfies PresentInstanceValue)
-    const isFirst = () => this.#presentRevision === 0
-    /** Somebody deleted it (I11): created again, which fails where another process was faster. */
-    let deleted = false
     while (!this.#ending.signal.aborted) {
       try {
         // The first time, whoever stands there is a former process: the later start stays.
-        const revision = isFirst() ? ((await agents.get(key))?.revision ?? 0) : deleted ? 0 : this.#presentRevision
+        const revision = this.#wasPresent ? this.#presentRevision : ((await agents.get(key))?.revision ?? 0)
         const outcome = revision === 0 ? await agents.create(key, value) : await agents.update(key, value, revision)
         if (outcome.kind === 'written') {
+          this.#wasPresent = true
           this.#presentRevision = Math.max(this.#presentRevision, outcome.revision)
           return this.#replacedBy === undefined
         }
         const entry = await agents.get(key)
-        deleted = entry === undefined
         if (entry !== undefined && this.#own.has(instanceIn(entry))) {
-          this.#presentRevision = Math.max(this.#presentRevision, entry.revision)
+          this.#wasPresent = true
+          this.#presentRevision = entry.revision
           if (instanceIn(entry) === instance) return this.#replacedBy === undefined
-        } else if (entry !== undefined && !isFirst()) {
-          this.#seePresent(entry)
-          return false
+        } else if (this.#wasPresent) {
+          // Deleted (I11): created again, which fails where another process was faster; or gone with its bucket (P18), whose revisions begin anew.
+          if (entry === undefined || entry.revision < this.#presentRevision) this.#presentRevision = 0
+          if (entry !== undefined) {
+            this.#seePresent(entry)
+            return false
+          }
         }
       } catch (error) {
         if (!(error instanceof Unavailable)) throw error
@@ -252,7 +258,7 @@ class PresenceKeeper implements OwnPresence {
       this.#presentRevision = Math.max(this.#presentRevision, entry.revision)
       return
     }
-    if (this.#presentRevision === 0 || entry.revision < this.#presentRevision || this.#replacedBy !== undefined) return
+    if (!this.#wasPresent || entry.revision < this.#presentRevision || this.#replacedBy !== undefined) return
     this.#replacedBy = instance
     this.#replaced?.(instance)
   }

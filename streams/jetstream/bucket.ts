@@ -31,13 +31,16 @@ export class JetStreamBucket implements Bucket {
   readonly #stream: string
   readonly #prefix: string
   readonly #expires: boolean
+  readonly ensure: () => Promise<void>
 
-  constructor(link: Link, name: string, expires: boolean) {
+  /** `ensure` makes the stream where it is missing. */
+  constructor(link: Link, name: string, options: { readonly expires: boolean; readonly ensure: () => Promise<void> }) {
     this.#link = link
     this.name = name
     this.#stream = `KV_${name}`
     this.#prefix = `$KV.${name}.`
-    this.#expires = expires
+    this.#expires = options.expires
+    this.ensure = options.ensure
   }
 
   async get(key: string): Promise<BucketEntry | undefined> {
@@ -178,8 +181,8 @@ export class JetStreamBucket implements Bucket {
       },
       // A refusal is a wrong stream, which the start of the program has judged.
       onRefused: () => {},
-      // A missing bucket may be made anew (P18); what is gone is told when it stands.
-      onMissing: () => {},
+      // It may be made anew (P18); what is gone is told when it stands.
+      onMissing: () => onChange({ kind: 'missing' }),
     }
     const pull = this.#pull(follow, only)
     return { stop: () => pull.stop() }

@@ -86,8 +86,12 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
   const events = eventsDefinition(subjects, incarnation)
   await ensureStream(link, events, create, replicas)
   const bucket = async (kind: BucketKind): Promise<Bucket> => {
-    await ensureStream(link, bucketDefinition(subjects, kind), create, replicas)
-    return new JetStreamBucket(link, subjects.bucketName(kind), kind === 'lease' || kind === 'agents')
+    const definition = bucketDefinition(subjects, kind)
+    await ensureStream(link, definition, create, replicas)
+    return new JetStreamBucket(link, subjects.bucketName(kind), {
+      expires: kind === 'lease' || kind === 'agents',
+      ensure: () => ensureStream(link, definition, true, replicas),
+    })
   }
   const lease = await bucket('lease')
   const agents = await bucket('agents')

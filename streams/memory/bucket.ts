@@ -15,17 +15,54 @@ interface Slot {
 
 type Stored = { readonly key: string; readonly slot: Slot }
 
+/** While the whole bucket is missing, its followers hear so this often, milliseconds. */
+const missingMs = 1_000
+
 /** What the server stores. Revisions grow over the whole bucket; an expired key leaves a marker with a revision of its own. */
 export class StoredBucket {
   readonly name: string
   readonly #clock: Clock
   readonly #slots = new Map<string, Slot>()
   readonly #watchers = new Set<(stored: Stored) => void>()
+  readonly #followers = new Set<() => void>()
   #revision = 0
+  #missing = false
+  #generation = 0
 
   constructor(name: string, clock: Clock) {
     this.name = name
     this.#clock = clock
+  }
+
+  get missing(): boolean {
+    return this.#missing
+  }
+
+  /** Another for each bucket that was made under this name. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** The whole bucket goes, with all that it held. */
+  delete(): void {
+    this.#missing = true
+    this.#generation += 1
+    for (const { expiry } of this.#slots.values()) expiry?.cancel()
+    this.#slots.clear()
+    for (const follower of [...this.#followers]) follower()
+  }
+
+  ensure(): void {
+    if (!this.#missing) return
+    this.#missing = false
+    this.#revision = 0
+    for (const follower of [...this.#followers]) follower()
+  }
+
+  /** Called when the bucket goes and when it was made anew. Returns how to stop. */
+  onExistence(follower: () => void): () => void {
+    this.#followers.add(follower)
+    return () => this.#followers.delete(follower)
   }
 
   slot(key: string): Slot | undefined {
@@ -72,11 +109,15 @@ export class MemoryBucket implements Bucket {
   }
 
   get(key: string): Promise<BucketEntry | undefined> {
-    return this.#ask(() => this.#stored.slot(key)?.entry)
+    return this.#ask(() => (this.#stored.missing ? 'missing' : this.#stored.slot(key)?.entry))
   }
 
   entries(): Promise<readonly BucketEntry[]> {
-    return this.#ask(() => this.#stored.slots().flatMap(({ slot }) => slot.entry ?? []))
+    return this.#ask(() => (this.#stored.missing ? 'missing' : this.#stored.slots().flatMap(({ slot }) => slot.entry ?? [])))
+  }
+
+  async ensure(): Promise<void> {
+    await this.#ask(() => this.#stored.ensure())
   }
 
   create(key: string, value: Uint8Array, options?: WriteOptions): Promise<WriteOutcome> {
@@ -109,19 +150,22 @@ export class MemoryBucket implements Bucket {
     const link = this.#link
     const kept = value?.slice()
     const fault = link.network.faults.bucketWrite?.({ client: link.name, bucket: this.name, write, key })
-    const answered = await exchange<WriteOutcome>(link, fault, () =>
-      allowed(this.#stored.slot(key))
-        ? { kind: 'written', revision: this.#stored.write(key, kept, options?.ttlMs) }
-        : { kind: 'conflict' },
-    )
+    const answered = await exchange<WriteOutcome>(link, fault, () => {
+      // Nobody answers for a stream that is not there.
+      if (this.#stored.missing) return { kind: 'indeterminate' }
+      return allowed(this.#stored.slot(key)) ? { kind: 'written', revision: this.#stored.write(key, kept, options?.ttlMs) } : { kind: 'conflict' }
+    })
     return answered.kind === 'answer' ? answered.value : { kind: 'indeterminate' }
   }
 
-  async #ask<T>(perform: () => T): Promise<T> {
+  async #ask<T>(perform: () => T | 'missing'): Promise<T> {
     const link = this.#link
     const { lose, ...delays } = link.network.faults.bucketRead?.({ client: link.name, bucket: this.name }) ?? {}
     const answered = await exchange(link, lose ? { ...delays, lose: 'request' } : delays, perform)
-    if (answered.kind === 'answer') return answered.value
+    if (answered.kind === 'answer') {
+      if (answered.value !== 'missing') return answered.value
+      throw new Unavailable(`bucket ${this.name} is not there`)
+    }
     throw new Unavailable(`bucket ${this.name} did not answer ${link.name}`)
   }
 
@@ -145,19 +189,38 @@ export class MemoryBucket implements Bucket {
         onChange({ kind: 'gone', key, revision: slot.revision })
       }
     }
+    let generation = this.#stored.generation
+    const tellMissing = () => {
+      if (stopped || link.reach() !== 'connected' || !this.#stored.missing) return
+      onChange({ kind: 'missing' })
+      network.later(missingMs, tellMissing)
+    }
     const readAll = () => {
+      if (this.#stored.missing) return tellMissing()
+      const isNew = generation !== this.#stored.generation
+      generation = this.#stored.generation
+      // Revisions begin anew, and what was told went with the former bucket.
+      if (isNew) upTo = 0
       for (const stored of this.#stored.slots()) {
         if (stopped) return
         tell(stored)
       }
+      for (const key of isNew ? [...told.keys()] : []) {
+        if (stopped) return
+        if (this.#stored.slot(key)?.entry !== undefined) continue
+        told.delete(key)
+        onChange({ kind: 'gone', key, revision: upTo })
+      }
       if (!stopped) onChange({ kind: 'current' })
     }
+    const later = () =>
+      network.later(0, () => {
+        if (!stopped && link.reach() === 'connected') readAll()
+      })
     const follow = () => {
       const connected = link.reach() === 'connected'
       if (connected && !wasConnected) {
-        network.later(0, () => {
-          if (!stopped && link.reach() === 'connected') readAll()
-        })
+        later()
       }
       wasConnected = connected
     }
@@ -168,6 +231,7 @@ export class MemoryBucket implements Bucket {
         if (!stopped && link.reach() === 'connected') tell(stored)
       })
     })
+    const stopExistence = this.#stored.onExistence(later)
     const stopChanges = link.onChange(() => {
       // Seen again only after the client was cut off in between.
       if (link.reach() !== 'connected') wasConnected = false
@@ -178,6 +242,7 @@ export class MemoryBucket implements Bucket {
       stop() {
         stopped = true
         stopWrites()
+        stopExistence()
         stopChanges()
       },
     }

@@ -157,6 +157,11 @@ export class MemoryRealm {
     for (const { key, slot } of this.#buckets[kind].slots()) if (slot.entry !== undefined) this.#buckets[kind].write(key, undefined)
   }
 
+  /** A person deletes the whole bucket; whoever uses its port may `ensure` it. */
+  deleteBucket(kind: BucketKind): void {
+    this.#buckets[kind].delete()
+  }
+
   /** Removes messages up to and including `upTo` of one subject, as archiving does. */
   purge(subject: string, upTo: number): void {
     this.#log.purge(subject, upTo)

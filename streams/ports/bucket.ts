@@ -30,6 +30,11 @@ export type BucketChange =
   | { readonly kind: 'gone'; readonly key: string; readonly revision: number }
   /** The present values have all been delivered; what follows is live. Also after every reconnection that re-read them. */
   | { readonly kind: 'current' }
+  /**
+   * The whole bucket is not there (P18). Told again while that lasts, at most about once a second; once it was made anew, what had
+   * been told and is gone with it, then `current`.
+   */
+  | { readonly kind: 'missing' }
 
 export interface BucketWatch {
   stop(): void
@@ -50,6 +55,8 @@ export interface Bucket {
   remove(key: string, revision?: number): Promise<WriteOutcome>
   /** All present entries. Throws `Unavailable`. */
   entries(): Promise<readonly BucketEntry[]>
+  /** Makes the bucket anew, empty and with revisions from 1, where it is missing; else does nothing. Throws `Unavailable`. */
+  ensure(): Promise<void>
   /** Present values, then changes, each in order; heals itself over reconnections. Of `key` alone where one is given. */
   watch(onChange: (change: BucketChange) => void, key?: string): BucketWatch
 }

@@ -126,3 +126,13 @@ it('goes on after the server was killed and started again', { timeout: patienceM
   await kill(first)
   await eventually(() => leader() !== first, { withinMs, what: 'a leader elected after that' })
 })
+
+it('goes on when the bucket of presences is deleted: the leader makes it anew (P18)', { timeout: patienceMs }, async () => {
+  await startThree()
+  const former = new Map(['a', 'b', 'c'].map((agent) => [agent, view.state.agents.get(agent)!.instance]))
+  await coordinator.connection.api('STREAM.DELETE.KV_reeve_agents')
+  await eventually(() => [...former].every(([agent, instance]) => view.state.agents.get(agent)!.instance !== instance && view.state.agents.get(agent)!.phase === 'started'), { withinMs, what: 'each started as a new instance' })
+  const present = (await coordinator.agents.entries()).map(({ key }) => key)
+  for (const agent of former.keys()) expect(present).toContain(`instance.${view.state.agents.get(agent)!.instance}`)
+  await eventually(() => lanesHeld((agent) => agent !== leader()) === 4, { withinMs, what: 'all lanes held by followers' })
+})

@@ -13,7 +13,7 @@ function revisionOf(outcome: WriteOutcome): number {
 }
 
 const told = (change: BucketChange): string =>
-  change.kind === 'set' ? `${change.entry.key}=${textOf(change.entry.value)}` : change.kind === 'gone' ? `${change.key} gone` : 'current'
+  change.kind === 'set' ? `${change.entry.key}=${textOf(change.entry.value)}` : change.kind === 'gone' ? `${change.key} gone` : change.kind
 
 export function testBucket(factory: RealmFactory): void {
   describe('bucket', () => {
@@ -139,6 +139,27 @@ export function testBucket(factory: RealmFactory): void {
       await eventually(() => seen.includes('b=2') && seen.includes('a gone') && seen.lastIndexOf('current') > 2, { withinMs: 15_000 })
       expect(seen.slice(0, 3)).toEqual(['a=1', 'b=1', 'current'])
       expect(seen.slice(3).filter((line) => line !== 'current').sort()).toEqual(['a gone', 'b=2'])
+      watch.stop()
+    })
+
+    test('P18: a bucket that is missing is told so; made anew it is empty, what was told is gone, and revisions begin again', async () => {
+      for (const value of ['1', '2', '3']) await bucket.put('a', bytesOf(value))
+      await bucket.put('b', bytesOf('1'))
+      const seen: string[] = []
+      const watch = bucket.watch((change) => seen.push(told(change)))
+      await eventually(() => seen.includes('current'))
+      await realm.deleteBucket('agents')
+      await eventually(() => seen.includes('missing'), { withinMs: 15_000 })
+      await expect(bucket.get('a')).rejects.toBeInstanceOf(Unavailable)
+      expect(await bucket.createOnce('c', bytesOf('1'))).toEqual({ kind: 'indeterminate' })
+      const second = await realm.connect('second')
+      await Promise.all([bucket.ensure(), second.agents.ensure()])
+      await bucket.ensure()
+      expect(await bucket.get('a')).toBeUndefined()
+      expect(await bucket.createOnce('a', bytesOf('new'))).toEqual({ kind: 'written', revision: 1 })
+      await eventually(() => seen.includes('a=new') && seen.includes('b gone') && seen.lastIndexOf('current') > seen.indexOf('missing'), { withinMs: 15_000 })
+      expect(seen.slice(0, 3)).toEqual(['a=3', 'b=1', 'current'])
+      expect((await bucket.entries()).map(({ key }) => key)).toEqual(['a'])
       watch.stop()
     })
 

@@ -2,7 +2,7 @@
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import type { NatsCoordinator } from '../../streams/jetstream/connect.ts'
-import { connectCoordinator } from '../../streams/jetstream/connect.ts'
+import { connectCoordinator, openLink } from '../../streams/jetstream/connect.ts'
 import { eventsDefinition } from '../../streams/jetstream/streams-definition.ts'
 import { ensureStream } from '../../streams/jetstream/streams-definition.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
@@ -51,6 +51,12 @@ export async function realmOnJetStream(): Promise<JetStreamRealm> {
       const { connection, log } = await connect('administrator', server.url)
       await connection.api(`STREAM.DELETE.${log.stream}`)
       await ensureStream(connection, eventsDefinition(subjects, log.incarnation + 1), true, 1)
+    },
+    async deleteBucket(kind) {
+      // Not through `connect`, which would make it anew.
+      const connection = await openLink({ servers: [server.url], name: 'administrator', clock: systemClock })
+      await connection.api(`STREAM.DELETE.KV_reeve_${kind}`)
+      await connection.close()
     },
     async purge(subject, upTo) {
       const { connection, log } = await connect('archivist', server.url)

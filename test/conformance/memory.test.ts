@@ -45,6 +45,7 @@ const realmInMemory: RealmFactory = async () => {
     stop: async () => realm.stop(),
     start: async () => realm.start(),
     raiseIncarnation: async () => void realm.raiseIncarnation(),
+    deleteBucket: async (kind) => realm.deleteBucket(kind),
     purge: async (subject, upTo) => realm.purge(subject, upTo),
     deleteAlarms: async () => realm.deleteAlarms(),
     async [Symbol.asyncDispose]() {

@@ -1,4 +1,5 @@
 /** What a conformance suite needs from an adapter: connections, and the faults that every adapter must bear. */
+import type { BucketKind } from '../../streams/subjects.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 
 export type Loss = 'request' | 'answer'
@@ -18,6 +19,8 @@ export interface ConformanceRealm extends AsyncDisposable {
   start(): Promise<void>
   /** As after a restore: the log has the next incarnation (P12). */
   raiseIncarnation(): Promise<void>
+  /** A person deletes the whole bucket while programs use it. */
+  deleteBucket(kind: BucketKind): Promise<void>
   purge(subject: string, upTo: number): Promise<void>
   deleteAlarms(): Promise<void>
 }

@@ -189,6 +189,7 @@ export class SimProcess {
       put: (key, value) => pass(bucket.put(key, value)),
       remove: (key, revision) => pass(bucket.remove(key, revision)),
       entries: () => pass(bucket.entries()),
+      ensure: () => pass(bucket.ensure()),
       watch: (onChange, key) => {
         let active = true
         const watch = bucket.watch((change) => this.enter(() => active && onChange(change)), key)
