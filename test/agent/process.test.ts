@@ -118,6 +118,22 @@ it('SIGTERM stops it gracefully with code 0; its folder remembers the realm', { 
   await eventually(() => view.state.agents.get('a')!.phase === 'stopped' && lanesHeld(() => true) === 0, { withinMs, what: 'the stop in the log' })
 })
 
+it('a second stop signal forces the exit with code 1: nothing is waited for, and no graceful end is in the log', { timeout: patienceMs }, async () => {
+  await start('a')
+  const child = children.get('a')!
+  // Without its server a graceful stop waits for seconds.
+  await server.kill()
+  child.kill('SIGTERM')
+  const exited = once(child, 'exit')
+  // One that comes within a second of the first is the same wish.
+  await eventually(() => child.exitCode !== null || !child.kill('SIGTERM'), { withinMs: 5_000, everyMs: 250, what: 'the forced end' })
+  expect(await exited).toEqual([1, null])
+  await server.start()
+  await eventually(async () => (await coordinator.log.end()) > 0, { withinMs, what: 'the server' })
+  await view.current()
+  expect(view.state.agents.get('a')!.phase).toBe('started')
+})
+
 it('goes on after the server was killed and started again', { timeout: patienceMs }, async () => {
   await startThree()
   await server.kill()
