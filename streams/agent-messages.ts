@@ -3,6 +3,7 @@
  * Not kept anywhere; documented in `docs/wire.md`, "Messages that are not kept".
  */
 import type { AgentRole } from '../machines/agent/agent.ts'
+import type { AgentConfiguration, Manifest, Signature } from '../machines/agent/configuration.ts'
 
 /** State of a machine as XState's tools read it: a name, or an object of regions. */
 export type MachineState = string | { readonly [region: string]: MachineState }
@@ -47,6 +48,12 @@ export interface AgentDescription {
   readonly lanes: readonly string[]
   readonly load: { readonly queued: number; readonly held: number }
   readonly startedMs: number
+  /** Since format 2, as what follows: what its build can do [610]. */
+  readonly manifest?: Manifest
+  /** That it goes by; null before it received one. */
+  readonly configuration?: { readonly configuration: AgentConfiguration; readonly signature: Signature } | null
+  /** Server that it is connected to; null where that is not known. */
+  readonly coordinator?: { readonly url: string; readonly region: string | null } | null
 }
 
 /** `<realm>.agent.<id>.stop` */

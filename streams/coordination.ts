@@ -1,5 +1,6 @@
 /** Keys and values of the buckets (DESIGN §3). All rebuildable (I11). */
 import type { AgentRole } from '../machines/agent/agent.ts'
+import type { AgentConfiguration, DefaultGroup, Signature } from '../machines/agent/configuration.ts'
 
 export const leaseKey = 'leader'
 
@@ -46,11 +47,36 @@ export interface LaneMappingValue {
   readonly lane: string
   readonly agent: string
   readonly epoch: number
+  /** Since format 2: of the leader that placed it. */
+  readonly build?: string
 }
 
 export function laneMappingKey(lane: string): string {
   return `lane.${lane}`
 }
+
+/** Bucket `config`, key `agent.<agent>`: the current configuration of the agent [612], as the leader pushed it [626]. */
+export interface AgentConfigurationValue {
+  readonly agent: string
+  readonly configuration: AgentConfiguration
+  readonly signature: Signature
+  readonly epoch: number
+}
+
+export function agentConfigurationKey(agent: string): string {
+  return `agent.${agent}`
+}
+
+/** Bucket `mappings`, key `collection`: what is in force, together [624, 628]. */
+export interface MappingCollectionValue {
+  readonly epoch: number
+  readonly build: string
+  readonly agents: readonly { readonly agent: string; readonly signature: Signature }[]
+  readonly groups: readonly DefaultGroup[]
+  readonly lanes: readonly { readonly lane: string; readonly agent: string }[]
+}
+
+export const mappingCollectionKey = 'collection'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })

@@ -16,14 +16,14 @@ export interface LifeCycleContext extends LifeCycleInput {
 }
 
 export type LifeCycleSignal =
-  /** The realm was read, and this process may take part in it. */
-  | { readonly type: 'Connected' }
+  /** [510]: the realm was read, and this process may take part in it, in the role that is planned for it. */
+  | { readonly type: 'Connected'; readonly role?: AgentRole }
   | { readonly type: 'Disconnected' }
   /** Generic agents: takes part in the election from now on [518, 520]. */
   | { readonly type: 'Campaigning' }
   | { readonly type: 'Elected'; readonly epoch: number }
   | { readonly type: 'NotElected' }
-  /** The configuration was received, and presence is acknowledged. */
+  /** The configuration was received, the adapters answered, and presence is acknowledged. */
   | { readonly type: 'Ready' }
   /** A trigger on its queue, or none any more. */
   | { readonly type: 'QueueWaiting' }
@@ -31,6 +31,10 @@ export type LifeCycleSignal =
   /** From the leader, or the scope of management changed [538, 540]. */
   | { readonly type: 'ConfigurationChanged' }
   | { readonly type: 'ConfigurationApplied' }
+  /** The configuration says another role: what follows from it begins anew, the configuration itself stays. */
+  | { readonly type: 'RoleChanged'; readonly role: AgentRole }
+  /** Connected to a server that is not the nearest, and a nearer one has room again. */
+  | { readonly type: 'NearerFound' }
   | { readonly type: 'Stop' }
   | { readonly type: 'Drained' }
 
@@ -38,6 +42,10 @@ export type LifeCycleEffects = {
   connect: undefined
   disposeConfiguration: undefined
   campaign: undefined
+  /** A skilled agent is never leader, and leads no longer. */
+  leaveElection: undefined
+  /** [508]: to the nearest coordinator that has room; seen as a disconnection. */
+  moveNearer: undefined
   /** Receive the configuration and ask the adapters; answered by `Ready`. */
   prepare: undefined
   /** [541]: what it can do may have changed. */
@@ -54,6 +62,8 @@ const machineSetup = setup({
     connect: () => {},
     disposeConfiguration: () => {},
     campaign: () => {},
+    leaveElection: () => {},
+    moveNearer: () => {},
     prepare: () => {},
     applyConfiguration: () => {},
     sayLeaderExecutes: () => {},
@@ -69,6 +79,23 @@ const machineSetup = setup({
 
 const queueWaiting = machineSetup.assign({ queue: 'waiting' })
 const queueEmpty = machineSetup.assign({ queue: 'empty' })
+
+const roleChanged = {
+  RoleChanged: [
+    {
+      guard: ({ context, event }: { context: LifeCycleContext; event: LifeCycleSignal }) =>
+        event.type === 'RoleChanged' && event.role === 'skilled' && context.role === 'generic',
+      target: '#agent.initial',
+      actions: [machineSetup.assign({ role: 'skilled' }), 'leaveElection'],
+    },
+    {
+      guard: ({ context, event }: { context: LifeCycleContext; event: LifeCycleSignal }) =>
+        event.type === 'RoleChanged' && event.role === 'generic' && context.role === 'skilled',
+      target: '#agent.initial',
+      actions: machineSetup.assign({ role: 'generic' }),
+    },
+  ],
+} as const
 
 /** The configuration watch [538, 540]: the same beside the scheduler and while leading. */
 const configurationWatch = {
@@ -97,7 +124,15 @@ export const lifeCycleMachine = machineSetup.createMachine({
     initial: {
       initial: 'connecting',
       states: {
-        connecting: { entry: 'connect', on: { Connected: 'connected' } },
+        connecting: {
+          entry: 'connect',
+          on: {
+            Connected: {
+              target: 'connected',
+              actions: machineSetup.assign({ role: ({ context, event }) => (event.type === 'Connected' ? (event.role ?? context.role) : context.role) }),
+            },
+          },
+        },
         connected: { always: [{ guard: 'generic', target: '#agent.election' }, { target: '#agent.process' }] },
       },
     },
@@ -110,13 +145,13 @@ export const lifeCycleMachine = machineSetup.createMachine({
     // [504]
     election: {
       entry: 'campaign',
-      on: { Elected: 'leading', NotElected: 'process' },
+      on: { Elected: 'leading', NotElected: 'process', ...roleChanged },
     },
     // [524, 526]; it executes only what nobody else could.
     leading: {
       type: 'parallel',
       entry: 'prepare',
-      on: { NotElected: 'process' },
+      on: { NotElected: 'process', ...roleChanged },
       states: {
         configuration: configurationWatch,
         jobs: {
@@ -131,7 +166,7 @@ export const lifeCycleMachine = machineSetup.createMachine({
     // [506]; the election goes on beside it.
     process: {
       initial: 'notReady',
-      on: { Elected: 'leading' },
+      on: { Elected: 'leading', ...roleChanged },
       states: {
         // [528]
         notReady: { entry: 'prepare', on: { Ready: 'watch' } },
@@ -141,6 +176,8 @@ export const lifeCycleMachine = machineSetup.createMachine({
           on: {
             QueueWaiting: { target: 'running', actions: queueWaiting },
             ConfigurationChanged: { actions: 'applyConfiguration' },
+            // Only while nothing runs: what runs would have to end first.
+            NearerFound: { actions: 'moveNearer' },
           },
         },
         // [532]

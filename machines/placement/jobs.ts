@@ -8,6 +8,8 @@ export interface JobCandidate {
   readonly agent: string
   readonly region: string
   readonly skills: readonly string[]
+  /** Takes only jobs that ask for one of its skills. */
+  readonly skilledOnly?: boolean
   readonly leads: boolean
   /** Jobs in its queue that are not settled. */
   readonly load: number
@@ -31,7 +33,7 @@ export interface GroupToPlace {
 
 export interface Placed {
   readonly assignments: readonly Assignment[]
-  /** Skills for which there is no agent: their jobs wait. */
+  /** Skills for which there is no agent: their jobs wait; `no skill` where all who are there take jobs of their skills only. */
   readonly missing: readonly string[]
 }
 
@@ -52,6 +54,7 @@ export function placeJobs(group: GroupToPlace, candidates: readonly JobCandidate
     const mapped = mappedAgents(skill, candidates)
     if (mapped.length === 0) {
       if (skill !== undefined) missing.add(skill.name)
+      else if (candidates.length > 0) missing.add('no skill')
       continue
     }
     // Rounded up, at least one (spec/agents.md): 4 mapped, 50 % → 2.
@@ -62,10 +65,14 @@ export function placeJobs(group: GroupToPlace, candidates: readonly JobCandidate
   return { assignments: assignments.sort((a, b) => a.first - b.first), missing: [...missing].sort() }
 }
 
-/** Agents that the jobs may go to: with the skill; where it only helps, those that have it if any; the leader if nobody else. */
+/**
+ * Agents that the jobs may go to: with the skill; where it only helps, those that have it if any, else all but those that take
+ * jobs of their skills only; the leader if nobody else.
+ */
 function mappedAgents(skill: JobSpec['skill'], candidates: readonly JobCandidate[]): readonly JobCandidate[] {
-  const skilled = skill === undefined ? candidates : candidates.filter((candidate) => candidate.skills.includes(skill.name))
-  const able = skilled.length === 0 && skill?.need === 'preferred' ? candidates : skilled
+  const open = candidates.filter((candidate) => candidate.skilledOnly !== true)
+  const skilled = skill === undefined ? open : candidates.filter((candidate) => candidate.skills.includes(skill.name))
+  const able = skilled.length === 0 && skill?.need === 'preferred' ? open : skilled
   const followers = able.filter((candidate) => !candidate.leads)
   return followers.length > 0 ? followers : able
 }

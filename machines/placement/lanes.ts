@@ -10,6 +10,8 @@ export interface LaneToPlace {
   readonly current?: string
   /** Agents that do not answer for it, or failed to take it: passed over while there are others. */
   readonly avoid?: ReadonlySet<string>
+  /** A leader of a newer build placed it: it stays while its agent is one of those that it may be placed at [616]. */
+  readonly placedByNewer?: boolean
 }
 
 export interface LaneCandidate {
@@ -33,9 +35,9 @@ export function placeLanes(lanes: readonly LaneToPlace[], candidates: readonly L
   const shares = fairShares(ordered, pools)
   const open: LaneToPlace[] = []
   for (const lane of ordered) {
-    const { current } = lane
-    const stays = current !== undefined && pools.get(lane)!.includes(current) && load.get(current)! < shares.get(poolKey(pools.get(lane)!))!
-    if (stays) take(lane, current)
+    const { current, placedByNewer } = lane
+    const may = current !== undefined && pools.get(lane)!.includes(current)
+    if (may && (placedByNewer === true || load.get(current)! < shares.get(poolKey(pools.get(lane)!))!)) take(lane, current)
     else open.push(lane)
   }
   for (const lane of open) {
@@ -46,7 +48,7 @@ export function placeLanes(lanes: readonly LaneToPlace[], candidates: readonly L
   // The last step of balancing: as long as one of a pool holds two more than another, one lane moves.
   for (const lane of ordered) {
     const holder = placed.get(lane.lane)
-    if (holder === undefined) continue
+    if (holder === undefined || (lane.placedByNewer === true && holder === lane.current)) continue
     const least = [...pools.get(lane)!].sort((a, b) => load.get(a)! - load.get(b)! || compare(a, b))[0]!
     if (load.get(holder)! - load.get(least)! < 2) continue
     load.set(holder, load.get(holder)! - 1)

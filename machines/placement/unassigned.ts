@@ -1,11 +1,22 @@
-/** Which jobs of a group the leader has to assign: those in nobody's queue, and those in the queue of an agent that is gone. */
+/**
+ * Which jobs of a group the leader has to assign: those in nobody's queue, those in the queue of an agent that is gone, and those
+ * in the queue of one whose configuration does not let it take them any more.
+ */
 import type { Assignment, JobSpec } from '../execution-group/events.ts'
 import { groupTable } from '../execution-group/machine.ts'
 import { type GroupState, pendingRuns } from '../execution-group/state.ts'
 import type { Stretch } from './jobs.ts'
 
+/** Of an agent that may not take every job: which it may, by the skill that a job asks for. */
+export type Restriction = (skill: JobSpec['skill']) => boolean
+
 /** In the order of numbers; jobs under an open grant are left where they are. `limit` stretches at most. */
-export function jobsToAssign(group: GroupState, isHere: (agent: string) => boolean, limit: number): readonly Stretch[] {
+export function jobsToAssign(
+  group: GroupState,
+  isHere: (agent: string) => boolean,
+  limit: number,
+  restrictionOf: (agent: string) => Restriction | undefined = () => undefined,
+): readonly Stretch[] {
   if (!groupTable.can(group.phase, 'JobsAssigned')) return []
   // The service that was asked takes it into its own queue (agents.md [340]); where that is gone, another service does.
   if (group.mode === 'direct') return []
@@ -14,7 +25,14 @@ export function jobsToAssign(group: GroupState, isHere: (agent: string) => boole
     for (let job = first; job <= last; ) {
       const { assignment, next } = around(group.assignments, job)
       const end = Math.min(last, assignment?.last ?? next - 1)
-      if ((assignment === undefined || !isHere(assignment.agent)) && !collect(stretches, group, job, end, limit)) return sorted(stretches)
+      if (assignment === undefined || !isHere(assignment.agent)) {
+        if (!collect(stretches, group, job, end, limit)) return sorted(stretches)
+      } else {
+        const may = restrictionOf(assignment.agent)
+        for (let one = job; may !== undefined && one <= end; one++) {
+          if (!may(group.specs[one - 1]?.skill) && !collect(stretches, group, one, one, limit)) return sorted(stretches)
+        }
+      }
       job = end + 1
     }
   }

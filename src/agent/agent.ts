@@ -5,25 +5,28 @@
  * 2. It ends in exactly one way: graceful (all finished or handed back, `AgentStopped` recorded), forced (calls aborted, nothing
  *    recorded), or crashed (as if the process had been killed). After that nothing of it is heard.
  */
-import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
+import type { AgentEvent, AgentRole, AgentState } from '../../machines/agent/agent.ts'
+import type { Manifest } from '../../machines/agent/configuration.ts'
 import { startAgent as agentStarted, stopAgent as agentStopped } from '../../machines/agent/decide.ts'
 import { type LifeCycleEffects, lifeCycleMachine } from '../../machines/agent/life-cycle.ts'
+import { shortDigest } from '../../machines/agent/manifest.ts'
 import type { Decision } from '../../machines/decision.ts'
-import { type RealmState, formatVersion } from '../../machines/realm/realm.ts'
+import { type RealmState, allowsFormat, formatVersion } from '../../machines/realm/realm.ts'
 import { type AgentDescription, type MachineState, type StopAnswer, type StopRequest, laneHolderName } from '../../streams/agent-messages.ts'
+import { canonicalBytes, digestOf } from '../../streams/codec.ts'
 import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { startElection } from '../election/election.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
 import { inspectOnBus } from '../process/inspect.ts'
-import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { joinRealm } from '../realm/founding.ts'
-import { adapters } from '../sites/registry.ts'
 import { answerOn } from './answers.ts'
 import { clockSkewMs } from './clock-check.ts'
 import { watchForGenericAgents } from './leaderless.ts'
-import { type Parts, abandonParts, assembleParts } from './parts.ts'
+import { manifestOf } from './manifest.ts'
+import { OwnRecord } from './own-record.ts'
+import { type LeadingDeps, type Parts, abandonParts, assembleParts, prepareToLead } from './parts.ts'
 import { type AgentEnd, type AgentOptions, CannotGoOn, type RunningAgent } from './running-agent.ts'
 
 export { type AgentEnd, type AgentOptions, type AgentWithin, CannotGoOn, type RunningAgent } from './running-agent.ts'
@@ -51,7 +54,16 @@ class AgentProcess implements RunningAgent {
   readonly #ending = new AbortController()
   readonly #link: { stop(): void }
   readonly #report: TransitionListener
+  readonly #manifest: Manifest
+  readonly #own: OwnRecord
   #parts: Parts | undefined
+  #realmId: string | undefined
+  /** Role and region as planned, else as it was started. */
+  #role: AgentRole
+  #region: string
+  #recorded: { readonly instance: string; readonly done: Promise<void> } | undefined
+  /** Grows with each preparation: an earlier one that is still under way says nothing any more. */
+  #preparations = 0
   readonly #repeated: Repeating[] = []
   #stopAnswering: () => void = () => {}
   #end: AgentEnd | undefined
@@ -64,6 +76,10 @@ class AgentProcess implements RunningAgent {
     this.#options = options
     this.agent = options.agent
     this.#subjects = subjectsOf(options.realmName)
+    this.#own = new OwnRecord({ log: coordinator.log, clock, random: options.random, signal: this.#ending.signal }, this.#subjects, this.agent)
+    this.#manifest = manifestOf(options.build, this.#newestFormat)
+    this.#role = options.role
+    this.#region = options.region
     this.#startedMs = clock.nowMs()
     this.joined = new Promise((resolve, reject) => (this.#settleJoined = { resolve, reject }))
     this.ready = new Promise((resolve, reject) => (this.#settleReady = { resolve, reject }))
@@ -85,8 +101,10 @@ class AgentProcess implements RunningAgent {
         connect: () => this.#perform(() => this.#connect()),
         disposeConfiguration: () => this.#disposeConfiguration(),
         campaign: () => this.#campaign(),
+        leaveElection: () => this.#leaveElection(),
+        moveNearer: () => coordinator.place?.moveNearer(),
         prepare: () => this.#perform(() => this.#prepare()),
-        applyConfiguration: () => this.#applyConfiguration(),
+        applyConfiguration: () => this.#perform(() => this.#applyConfiguration()),
         sayLeaderExecutes: () =>
           options.logger.warn({ agent: this.agent }, 'the leader executes jobs itself: it is the only agent that could'),
         drain: () => this.#perform(() => this.#drain()),
@@ -111,12 +129,15 @@ class AgentProcess implements RunningAgent {
   }
 
   describe(): AgentDescription {
-    const { agent, role, region, skills, build } = this.#options
+    const { agent, build, coordinator } = this.#options
     const parts = this.#parts
+    const configured = parts?.configuration.inForce
+    const { role, region, skills } = configured?.configuration ?? this.#options
+    const { place } = coordinator
     const machines: Record<string, MachineState> = { agent: this.#machine.state.value as MachineState }
     if (parts !== undefined) machines['presence'] = parts.presence.machine.state.value as MachineState
     if (parts?.election !== undefined) machines['election'] = parts.election.machine.state.value as MachineState
-    if (parts?.leader !== undefined) machines['leader'] = parts.leader.machine.state.value as MachineState
+    if (parts?.leading !== undefined) machines['leader'] = parts.leading.leader.machine.state.value as MachineState
     for (const [lane, phase] of parts?.lanes.phases ?? []) machines[laneHolderName(lane)] = phase
     return {
       agent,
@@ -125,12 +146,15 @@ class AgentProcess implements RunningAgent {
       region,
       skills,
       build,
-      adapters: adapters.map((adapter) => adapter.kind),
+      adapters: this.#manifest.adapters,
       machines,
       leading: this.leading ?? null,
       lanes: this.held,
       load: parts?.executing.load ?? { queued: 0, held: 0 },
       startedMs: this.#startedMs,
+      manifest: this.#manifest,
+      configuration: configured ?? null,
+      coordinator: place === undefined ? null : { url: place.url, region: place.region },
     }
   }
 
@@ -170,9 +194,22 @@ class AgentProcess implements RunningAgent {
 
   /** [508]: the connection itself heals by itself; what has to be done is to read the realm before anything is written. */
   async #connect(): Promise<void> {
-    const { coordinator, clock, random, region, acceptWeakDurability, constants } = this.#options
+    const state = await this.#join(this.#region)
+    if (state === undefined || this.#ending.signal.aborted) return
+    this.#realmId = state.realm
+    this.#parts ??= this.#assemble(state)
+    await this.#readPlan()
+    if (this.#ending.signal.aborted) return
+    this.#settleJoined.resolve(state)
+    if (this.#options.coordinator.bus.link === 'connected') this.#machine.send({ type: 'Connected', role: this.#role })
+    else this.#machine.send({ type: 'Disconnected' })
+  }
+
+  /** Also sees to it that the region has lanes. */
+  #join(region: string): Promise<RealmState | undefined> {
+    const { coordinator, clock, random, acceptWeakDurability, constants } = this.#options
     const expectedRealm = this.#options.expectedRealm ?? this.#realmId
-    const state = await this.#untilAvailable(() =>
+    return this.#untilAvailable(() =>
       joinRealm({ log: coordinator.log, clock, random, signal: this.#ending.signal }, this.#subjects, {
         actor: `agent:${this.agent}`,
         region,
@@ -183,38 +220,49 @@ class AgentProcess implements RunningAgent {
         ...(expectedRealm === undefined ? {} : { expectedRealm }),
       }),
     )
-    if (state === undefined || this.#ending.signal.aborted) return
-    this.#realmId = state.realm
-    this.#parts ??= this.#assemble(state)
-    this.#settleJoined.resolve(state)
-    if (coordinator.bus.link === 'connected') this.#machine.send({ type: 'Connected' })
-    else this.#machine.send({ type: 'Disconnected' })
   }
-  #realmId: string | undefined
+
+  /** What the log says is planned for this agent [608]: its role has to be known before the election. */
+  async #readPlan(): Promise<void> {
+    const { configuration } = this.#parts!
+    if (!this.#isConfigured) return
+    const state = await this.#untilAvailable(() => this.#own.read())
+    if (state === undefined) return
+    this.#role = state.planned.role ?? this.#options.role
+    configuration.require(state.planRevision)
+  }
+
+  /** Configurations are shapes of format 2: in an older realm an agent goes by how it was started. */
+  get #isConfigured(): boolean {
+    return allowsFormat(this.#parts!.realm.state, 2)
+  }
+
+  get #leadingDeps(): LeadingDeps {
+    return {
+      options: this.#options,
+      report: this.#report,
+      superseded: (epoch) => this.#parts?.election?.supersededBy(epoch),
+      stuck: () => this.#parts?.election?.declareAgain(),
+    }
+  }
 
   get #newestFormat(): number {
     return this.#options.newestFormat ?? formatVersion
   }
 
   #assemble(joined: RealmState): Parts {
-    const { agent, role, region, skills, build, coordinator, clock } = this.#options
+    const { agent, role, coordinator, clock } = this.#options
     const parts = assembleParts({
-      options: this.#options,
+      ...this.#leadingDeps,
       joined,
       subjects: this.#subjects,
       newestFormat: this.#newestFormat,
-      report: this.#report,
       fail: (error) => void this.#halt({ kind: 'failed', error }),
-      superseded: (epoch) => this.#parts?.election?.supersededBy(epoch),
-      stuck: () => this.#parts?.election?.declareAgain(),
     })
     const { presence } = parts
     presence.onReplaced((by) => void this.#halt({ kind: 'replaced', by }))
-    presence.onAcknowledged(() =>
-      this.#perform(async () => {
-        await this.#record(presence.instance, (state) => agentStarted(state, { instance: presence.instance, role, region, skills, build }))
-      }),
-    )
+    presence.onAcknowledged(() => this.#perform(() => this.#recordStart(parts)))
+    parts.configuration.onChange(() => this.#machine.send({ type: 'ConfigurationChanged' }))
     parts.sites.onChange(() => this.#machine.send({ type: 'ConfigurationChanged' }))
     parts.executing.onQueue((state) => this.#machine.send({ type: state === 'waiting' ? 'QueueWaiting' : 'QueueEmpty' }))
     this.#repeated.push(every(clock, clockCheckMs, () => this.#perform(() => this.#checkClock())))
@@ -225,6 +273,20 @@ class AgentProcess implements RunningAgent {
       stop: (request) => this.#stopAsAsked(request),
     })
     return parts
+  }
+
+  /** Once for each instance. From then on only a configuration counts that knows of this start. */
+  #recordStart(parts: Parts): Promise<void> {
+    const { instance } = parts.presence
+    if (this.#recorded?.instance !== instance) this.#recorded = { instance, done: this.#writeStart(parts, instance) }
+    return this.#recorded.done
+  }
+
+  async #writeStart({ configuration }: Parts, instance: string): Promise<void> {
+    const { role, region, skills, build } = this.#options
+    const manifest = this.#isConfigured ? { manifest: shortDigest(digestOf(canonicalBytes(this.#manifest))) } : {}
+    const state = await this.#record(instance, (before) => agentStarted(before, { instance, role, region, skills, build, ...manifest }))
+    if (state !== undefined) configuration.require(state.planRevision)
   }
 
   #stopAsAsked(request: StopRequest): StopAnswer {
@@ -238,6 +300,7 @@ class AgentProcess implements RunningAgent {
 
   /** [514]: what was received is worth nothing until it is received anew; no call starts meanwhile (`mayStartCall`). */
   #disposeConfiguration(): void {
+    this.#parts?.configuration.dispose()
     this.#options.logger.warn({ agent: this.agent }, 'disconnected from the coordinator')
   }
 
@@ -249,6 +312,7 @@ class AgentProcess implements RunningAgent {
       this.#machine.send(epoch === undefined ? { type: 'NotElected' } : { type: 'Elected', epoch })
       return
     }
+    const { leader } = (parts.leading ??= prepareToLead(parts.context, this.#leadingDeps))
     parts.election = startElection({
       context: parts.context,
       presence: parts.presence,
@@ -257,11 +321,11 @@ class AgentProcess implements RunningAgent {
       ...(this.#options.electionTimes === undefined ? {} : { times: this.#options.electionTimes }),
       listener: {
         onLead: (epoch) => {
-          parts.leader!.lead(epoch)
+          leader.lead(epoch)
           this.#machine.send({ type: 'Elected', epoch })
         },
         onStopLeading: () => {
-          parts.leader!.stopLeading()
+          leader.stopLeading()
           this.#machine.send({ type: 'NotElected' })
         },
         onFollowing: () => this.#machine.send({ type: 'NotElected' }),
@@ -269,13 +333,27 @@ class AgentProcess implements RunningAgent {
     })
   }
 
-  /** [528]: the configuration was received, presence is acknowledged, the clock was compared. */
+  #leaveElection(): void {
+    const parts = this.#parts!
+    void parts.election?.resign()
+    parts.election = undefined
+    parts.leading?.leader.stopLeading()
+  }
+
+  /** [528]: the configuration was received, the adapters answered, presence is acknowledged, the clock was compared. */
   async #prepare(): Promise<void> {
-    const { presence, sites } = this.#parts!
+    const number = ++this.#preparations
+    const parts = this.#parts!
+    const { presence, sites, configuration } = parts
     await presence.present()
+    await this.#recordStart(parts)
     await this.#untilAvailable(() => sites.current())
+    const without = sites.adaptersAnswered()
+    if (without.length > 0) this.#options.logger.debug({ agent: this.agent, kinds: without }, 'sites of kinds for which this build has no adapter')
+    if (this.#isConfigured) await this.#untilAvailable(() => configuration.receive())
     await this.#checkClock()
-    if (this.#ending.signal.aborted) return
+    if (this.#ending.signal.aborted || number !== this.#preparations) return
+    await this.#applyConfiguration()
     this.#machine.send({ type: 'Ready' })
     this.#settleReady.resolve()
   }
@@ -294,9 +372,17 @@ class AgentProcess implements RunningAgent {
     }
   }
 
-  /** [540, 541]: the directory has taken the change already, and the scheduler asks it for every job. */
-  #applyConfiguration(): void {
+  /** [540, 541]: tells the scheduler. The directory of sites has taken its change already, and the scheduler asks it for every job. */
+  async #applyConfiguration(): Promise<void> {
+    const { configuration, executing } = this.#parts!
+    const received = configuration.inForce?.configuration
+    if (received !== undefined) {
+      executing.setCapacity(received.capacity)
+      this.#role = received.role
+      if (received.region !== this.#region) await this.#join((this.#region = received.region))
+    }
     this.#machine.send({ type: 'ConfigurationApplied' })
+    this.#machine.send({ type: 'RoleChanged', role: this.#role })
   }
 
   /** [536] */
@@ -305,7 +391,7 @@ class AgentProcess implements RunningAgent {
     if (parts !== undefined) {
       parts.presence.announceStopping()
       await parts.election?.resign()
-      parts.leader?.stop()
+      parts.leading?.leader.stop()
       // A call has its deadline; beyond that it is a coordinator that does not answer, and others find what this agent held.
       const enoughMs = parts.context.constants.siteCallDeadlineMs + farewellMs
       const handBack = async () => {
@@ -331,24 +417,9 @@ class AgentProcess implements RunningAgent {
     await this.#halt({ kind: 'graceful' })
   }
 
-  async #record(instance: string, decide: (state: AgentState) => Decision<AgentEvent>): Promise<void> {
-    const { coordinator, clock, random } = this.#options
-    await this.#untilAvailable(async () => {
-      // An instance that was lost meanwhile has nothing to record any more.
-      if (instance !== this.instance) return
-      await writeAggregate<AgentState, AgentEvent>(
-        { log: coordinator.log, clock, random, signal: this.#ending.signal },
-        {
-          subject: this.#subjects.aggregate('agent', this.agent),
-          aggregate: 'agent',
-          id: this.agent,
-          empty: absentAgent(this.agent),
-          fold: foldAgent,
-          decide,
-          actor: `agent:${this.agent}`,
-        },
-      )
-    })
+  /** Undefined where there was nothing to record any more: an instance that was lost meanwhile has nothing to say. */
+  async #record(instance: string, decide: (state: AgentState) => Decision<AgentEvent>): Promise<AgentState | undefined> {
+    return this.#untilAvailable(async () => (instance === this.instance ? this.#own.write(decide) : undefined))
   }
 
   /** Whatever runs is ended without a word; idempotent. */

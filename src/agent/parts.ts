@@ -13,6 +13,7 @@ import { type OwnRealmStanding, followRealm } from '../realm/standing.ts'
 import { RealmView } from '../realm/view.ts'
 import { type OwnSiteDirectory, followSites } from '../sites/directory.ts'
 import type { AgentContext, Executing, LaneHosting } from './context.ts'
+import { OwnConfiguration } from './own-configuration.ts'
 import { type AgentOptions, CannotGoOn } from './running-agent.ts'
 
 export interface Parts {
@@ -23,11 +24,16 @@ export interface Parts {
   readonly sites: OwnSiteDirectory
   readonly realm: OwnRealmStanding
   readonly keeper: Keeper
-  /** Generic agents only. */
-  readonly view: RealmView | undefined
-  readonly leader: Leader | undefined
+  readonly configuration: OwnConfiguration
+  /** From when it may campaign on: generic agents only. */
+  leading: Leading | undefined
   /** From the first campaign on. */
   election: Election | undefined
+}
+
+export interface Leading {
+  readonly view: RealmView
+  readonly leader: Leader
 }
 
 export interface PartsDeps {
@@ -45,9 +51,11 @@ export interface PartsDeps {
   readonly stuck: () => void
 }
 
+export type LeadingDeps = Pick<PartsDeps, 'options' | 'report' | 'superseded' | 'stuck'>
+
 export function assembleParts({ options, joined, subjects, newestFormat, report, fail, superseded, stuck }: PartsDeps): Parts {
   const { constants } = joined
-  const { agent, role, region, skills, build, coordinator, clock, random, logger, snapshotTimes, within = {} } = options
+  const { agent, role, region, skills, build, coordinator, clock, random, logger, within = {} } = options
   const failpoint = within.failpoint === undefined ? {} : { failpoint: within.failpoint }
   const realm = followRealm(coordinator.log, subjects, joined, fail)
   realm.onChange(() => {
@@ -64,26 +72,31 @@ export function assembleParts({ options, joined, subjects, newestFormat, report,
   })
   const sites = followSites(coordinator.log, subjects, fail, within.adapterOf)
   const executing = startExecutor(context, presence, sites, within.lanes?.(lanes) ?? lanes, failpoint)
-  const view = role === 'generic' ? new RealmView(coordinator.log, subjects) : undefined
-  const snapshots = snapshotTimes === undefined ? {} : { snapshots: snapshotTimes }
-  const adapterOf = within.adapterOf === undefined ? {} : { adapterOf: within.adapterOf }
-  const leader =
-    view === undefined
-      ? undefined
-      : startLeader({ context, view, ...snapshots, ...adapterOf, onSuperseded: superseded, onStuck: stuck, onTransition: report })
-  return { context, presence, lanes, executing, sites, realm, keeper, view, leader, election: undefined }
+  const configuration = new OwnConfiguration(coordinator.config, agent)
+  // Begins to read the log early: an election is not to wait for that.
+  const leading = role === 'generic' ? prepareToLead(context, { options, report, superseded, stuck }) : undefined
+  return { context, presence, lanes, executing, sites, realm, keeper, configuration, leading, election: undefined }
+}
+
+export function prepareToLead(context: AgentContext, { options, report, superseded, stuck }: LeadingDeps): Leading {
+  const snapshots = options.snapshotTimes === undefined ? {} : { snapshots: options.snapshotTimes }
+  const { adapterOf: given } = options.within ?? {}
+  const adapterOf = given === undefined ? {} : { adapterOf: given }
+  const view = new RealmView(context.coordinator.log, context.subjects)
+  return { view, leader: startLeader({ context, view, ...snapshots, ...adapterOf, onSuperseded: superseded, onStuck: stuck, onTransition: report }) }
 }
 
 /** Ends all of them without a word, as a crash does; nothing where there are none yet. */
 export async function abandonParts(parts: Parts | undefined): Promise<void> {
   if (parts === undefined) return
   parts.election?.abandon()
-  parts.leader?.stop()
+  parts.leading?.leader.stop()
   parts.executing.abandon()
   parts.lanes.abandon()
   parts.presence.abandon()
   await parts.keeper.close()
-  await parts.view?.stop()
+  parts.configuration.stop()
+  await parts.leading?.view.stop()
   await parts.sites.close()
   await parts.realm.close()
 }

@@ -8,6 +8,7 @@ import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './com
 import { CommandEnd, exitCodes } from './exit.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
+import { registerAgentConfigure, printConfigurations } from './agent-configuration.ts'
 import { registerAgentProgram } from './programs.ts'
 import { type Session, withSession } from './session.ts'
 
@@ -64,10 +65,13 @@ export function registerAgent(program: Command): void {
             ['lanes', shown.lanes.join(', ') || '-'],
             ['queue', `${counted(shown.assigned, 'job')}, ${shown.executing} executing`],
           ])
+          printConfigurations(shown)
           for (const one of shown.machines) print(`  ${plain(one.machine)}: ${plain(stateText(one.state))}`)
         }),
       ),
     )
+
+  registerAgentConfigure(agent)
 
   commandOption(dryRun(json(agent.command('stop'))))
     .summary('tell one agent to stop')

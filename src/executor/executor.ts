@@ -7,6 +7,7 @@
  * 2. "Stopped" is said of a grant only when no call of it runs (P19).
  * 3. No call starts while the realm is in quarantine, as far as this process has heard, nor without an acknowledged, fresh presence of the very instance that the grant names (P18).
  */
+import { builtInDefaults } from '../../machines/agent/configuration.ts'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { AssignedMessage, GrantMessage, GrantRef, GrantsMessage, LaneAnnounced } from '../../streams/lane-protocol.ts'
 import type { Subscription } from '../../streams/ports/bus.ts'
@@ -21,7 +22,7 @@ export interface ExecutorOptions {
   readonly failpoint?: (name: ExecutorFailpoint) => Promise<void>
 }
 
-const defaultCapacityPerLane = 64
+const defaultCapacityPerLane = builtInDefaults.capacity
 /** Groups whose marks are remembered; those heard of longest ago are forgotten first, long after their last grant. */
 const markLimit = 100_000
 
@@ -56,6 +57,7 @@ class RunningExecutor implements Executing {
   readonly #subscriptions: Subscription[]
   readonly #queueListeners = new Set<(state: 'empty' | 'waiting') => void>()
   #queueState: 'empty' | 'waiting' = 'empty'
+  #capacityPerLane: number
   #draining = false
   #over = false
   readonly #settledListeners = new Set<() => void>()
@@ -66,6 +68,7 @@ class RunningExecutor implements Executing {
     this.#sites = sites
     this.#lanes = lanes
     this.#options = options
+    this.#capacityPerLane = options.capacityPerLane ?? defaultCapacityPerLane
     const { bus, mappings } = context.coordinator
     const { subjects, agent } = context
     lanes.listenHere({ grants: (message) => this.#onGrants(message.lane, message), assigned: (message) => this.#onAssigned(message) })
@@ -109,6 +112,12 @@ class RunningExecutor implements Executing {
     this.abandon()
   }
 
+  setCapacity(perLane: number): void {
+    if (perLane === this.#capacityPerLane) return
+    this.#capacityPerLane = perLane
+    for (const link of this.#links.values()) link.nudge()
+  }
+
   abandon(): void {
     this.#over = true
     for (const subscription of this.#subscriptions) subscription.stop()
@@ -129,7 +138,7 @@ class RunningExecutor implements Executing {
         incarnation: coordinator.log.incarnation,
         workHere: (name, request) => this.#lanes.workHere(name, request),
         instance: () => this.#presence.instance,
-        capacity: () => (this.#draining || this.#quarantined || !this.#presence.acknowledged ? 0 : (this.#options.capacityPerLane ?? defaultCapacityPerLane)),
+        capacity: () => (this.#draining || this.#quarantined || !this.#presence.acknowledged ? 0 : this.#capacityPerLane),
         held: () => this.#heldOf(lane),
         onGrants: (message) => this.#onGrants(lane, message),
         onSettled: () => this.#settled(),

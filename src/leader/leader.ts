@@ -1,5 +1,6 @@
 /**
- * The leader procedure [524, 526; FIG. 6]: lanes to agents, jobs to agents, grants of lost agents closed, lost agents recorded.
+ * The leader procedure [524, 526; FIG. 6]: configurations to agents, lanes to agents, jobs to agents, grants of lost agents
+ * closed, lost agents recorded.
  *
  * 1. Everything it does is a conditional write or a command that a lane judges by revision, token and epoch: two leaders at
  *    once lose time, never order (I7, P27).
@@ -12,10 +13,12 @@ import { loseAgent } from '../../machines/agent/decide.ts'
 import type { Assignment } from '../../machines/execution-group/events.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { expiresAtMs } from '../../machines/placement/expiry.ts'
-import { type JobCandidate, placeJobs } from '../../machines/placement/jobs.ts'
+import { compareBuilds } from '../../machines/agent/configuration.ts'
+import { placeJobs } from '../../machines/placement/jobs.ts'
 import { placeLanes } from '../../machines/placement/lanes.ts'
 import { riseTo } from '../../machines/realm/rise.ts'
 import { jobsToAssign } from '../../machines/placement/unassigned.ts'
+import { allowsFormat } from '../../machines/realm/realm.ts'
 import type { LaneCommandAnswer, LaneCommandBody } from '../../streams/lane-protocol.ts'
 import type { Timer } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
@@ -29,6 +32,7 @@ import type { SiteAdapter } from '../sites/adapter.ts'
 import { type LeadingTriggers, leadTriggers } from '../trigger/leading.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { riseIfAllKnow } from './format-rise.ts'
+import { Configurations, type Configured, type PushedConfiguration, restrictionOf } from './configurations.ts'
 import { GroupWatch } from './group-watch.ts'
 import { LaneWatch } from './lane-watch.ts'
 import { LaneFitness } from './lane-fitness.ts'
@@ -102,6 +106,9 @@ export function startLeader(deps: LeaderDeps): Leader {
 }
 
 interface Plan {
+  configurations: readonly PushedConfiguration[]
+  /** That can be given something, as configured once this plan is pushed. */
+  agents: readonly Configured[]
   mappings: { readonly lane: string; readonly agent: string }[]
   lost: { readonly agent: string; readonly instance: string }[]
   expiries: { readonly group: GroupState; readonly grant: number }[]
@@ -121,6 +128,7 @@ class Term {
   readonly #presence: PresenceWatch
   readonly #agents: AgentWatch
   readonly #mappings: MappingTable
+  readonly #configurations: Configurations
   readonly #laneWatch: LaneWatch
   readonly #fitness: LaneFitness
   readonly #cutter: SnapshotCutter
@@ -133,6 +141,7 @@ class Term {
   #ableBefore = ''
   #lookedAtAllMs = -Infinity
   #missingBefore = ''
+  #saidUnheld = false
   #due: Timer | undefined
   #plan: Plan = emptyPlan()
 
@@ -151,6 +160,7 @@ class Term {
     this.#presence = new PresenceWatch({ agents: coordinator.agents, bus, clock, logger: context.logger, presenceMs: constants.presenceMs, onChange: changed })
     this.#agents = new AgentWatch({ bus, subjects, clock, presence: this.#presence, self: context.agent, holders: () => this.#holders(), onChange: changed })
     this.#mappings = new MappingTable(coordinator.mappings, changed)
+    this.#configurations = new Configurations({ context, epoch, signal: this.#ending.signal, onChange: changed })
     this.#fitness = new LaneFitness(clock)
     this.#laneWatch = new LaneWatch({
       bus,
@@ -182,6 +192,7 @@ class Term {
     this.#triggers.stop()
     this.#laneWatch.stop()
     this.#agents.stop()
+    this.#configurations.stop()
     this.#presence.stop()
     this.#mappings.stop()
     this.#due?.cancel()
@@ -238,10 +249,12 @@ class Term {
     this.#step({ type: 'Collected' }, async () => {
       // What was in the log when this round began is known, its own election included.
       const state = await this.#deps.view.current()
-      if (!this.#presence.current || !this.#mappings.current) throw new Unavailable('presence and mappings are not known yet')
+      if (!this.#presence.current || !this.#mappings.current || !this.#configurations.current) {
+        throw new Unavailable('presence, mappings and configurations are not known yet')
+      }
       this.#groups ??= new GroupWatch(state)
       this.#groups.settle()
-      const able = this.#agents.able().map((value) => value.agent).join(' ')
+      const able = this.#configurations.looksOf(this.#agents.able())
       const nowMs = this.#context.clock.monotonicMs()
       if (able !== this.#ableBefore || nowMs - this.#lookedAtAllMs >= lookAtAllMs) {
         this.#groups.lookAtAll()
@@ -257,12 +270,18 @@ class Term {
     const lanes = this.#state.realm.lanes.map(({ lane, region }) => {
       const current = this.#mappings.agentOf(lane)
       const avoid = this.#fitness.unfitFor(lane, current, this.#state.lanes.get(lane)?.holder?.agent, able)
-      return { lane, region, avoid, ...(current === undefined ? {} : { current }) }
+      const placedByNewer = compareBuilds(this.#mappings.placedByBuild(lane) ?? '', this.#context.build) > 0
+      return { lane, region, avoid, placedByNewer, ...(current === undefined ? {} : { current }) }
     })
-    const candidates = able.map(({ agent, region }) => ({ agent, region, leads: agent === this.#context.agent }))
-    for (const [lane, agent] of placeLanes(lanes, candidates)) {
+    plan.configurations = this.#configurations.compare(this.#state, able)
+    plan.agents = this.#configurations.inForce(this.#state, able, plan.configurations)
+    const holders = plan.agents.filter(({ configuration }) => configuration.holdsLanes)
+    const candidates = holders.map(({ agent, configuration: { region } }) => ({ agent, region, leads: agent === this.#context.agent }))
+    const placed = placeLanes(lanes, candidates)
+    for (const [lane, agent] of placed) {
       if (this.#mappings.agentOf(lane) !== agent) plan.mappings.push({ lane, agent })
     }
+    this.#sayUnheld(able.length > 0 && placed.size < lanes.length)
     for (const agent of this.#state.agents.values()) {
       if (this.#presence.lostSinceMs(agent.instance) === undefined) continue
       if (loseAgent(agent, agent.instance).kind === 'events') plan.lost.push({ agent: agent.agent, instance: agent.instance })
@@ -280,25 +299,27 @@ class Term {
     plan.toAssign = this.#groups!.toAssign().filter((group) => !this.#underWay.has(group.group))
     plan.rise = riseTo(this.#state.realm, this.#presence.present(), this.#inDoubt()) !== undefined
     this.#plan = plan
-    this.#signal({ type: 'Compared', differs: plan.rise || plan.mappings.length + plan.lost.length + plan.expiries.length + plan.toAssign.length > 0 })
+    const changes = plan.configurations.length + plan.mappings.length + plan.lost.length + plan.expiries.length + plan.toAssign.length
+    this.#signal({ type: 'Compared', differs: plan.rise || changes > 0 || this.#configurations.differs(this.#collection()) })
   }
 
   place(): void {
     const groups = this.#groups!
-    const able = this.#agents.able()
-    const here = new Set(able.map((value) => value.agent))
+    const { agents } = this.#plan
+    const here = new Map(agents.map((configured) => [configured.agent, restrictionOf(configured)]))
     const added = new Map<string, number>()
     const missing = new Set<string>()
     for (const group of this.#plan.toAssign) {
-      const stretches = jobsToAssign(group, (agent) => here.has(agent), stretchLimit)
+      const stretches = jobsToAssign(group, (agent) => here.has(agent), stretchLimit, (agent) => here.get(agent))
       if (stretches.length === 0) {
         groups.assigned(group.group)
         continue
       }
-      const candidates: JobCandidate[] = able.map(({ agent, region, skills }) => ({
+      const candidates = agents.map(({ agent, configuration: { region, skills, skilledOnly } }) => ({
         agent,
         region,
         skills,
+        skilledOnly,
         leads: agent === this.#context.agent,
         load: groups.load(agent) + (added.get(agent) ?? 0),
       }))
@@ -314,11 +335,12 @@ class Term {
   }
 
   push(): void {
-    const { mappings, lost, expiries, assignments, rise } = this.#plan
+    const { configurations, mappings, lost, expiries, assignments, rise } = this.#plan
     this.#step({ type: 'Pushed' }, async () => {
       // All at once: a dead agent's lanes wait for this.
       const superseded = await Promise.all(mappings.map(({ lane, agent }) => this.#map(lane, agent)))
       if (superseded.includes(true)) return
+      await this.#configurations.push(configurations)
       for (const { group, grant } of expiries) this.#command(group, { kind: 'expire', grant }, `${group.group} ${grant}`)
       for (const { group, assignments: given, complete } of assignments) {
         this.#command(group, { kind: 'assign', assignments: given, ifRevision: group.revision }, group.group, () => {
@@ -327,12 +349,23 @@ class Term {
       }
       for (const { agent, instance } of lost) await this.#recordLost(agent, instance)
       if (rise) await riseIfAllKnow(this.#context, this.#epoch, this.#ending.signal)
+      await this.#configurations.keep(this.#collection())
     })
+  }
+
+  /** [624] */
+  #collection() {
+    const lanes = []
+    for (const { lane } of this.#state.realm.lanes) {
+      const agent = this.#mappings.agentOf(lane)
+      if (agent !== undefined) lanes.push({ lane, agent })
+    }
+    return this.#configurations.collect(this.#state, lanes)
   }
 
   /** True when the mapping shows a later leader. */
   async #map(lane: string, agent: string): Promise<boolean> {
-    const written = await this.#mappings.write(lane, agent, this.#epoch)
+    const written = await this.#mappings.write(lane, agent, this.#epoch, allowsFormat(this.#state.realm, 2) ? this.#context.build : undefined)
     if (written.kind === 'superseded') this.#deps.onSuperseded(written.epoch)
     else if (written.kind === 'written') this.#fitness.mapped(lane, agent)
     this.#context.logger.debug({ lane, agent, epoch: this.#epoch, written: written.kind }, 'lane mapped')
@@ -401,6 +434,13 @@ class Term {
     this.#due = Number.isFinite(delayMs) ? this.#context.clock.after(Math.max(1, delayMs), () => this.#signal({ type: 'Changed' })) : undefined
   }
 
+  #sayUnheld(unheld: boolean): void {
+    if (unheld && !this.#saidUnheld) {
+      this.#context.logger.warn({}, 'lanes have no holder: no agent that is here may hold lanes; allow one with "reeve agent configure"')
+    }
+    this.#saidUnheld = unheld
+  }
+
   #sayMissing(missing: string): void {
     if (missing !== '' && missing !== this.#missingBefore) {
       this.#context.logger.warn({ skills: missing }, 'jobs wait: no agent that is here has the skill they require')
@@ -410,6 +450,6 @@ class Term {
 }
 
 function emptyPlan(): Plan {
-  return { mappings: [], lost: [], expiries: [], toAssign: [], assignments: [], rise: false }
+  return { configurations: [], agents: [], mappings: [], lost: [], expiries: [], toAssign: [], assignments: [], rise: false }
 }
 

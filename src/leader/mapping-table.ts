@@ -12,6 +12,8 @@ export type MappingWritten =
   | { readonly kind: 'unsettled' }
   | { readonly kind: 'superseded'; readonly epoch: number }
 
+const laneKeys = laneMappingKey('')
+
 export class MappingTable {
   readonly #bucket: Bucket
   readonly #entries = new Map<string, { readonly value: LaneMappingValue; readonly revision: number }>()
@@ -22,8 +24,9 @@ export class MappingTable {
     this.#bucket = bucket
     this.#watch = bucket.watch((change) => {
       if (change.kind === 'current') this.#current = true
-      else if (change.kind === 'set') this.#note(change.entry.value, change.entry.revision)
-      else if (change.kind === 'gone') {
+      else if (change.kind === 'set') {
+        if (change.entry.key.startsWith(laneKeys)) this.#note(change.entry.value, change.entry.revision)
+      } else if (change.kind === 'gone') {
         for (const [lane] of this.#entries) if (laneMappingKey(lane) === change.key) this.#entries.delete(lane)
       }
       onChange()
@@ -38,15 +41,20 @@ export class MappingTable {
     return this.#entries.get(lane)?.value.agent
   }
 
+  /** Of the leader that placed the lane; undefined where it did not say. */
+  placedByBuild(lane: string): string | undefined {
+    return this.#entries.get(lane)?.value.build
+  }
+
   stop(): void {
     this.#watch.stop()
   }
 
   /** Throws `Unavailable`. */
-  async write(lane: string, agent: string, epoch: number): Promise<MappingWritten> {
+  async write(lane: string, agent: string, epoch: number, build?: string): Promise<MappingWritten> {
     const known = this.#entries.get(lane)
     if (known !== undefined && known.value.epoch > epoch) return { kind: 'superseded', epoch: known.value.epoch }
-    const value: LaneMappingValue = { lane, agent, epoch }
+    const value: LaneMappingValue = { lane, agent, epoch, ...(build === undefined ? {} : { build }) }
     const bytes = toBytes(value)
     const key = laneMappingKey(lane)
     const outcome = known === undefined ? await this.#bucket.create(key, bytes) : await this.#bucket.update(key, bytes, known.revision)

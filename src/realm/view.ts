@@ -7,6 +7,7 @@
  * 3. A turn that cannot be read ends the view with `broken`; it never skips one.
  */
 import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
+import { type ManifestEvent, type ManifestState, absentManifest, foldManifest, shortOfManifestId } from '../../machines/agent/manifest.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import {
   type InstructionEvent,
@@ -36,6 +37,8 @@ export class RealmFold {
   readonly lanes = new Map<string, LaneState>()
   readonly sites = new Map<string, SiteState>()
   readonly agents = new Map<string, AgentState>()
+  /** By short digest. */
+  readonly manifests = new Map<string, ManifestState>()
   readonly instructions = new Map<string, InstructionState>()
   readonly triggers = new Map<string, TriggerState>()
   /** Number and digest-relevant position of the last turn by subject: what the next append on it builds on. */
@@ -85,7 +88,11 @@ export class RealmFold {
           case 'trigger':
             foldTrigger(present(this.triggers, at.id, absentTrigger), event as TriggerEvent, seen.turn.timeMs)
             break
-          case 'config':
+          case 'config': {
+            const short = shortOfManifestId(at.id)
+            if (short !== undefined) foldManifest(present(this.manifests, short, () => absentManifest(at.id)), event as ManifestEvent)
+            break
+          }
           case 'action':
             // Written by later formats only; a reader of this one has nothing to keep of them.
             break

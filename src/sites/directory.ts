@@ -16,6 +16,8 @@ import { UnknownSiteKind, adapterOf } from './registry.ts'
 export interface OwnSiteDirectory extends SiteDirectory {
   /** Everything that was in the log when this was called is known when it resolves. Throws `Unavailable`. */
   current(): Promise<void>
+  /** Has each managed site opened by its adapter; kinds for which this build has none, sorted. Opening does no I/O. */
+  adaptersAnswered(): readonly string[]
   /** The scope of management changed. */
   onChange(listener: () => void): void
   /** Ends following and closes every connection. Idempotent. */
@@ -61,21 +63,28 @@ export function followSites(log: EventLog, subjects: Subjects, onBroken: (error:
     if (!ending.signal.aborted) onBroken(error as Error)
   })
 
+  const connectionTo = (site: string): SiteConnection | undefined => {
+    const state = sites.get(site)
+    if (state === undefined || !state.managed) return undefined
+    const known = open.get(site)
+    if (known !== undefined) return known.connection
+    try {
+      const { kind, address, region } = state
+      const connection = adapterFor(kind).connect({ site, kind, address, region })
+      open.set(site, { connection, revision: state.revision })
+      return connection
+    } catch (error) {
+      if (error instanceof UnknownSiteKind) return undefined
+      throw error
+    }
+  }
+
   return {
-    connection(site) {
-      const state = sites.get(site)
-      if (state === undefined || !state.managed) return undefined
-      const known = open.get(site)
-      if (known !== undefined) return known.connection
-      try {
-        const { kind, address, region } = state
-        const connection = adapterFor(kind).connect({ site, kind, address, region })
-        open.set(site, { connection, revision: state.revision })
-        return connection
-      } catch (error) {
-        if (error instanceof UnknownSiteKind) return undefined
-        throw error
-      }
+    connection: connectionTo,
+    adaptersAnswered() {
+      const without = new Set<string>()
+      for (const { site, kind, managed } of sites.values()) if (managed && connectionTo(site) === undefined) without.add(kind)
+      return [...without].sort()
     },
     async current() {
       let last = 0

@@ -1,6 +1,6 @@
 /** `agent`: agents as the log and their presence say. */
 import { z } from 'zod'
-import { actor, commandId, after, count, id, machineState, next, pageLimit, success } from './common.ts'
+import { actor, commandId, after, count, digest, id, machineState, next, pageLimit, region, success, written } from './common.ts'
 import { endpoint } from './endpoint.ts'
 
 const agent = z.object({
@@ -20,6 +20,38 @@ const agent = z.object({
 })
 export type AgentShown = z.infer<typeof agent>
 
+const role = z.enum(['generic', 'skilled'])
+const skillNames = z.array(z.string().min(1).max(64)).max(64)
+const capacity = z.int().min(1).max(10_000).describe('most grants of one lane held at once')
+
+const planned = z.object({
+  role: z.exactOptional(role),
+  region: z.exactOptional(z.string()),
+  skillsOn: z.exactOptional(z.array(z.string())),
+  skillsOff: z.exactOptional(z.array(z.string())),
+  skilledOnly: z.exactOptional(z.boolean()),
+  capacity: z.exactOptional(capacity),
+  holdsLanes: z.exactOptional(z.boolean()),
+}).describe('what is planned for it; what is absent is as it was started or built')
+
+const configured = z.object({
+  configuration: z.object({
+    role,
+    region: z.string(),
+    adapters: z.array(z.string()),
+    skills: z.array(z.string()),
+    skilledOnly: z.boolean(),
+    capacity,
+    holdsLanes: z.boolean(),
+  }),
+  signature: z.object({
+    digest,
+    revision: count.describe('of the agent: of what was planned or how it was started last'),
+    build: z.string().describe('of the manifest: what its build is made to do'),
+    leader: z.string().describe('build of the leader that computed it'),
+  }),
+})
+
 export const agentApi = {
   list: endpoint({
     kind: 'query',
@@ -34,9 +66,34 @@ export const agentApi = {
     request: z.strictObject({ agent: id }),
     response: success({
       ...agent.shape,
+      planned,
+      byDefault: configured.nullable().describe('what follows from what is planned, laid over what it is built to do; null while its build is not on record'),
+      current: configured.nullable().describe('what the leader pushed, by which the agent goes; null while there is none'),
       machines: z.array(z.object({ machine: z.string(), state: machineState, atMs: z.int() })).describe('as it says, else as last heard'),
     }),
     errors: ['unknown-agent'],
+  }),
+  configure: endpoint({
+    kind: 'command',
+    summary: 'Plans what one agent is to do; the leader pushes it, also to an agent that comes later',
+    request: z.strictObject({
+      agent: id,
+      change: z
+        .strictObject({
+          role: role.nullable().optional(),
+          region: region.nullable().optional(),
+          skillsOn: skillNames.nullable().optional().describe('skills that its build has and it was not started with'),
+          skillsOff: skillNames.nullable().optional(),
+          skilledOnly: z.boolean().nullable().optional().describe('takes only jobs that ask for one of its skills'),
+          capacity: capacity.nullable().optional(),
+          holdsLanes: z.boolean().nullable().optional(),
+        })
+        .describe('what is absent stays as it is planned; null: as it was started or built'),
+      actor,
+      command: commandId,
+    }),
+    response: success({ agent: id, planned, ...written }),
+    errors: ['unknown-agent', 'malformed', 'format-too-old', 'may-still-happen'],
   }),
   stop: endpoint({
     kind: 'command',

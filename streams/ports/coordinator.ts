@@ -45,6 +45,20 @@ export type Durability =
   | { readonly level: 'weak'; readonly why: string }
   | { readonly level: 'unknown'; readonly why: string }
 
+/** Which of several servers of one realm this connection goes to [508], where there are several. */
+export interface CoordinatorPlace {
+  /** Server that it is connected to, or was last. */
+  readonly url: string
+  /** Null where nobody said. */
+  readonly region: string | null
+  /** It is one of those that were named, and none nearer was. */
+  readonly nearest: boolean
+  /** A nearer one answers, has room, and holds the same realm. Never throws. */
+  nearerAnswers(): Promise<boolean>
+  /** Disconnects, and connects to the nearest that answers. */
+  moveNearer(): void
+}
+
 export interface Coordinator {
   readonly log: EventLog
   readonly bus: Bus
@@ -61,6 +75,7 @@ export interface Coordinator {
   /** Stream SCHEDULES. */
   readonly alarms: Alarms
   readonly durability: Durability
+  readonly place?: CoordinatorPlace
   /** Idempotent. Nothing of this coordinator is heard from afterwards. */
   close(): Promise<void>
 }

@@ -73,7 +73,7 @@ export class World {
     })
   }
 
-  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number; readonly snapshotTimes?: SnapshotTimes; readonly adapterOf?: (kind: string) => SiteAdapter } = {}): RunningAgent {
+  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number; readonly build?: string; readonly snapshotTimes?: SnapshotTimes; readonly adapterOf?: (kind: string) => SiteAdapter } = {}): RunningAgent {
     const clock = options.clock ?? this.clock
     const client = `${agent} ${++this.#connections}`
     const connected = this.realm.connect({ name: client, clock })
@@ -84,7 +84,7 @@ export class World {
       role: options.role ?? 'generic',
       region: options.region ?? 'here',
       skills: options.skills ?? [],
-      build: 'test',
+      build: options.build ?? 'test',
       realmName: 'reeve',
       coordinator,
       clock,

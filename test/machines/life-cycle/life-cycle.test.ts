@@ -10,11 +10,17 @@ const [connected, disconnected, ready, waiting, empty, stop, notElected, configu
   ['Connected', 'Disconnected', 'Ready', 'QueueWaiting', 'QueueEmpty', 'Stop', 'NotElected', 'ConfigurationChanged', 'ConfigurationApplied'] as const
 ).map((type) => ({ type })) as [Signal, Signal, Signal, Signal, Signal, Signal, Signal, Signal, Signal]
 const elected: Signal = { type: 'Elected', epoch: 2 }
+const nearer: Signal = { type: 'NearerFound' }
+const becomes = (role: 'generic' | 'skilled'): Signal => ({ type: 'RoleChanged', role })
 const running = { process: { running: { scheduler: 'running', configuration: 'watching' } } }
 
 describe('initial [502]', () => {
   it('connects [508]', () => expect(generic()).toEqual({ state: { initial: 'connecting' }, effects: [{ type: 'connect' }], delaysMs: [] }))
   it('a generic agent takes part in the election [518]', () => expect(generic(connected)).toMatchObject({ state: 'election', effects: [{ type: 'campaign' }] }))
+  it('in the role that is planned for it, which the log says [608]', () => {
+    expect(generic({ type: 'Connected', role: 'skilled' })).toMatchObject({ state: { process: 'notReady' } })
+    expect(skilled({ type: 'Connected', role: 'generic' })).toMatchObject({ state: 'election', effects: [{ type: 'campaign' }] })
+  })
   it('a skilled agent never does', () => expect(skilled(connected)).toMatchObject({ state: { process: 'notReady' }, effects: [{ type: 'prepare' }] }))
 })
 
@@ -53,6 +59,11 @@ describe('agent process [506]', () => {
     }))
   it('and a second one that comes meanwhile', () =>
     expect(skilled(...inWatch, waiting, configuration, configuration)).toMatchObject({ effects: [{ type: 'applyConfiguration' }] }))
+  it('goes to the nearest coordinator when that is back, while nothing runs [508]', () => {
+    expect(skilled(...inWatch, nearer)).toMatchObject({ state: { process: 'watch' }, effects: [{ type: 'moveNearer' }] })
+    expect(skilled(...inWatch, waiting, nearer)).toMatchObject({ state: running, effects: [] })
+    expect(generic(connected, elected, nearer)).toMatchObject({ effects: [] })
+  })
   it('then watches the configuration again', () => expect(skilled(...inWatch, waiting, configuration, applied)).toMatchObject({ state: running }))
 })
 
@@ -66,6 +77,17 @@ const everywhere: [string, Signal[]][] = Object.entries({
   running: [connected, notElected, ready, waiting],
   'configuration change': [connected, notElected, ready, waiting, configuration],
   disconnected: [disconnected],
+})
+
+describe('another role in the configuration', () => {
+  it.each(everywhere.filter(([name]) => !['connecting', 'disconnected'].includes(name)))('%s: a generic agent that becomes skilled leaves the election and begins anew', (_name, signals) => {
+    expect(generic(...signals, becomes('skilled'))).toMatchObject({ state: { initial: 'connecting' }, effects: [{ type: 'leaveElection' }, { type: 'connect' }] })
+    expect(generic(...signals, becomes('skilled'), connected)).toMatchObject({ state: { process: 'notReady' } })
+  })
+  it('a skilled agent that becomes generic takes part in the election', () =>
+    expect(skilled(connected, ready, becomes('generic'), connected)).toMatchObject({ state: 'election', effects: [{ type: 'campaign' }] }))
+  it('the same role changes nothing', () => expect(generic(connected, notElected, ready, becomes('generic'))).toMatchObject({ state: { process: 'watch' }, effects: [] }))
+  it('who stops, stops', () => expect(generic(connected, stop, becomes('skilled'))).toMatchObject({ state: 'stopping', effects: [] }))
 })
 
 describe('from every state', () => {

@@ -48,6 +48,12 @@ describe('lanes', () => {
       }),
     )
   })
+  it('what a newer leader placed stays while its agent may hold it [616], and goes elsewhere when it may not', () => {
+    const placed = lanes(4, 'here', ['a', 'a', 'a', 'a']).map((lane) => ({ ...lane, placedByNewer: true }))
+    expect(countsOf(placeLanes(placed, agents('ab'))).get('a')).toBe(4)
+    expect(countsOf(placeLanes(placed, agents('bc'))).has('a')).toBe(false)
+    expect(countsOf(placeLanes(placed, agents('ab', 'a'))).get('b')).toBe(4)
+  })
   it('one agent less moves only what it held', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 2, max: 12 }), (laneCount, agentCount) => {
@@ -64,6 +70,7 @@ describe('lanes', () => {
 const candidate = (agent: string, fields: Partial<JobCandidate> = {}): JobCandidate => ({ agent, region: 'here', skills: [], leads: false, load: 0, ...fields })
 const group = (stretches: { first: number; last: number; skill?: JobSpec['skill'] }[], distributionFactor = 1) => ({ group: 'here-1-X', region: 'here', distributionFactor, stretches })
 const drill = { name: 'drill', need: 'required' } as const
+const only = (agent: string, ...skills: string[]) => candidate(agent, { skills, skilledOnly: true })
 const agentsOf = (placed: ReturnType<typeof placeJobs>) => placed.assignments.map(({ agent }) => agent)
 
 describe('jobs', () => {
@@ -77,6 +84,12 @@ describe('jobs', () => {
     const preferred = group([{ first: 1, last: 1, skill: { name: 'drill', need: 'preferred' } }])
     expect(agentsOf(placeJobs(preferred, [candidate('a'), candidate('b', { skills: ['drill'] })]))).toEqual(['b'])
     expect(agentsOf(placeJobs(preferred, [candidate('a')]))).toEqual(['a'])
+  })
+  it('an agent that takes jobs of its skills only gets no others, also where its skill would only help somebody else', () => {
+    expect(agentsOf(placeJobs(group([{ first: 1, last: 1 }]), [only('a', 'drill'), candidate('b', { load: 9 })]))).toEqual(['b'])
+    expect(agentsOf(placeJobs(group([{ first: 1, last: 1, skill: drill }]), [only('a', 'drill'), candidate('b')]))).toEqual(['a'])
+    expect(agentsOf(placeJobs(group([{ first: 1, last: 1, skill: { name: 'x', need: 'preferred' } }]), [only('a', 'drill'), candidate('b')]))).toEqual(['b'])
+    expect(placeJobs(group([{ first: 1, last: 1 }]), [only('a', 'drill')])).toEqual({ assignments: [], missing: ['no skill'] })
   })
   it('pass over the leader, unless it is the only one that could', () => {
     expect(agentsOf(placeJobs(group([{ first: 1, last: 1 }]), [candidate('a', { leads: true }), candidate('b', { load: 9 })]))).toEqual(['b'])

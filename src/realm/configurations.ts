@@ -1,0 +1,25 @@
+/** Configurations of agents as the realm's log gives them [604, 610]: the same for the leader that pushes them and for who looks. */
+import type { AgentState } from '../../machines/agent/agent.ts'
+import { type AgentConfiguration, type Manifest, type Signature, defaultConfiguration } from '../../machines/agent/configuration.ts'
+import { canonicalBytes, digestOf } from '../../streams/codec.ts'
+import type { RealmFold } from './view.ts'
+
+export interface SignedConfiguration {
+  readonly configuration: AgentConfiguration
+  readonly signature: Signature
+}
+
+/** What its start says its build can do; where that says nothing, the last manifest on record with its build. */
+export function manifestOfAgent(state: RealmFold, agent: AgentState): Manifest | undefined {
+  if (agent.manifest !== null) return state.manifests.get(agent.manifest)?.manifest ?? undefined
+  let found: Manifest | undefined
+  for (const { manifest } of state.manifests.values()) if (manifest?.build === agent.build) found = manifest
+  return found
+}
+
+/** [604] for one agent; `leader` is the build that computes it. */
+export function signedDefault(agent: AgentState, manifest: Manifest, leader: string): SignedConfiguration {
+  const configuration = defaultConfiguration(agent, manifest)
+  const digest = digestOf(canonicalBytes(configuration))
+  return { configuration, signature: { digest, revision: agent.planRevision, build: manifest.build, leader } }
+}

@@ -1,0 +1,175 @@
+/** `agent`: agents as the log and their presence say; what is planned for them. */
+import type { AgentEvent, AgentState } from '../../machines/agent/agent.ts'
+import { absentAgent, foldAgent } from '../../machines/agent/agent.ts'
+import type { PlannedConfiguration } from '../../machines/agent/configuration.ts'
+import { type PlanChange, configureAgent } from '../../machines/agent/decide.ts'
+import { groupTable } from '../../machines/execution-group/machine.ts'
+import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
+import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
+import type { AgentShown } from '../../streams/api/agent.ts'
+import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
+import { type AgentConfigurationValue, type PresenceValue, agentConfigurationKey, fromBytes, presenceKey, toBytes } from '../../streams/coordination.ts'
+import { byCodeUnits } from '../change/selection.ts'
+import { writeAggregate } from '../realm/aggregate-writer.ts'
+import { type SignedConfiguration, manifestOfAgent, signedDefault } from '../realm/configurations.ts'
+import { feedWritten } from '../realm/feed.ts'
+import type { RealmFold } from '../realm/view.ts'
+import type { ServiceContext } from './context.ts'
+import type { HandlersOf } from './handlers.ts'
+import { pageOf } from './page.ts'
+
+export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
+  const { view, machines } = context
+  return {
+    async list({ after, limit }) {
+      const fold = await view.current()
+      const present = await presences(context)
+      const work = workOf(fold)
+      const agents = [...fold.agents.values()]
+        .filter((agent) => agent.phase !== 'absent' && (after === undefined || agent.agent > after))
+        .sort((a, b) => byCodeUnits(a.agent, b.agent))
+        .map((agent) => shown(fold, agent, present, work))
+      const { items, last } = pageOf(agents, limit)
+      return { ok: true, agents: items, next: last?.agent ?? null }
+    },
+
+    async show({ agent: id }) {
+      const fold = await view.current()
+      const agent = fold.agents.get(id)
+      if (agent === undefined) throw new ApiFailure('unknown-agent', `there is no agent ${id}; "reeve agent list" shows those that are`)
+      const manifest = manifestOfAgent(fold, agent)
+      const byDefault = manifest === undefined ? null : signedDefault(agent, manifest, context.build)
+      const entry = await context.coordinator.config.get(agentConfigurationKey(id))
+      const current = entry === undefined ? null : fromBytes<AgentConfigurationValue>(entry.value)
+      const seen = (await machines.ask([id])).map(({ machine, state, atMs }) => ({ machine, state, atMs }))
+      return {
+        ok: true,
+        ...shown(fold, agent, await presences(context), workOf(fold)),
+        planned: plannedShown(agent.planned),
+        byDefault: byDefault === null ? null : configuredShown(byDefault),
+        current: current === null ? null : configuredShown(current),
+        machines: seen,
+      }
+    },
+
+    async configure({ agent: id, change, actor, command }) {
+      const fold = await view.current()
+      if (!fold.agents.has(id)) throw new ApiFailure('unknown-agent', `there is no agent ${id}; "reeve agent list" shows those that are`)
+      const { planned, position, revision } = await configure(context, id, givenOf(change), actor, command)
+      return { ok: true, agent: id, planned: plannedShown(planned), position, revision }
+    },
+
+    async stop({ agent: id, mode, instance }) {
+      const fold = await view.current()
+      if (!fold.agents.has(id)) throw new ApiFailure('unknown-agent', `there is no agent ${id}; "reeve agent list" shows those that are`)
+      const request: StopRequest = { mode, ...(instance === undefined ? {} : { instance }) }
+      const asked = await context.coordinator.bus.ask(context.subjects.toAgent(id, 'stop'), toBytes(request), { timeoutMs: stopAnswerMs })
+      if (asked.kind === 'no-responders') throw new ApiFailure('wrong-state', `agent ${id} does not run: there is nothing to stop`)
+      if (asked.kind !== 'answer') throw new ApiFailure('unavailable', `agent ${id} did not answer within ${stopAnswerMs / 1000} s: ask again, or end its process`)
+      const answer = fromBytes<StopAnswer>(asked.data)
+      if (answer.kind === 'refused') throw new ApiFailure('wrong-state', `agent ${id} does not stop: ${answer.text}`)
+      return { ok: true, agent: id, instance: answer.instance }
+    },
+  }
+}
+
+const stopAnswerMs = 5_000
+
+type Presences = ReadonlyMap<string, PresenceValue>
+
+/** Of agents, by instance; services are present too, for their own changes in mode `direct`. */
+export async function presences({ coordinator }: ServiceContext): Promise<Presences> {
+  const found = new Map<string, PresenceValue>()
+  const prefix = presenceKey('')
+  for (const { key, value } of await coordinator.agents.entries()) {
+    if (!key.startsWith(prefix)) continue
+    const presence = fromBytes<PresenceValue>(value)
+    if (presence.role !== 'service') found.set(key.slice(prefix.length), presence)
+  }
+  return found
+}
+
+type Work = ReadonlyMap<string, { assigned: number; executing: number }>
+
+function workOf(fold: RealmFold): Work {
+  const work = new Map<string, { assigned: number; executing: number }>()
+  const of = (agent: string) => {
+    const found = work.get(agent) ?? { assigned: 0, executing: 0 }
+    work.set(agent, found)
+    return found
+  }
+  for (const group of fold.groups()) {
+    if (groupTable.isFinal(group.phase)) continue
+    if (group.grant !== null) of(group.grant.agent).executing += group.grant.left
+    const { pending } = exclusiveStateOf(group)
+    for (const { first, last, agent } of group.assignments) {
+      for (const run of pending) of(agent).assigned += Math.max(0, Math.min(last, run[1]) - Math.max(first, run[0]) + 1)
+    }
+  }
+  return work
+}
+
+function shown(fold: RealmFold, agent: AgentState, present: Presences, work: Work): AgentShown {
+  const { instance } = agent
+  const leader = fold.realm.leader
+  const presence = present.get(instance) ?? [...present.values()].find((other) => other.agent === agent.agent)
+  const lanes = [...fold.lanes.values()].filter(({ holder }) => holder?.agent === agent.agent).map(({ lane }) => lane)
+  return {
+    agent: agent.agent,
+    role: agent.role,
+    region: agent.region,
+    skills: [...agent.skills],
+    build: agent.build,
+    phase: agent.phase,
+    instance,
+    present: presence !== undefined,
+    formats: presence === undefined ? null : (presence.formats ?? 1),
+    leading: leader?.agent === agent.agent && leader.instance === instance,
+    lanes: lanes.sort(),
+    assigned: work.get(agent.agent)?.assigned ?? 0,
+    executing: work.get(agent.agent)?.executing ?? 0,
+  }
+}
+
+function plannedShown({ skillsOn, skillsOff, ...rest }: PlannedConfiguration) {
+  return { ...rest, ...(skillsOn === undefined ? {} : { skillsOn: [...skillsOn] }), ...(skillsOff === undefined ? {} : { skillsOff: [...skillsOff] }) }
+}
+
+function configuredShown({ configuration, signature }: SignedConfiguration) {
+  const { adapters, skills, ...rest } = configuration
+  return { configuration: { ...rest, adapters: [...adapters], skills: [...skills] }, signature: { ...signature } }
+}
+
+/** Without the keys that were not given: those stay as they are planned. */
+function givenOf(change: { readonly [Key in keyof PlanChange]?: PlanChange[Key] | undefined }): PlanChange {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
+}
+
+async function configure(context: ServiceContext, agent: string, change: PlanChange, actor: string, command: string | undefined) {
+  const { coordinator, clock, random, subjects, view, signal } = context
+  const written = await writeAggregate<AgentState, AgentEvent>(
+    { log: coordinator.log, clock, random, signal },
+    {
+      subject: subjects.aggregate('agent', agent),
+      aggregate: 'agent',
+      id: agent,
+      empty: absentAgent(agent),
+      fold: foldAgent,
+      decide: (state) => configureAgent(state, change),
+      actor,
+      ...(command === undefined ? {} : { command }),
+    },
+  )
+  switch (written.kind) {
+    case 'refused':
+      throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
+    case 'stopped':
+      throw new ApiFailure('may-still-happen', `the service was stopped while it wrote; look with "reeve agent show ${agent}", else ask again`)
+    case 'nothing':
+      return { planned: written.state.planned, position: 0, revision: written.revision }
+    case 'written':
+      await feedWritten(coordinator, subjects, written)
+      await view.reached(written.position)
+      return { planned: written.state.planned, position: written.position, revision: written.revision }
+  }
+}
