@@ -29,7 +29,7 @@ export class OwnConfiguration {
     this.#key = agentConfigurationKey(agent)
     this.#watch = bucket.watch((change) => {
       if (change.kind === 'set' && change.entry.key === this.#key) this.#take(change.entry)
-    })
+    }, this.#key)
   }
 
   /** Called when another one is in force than before. One listener. */

@@ -26,7 +26,7 @@ export class MappingCollection {
         this.#standing = undefined
         onChange()
       }
-    })
+    }, mappingCollectionKey)
   }
 
   stop(): void {
