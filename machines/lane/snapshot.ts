@@ -8,7 +8,7 @@ import { type KnownCommand, type LaneState, emptyLane } from './state.ts'
 
 /**
  * Version of the shape and the meaning of a lane's state. Raised with every change of either: a snapshot of another version is
- * not read. `test/golden/state-shape.test.ts` fails where the shape has changed and this has not.
+ * not read. `test/golden/golden.test.ts` fails where the shape has changed and this has not.
  */
 export const laneSchema = 1
 

@@ -14,7 +14,7 @@ import { type BenchWorld, benchRealm } from './world.ts'
 const groupsPerTurn = 25
 
 /** Where a lane's history ends. */
-interface Tail {
+export interface Tail {
   readonly number: number
   readonly position: number
   readonly previous: string
@@ -28,7 +28,8 @@ async function fill(world: BenchWorld, groups: number, jobsPerGroup: number, tai
   return Promise.all(lanes.map((number, index) => fillLane(world, laneName('replay', number), groups / lanes.length, jobsPerGroup, tails?.[index])))
 }
 
-async function fillLane(world: BenchWorld, lane: string, groups: number, jobs: number, tail?: Tail): Promise<Tail> {
+/** `ended` false: the groups are opened and assigned, and nothing of them is executed. */
+export async function fillLane(world: BenchWorld, lane: string, groups: number, jobs: number, tail?: Tail, ended = true): Promise<Tail> {
   const { log } = world.coordinator
   const subject = world.subjects.lane(lane)
   let { number, position, previous } = tail ?? { number: 0, position: 0, previous: firstDigest }
@@ -62,7 +63,7 @@ async function fillLane(world: BenchWorld, lane: string, groups: number, jobs: n
     ])
   }
   const request = { agent: 'bench', instance: '01ARZ3NDEKTSV4RRFFQ69G5FAV', credit: 1, callDeadlineMs: 10_000 }
-  const waiting = [...states]
+  const waiting = ended ? [...states] : []
   while (waiting.length > 0) {
     const commits: Commit[] = []
     for (const state of waiting.splice(0, groupsPerTurn)) {
