@@ -23,7 +23,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
     rows: ['takeover-leader-p50', 'takeover-leader-p99', 'takeover-lane-p50', 'takeover-lane-p99'],
     run: () => inWorld((world) => takeoverRows(world, wants, say)),
   },
-  { rows: ['lane-live', 'lane-snapshot'], run: () => inWorld((world) => laneLiveRows(world, { groups: 1_000, jobsPerGroup: 490, open: 20 })) },
+  { rows: ['lane-live', 'lane-snapshot'], run: () => inWorld((world) => laneLiveRows(world, { groups: 1_000, jobsPerGroup: 500, open: 20 })) },
   { rows: ['replay', 'replay-memory', 'replay-memory-twice', 'replay-live-twice'], run: () => inWorld((world) => replayRows(world, { groups: 1_000, jobsPerGroup: 500 })) },
 ]
 
