@@ -34,7 +34,8 @@ export async function* stepsOf<State, Shown>(history: AsyncIterable<Recorded>, f
   }
 }
 
-const mostKept = 64
+/** The state of a group of 50,000 jobs with predicates takes several megabytes. */
+const mostKept = 16
 const keptEvery = 256
 
 export class Walk<State, Shown> {

@@ -1,4 +1,5 @@
 /** What is sent to Stately Inspector, taken by the code of its own package: receivers of both kinds, and XState's reading of definitions. */
+import { runInNewContext } from 'node:vm'
 import { createBrowserReceiver, createInspector, createWebSocketReceiver, type StatelyInspectionEvent } from '@statelyai/inspect'
 import { createMachine } from 'xstate'
 import { afterEach, expect, test } from 'vitest'
@@ -83,6 +84,55 @@ test("the package's receiver in the inspector's window takes each of them", () =
   const events = new StatelyActors().heard(transition(1, 'idle', 'Mapped', 'folding'))
   for (const data of events) hear({ data })
   expect(taken).toEqual(events)
+})
+
+test("the page that is served hands everything to the package's receiver, in order, once that has said that it is there", async () => {
+  const actors = new StatelyActors()
+  const welcome = actors.heard(transition(1, 'idle', 'Mapped', 'folding'))
+  const server = await serve(welcome)
+  const script = /<script>([^]*)<\/script>/.exec(await (await fetch(`http://127.0.0.1:${server.port}/`)).text())![1]!
+  const origin = 'https://stately.ai'
+  // Two windows: the page, and the inspector in its frame.
+  const onPage: ((event: { readonly origin: string; readonly data: unknown }) => void)[] = []
+  const inFrame: ((event: { readonly data: unknown }) => void)[] = []
+  const given: unknown[] = []
+  const frame = {
+    contentWindow: {
+      postMessage(data: unknown, target: string) {
+        expect(target).toBe(origin)
+        given.push(data)
+        for (const listener of inFrame) listener({ data })
+      },
+    },
+  }
+  const sockets: WebSocket[] = []
+  class PageSocket extends WebSocket {
+    constructor(url: string) {
+      super(url)
+      sockets.push(this)
+    }
+  }
+  runInNewContext(script, {
+    document: { querySelector: () => frame },
+    addEventListener: (_type: string, listener: (typeof onPage)[number]) => void onPage.push(listener),
+    location: { host: `127.0.0.1:${server.port}` },
+    WebSocket: PageSocket,
+    JSON,
+  })
+  await eventually(() => sockets[0]?.readyState === WebSocket.OPEN, { what: 'the socket of the page' })
+  for (const listener of onPage) listener({ origin: 'https://elsewhere.example', data: { type: '@statelyai.connected' } })
+  server.send(JSON.stringify(actors.heard(transition(2, 'folding', 'FoldedFree', 'taking'))[0]))
+  expect(given).toEqual([])
+
+  const taken: StatelyInspectionEvent[] = []
+  // As between windows: it arrives later.
+  const parent = { postMessage: (data: unknown) => queueMicrotask(() => onPage.forEach((listener) => listener({ origin, data }))) }
+  const window = { self: {}, top: null, parent, addEventListener: (_type: string, listener: (typeof inFrame)[number]) => void inFrame.push(listener) }
+  createBrowserReceiver({ window: window as never }).subscribe((event) => void taken.push(event))
+  await eventually(() => taken.length === 4, { what: 'everything that was sent' })
+  expect(taken.slice(0, 1)).toEqual(welcome.slice(0, 1))
+  expect(taken.map(({ type, id }) => [type, id])).toEqual([...welcome.map(({ type, id }) => [type, id]), ['@xstate.event', 'a1/lane-holder-here-1/2/event']])
+  sockets[0]!.close()
 })
 
 test('an actor carries the definition that runs', () => {
