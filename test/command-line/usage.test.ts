@@ -19,7 +19,10 @@ describe('wrong usage ends with exit code 2 and one clear line', () => {
   test.each([
     [['nonsense'], /unknown command 'nonsense'/],
     [['group', 'shwo', 'x'], /unknown command 'shwo'[\s\S]*Did you mean show/],
-    [['replay'], /required option '--group <ID>'/],
+    [['replay'], /^reeve: name a group with --group ID, or with --step an agent with --agent ID$/m],
+    [['machine', 'watch', '--machine', 'group'], /there is no such machine; there are agent, election, /],
+    [['machine', 'watch', '--stately', '99999'], /give a whole number from 0 to 65535/],
+    [['machine', 'list', '--definitions', '--agent', 'a'], /cannot be used with option/],
     [['replay', '--group', 'here-1-x', '--at', 'noon'], /^reeve: --at "noon": give a position/],
     [['change', 'plan', 'explode', '--all'], /^reeve: there is no operation "explode": use one of start, stop/],
     [['change', 'plan', 'rename', '--all'], /^reeve: rename needs the new name/],
