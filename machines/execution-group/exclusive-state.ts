@@ -61,7 +61,7 @@ export function exclusiveStateOf(state: GroupState): ExclusiveState {
     jobs: state.jobsAnnounced,
     position: state.position,
     executed: succeededRuns(state),
-    executing: runsFromHead(state, inFlight),
+    executing: inFlight === 0 ? [] : runsFromHead(state, inFlight),
     pending: pendingRuns(state, inFlight + stopped),
     cancelled: state.cancelled,
     unknown: state.unknown,

@@ -32,7 +32,7 @@ export interface GraphState {
 }
 
 /** Predicates that name the job itself, or a number that the group does not have. */
-export function strayPredicate(specs: readonly JobSpec[], firstNumber: number, jobs: number): { readonly job: number; readonly after: Run } | undefined {
+export function strayPredicate(specs: readonly Pick<JobSpec, 'after'>[], firstNumber: number, jobs: number): { readonly job: number; readonly after: Run } | undefined {
   for (let index = 0; index < specs.length; index++) {
     const job = firstNumber + index
     for (const run of specs[index]!.after ?? []) {
@@ -45,7 +45,7 @@ export function strayPredicate(specs: readonly JobSpec[], firstNumber: number, j
 }
 
 /** Jobs that wait for one another, each for the next and the last for the first; undefined where there are none. */
-export function cycleOf(specs: readonly JobSpec[]): readonly number[] | undefined {
+export function cycleOf(specs: readonly Pick<JobSpec, 'after'>[]): readonly number[] | undefined {
   // Where everybody waits only for lower numbers there is none.
   if (specs.every((spec, index) => (spec.after ?? []).every(([, last]) => last <= index))) return undefined
   const graph = graphOf(specs)
@@ -69,7 +69,7 @@ export function cycleOf(specs: readonly JobSpec[]): readonly number[] | undefine
 }
 
 /** Nothing is settled, nothing is in `ready` yet. The predicates are of places that there are. */
-export function graphOf(specs: readonly JobSpec[]): GraphState {
+export function graphOf(specs: readonly Pick<JobSpec, 'after'>[]): GraphState {
   const places = specs.length
   let leaves = 1
   while (leaves < places) leaves *= 2

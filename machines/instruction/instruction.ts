@@ -3,7 +3,7 @@
  * recorded too (agents.md [330]). What came first stands.
  */
 import { type Decision, happened, nothing, refused } from '../decision.ts'
-import type { GroupMode } from '../execution-group/events.ts'
+import type { FailurePolicy, GroupAgents, GroupMode } from '../execution-group/events.ts'
 import { cutText, sizeBytes, textLimitBytes } from '../execution-group/limits.ts'
 
 /** Of the group that is opened for it, so that whatever service goes on opens the very same one (P13). */
@@ -18,6 +18,12 @@ export interface InstructionTerms {
   readonly mode?: GroupMode
   /** Since format 2. Absent: 0. */
   readonly priority?: number
+  /** Since format 2. Absent: strict. */
+  readonly order?: 'graph'
+  /** Since format 2. Absent: any. */
+  readonly agents?: GroupAgents
+  /** Since format 2. Absent: stop. */
+  readonly onFailure?: Exclude<FailurePolicy, 'stop'>
   /** Since format 2: the nominal time that asked. */
   readonly trigger?: { readonly trigger: string; readonly atMs: number }
 }

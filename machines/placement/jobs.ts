@@ -2,11 +2,15 @@
  * Which agent's queue each job goes to: by skill, near the sites, over the share that the distribution factor says, to the least
  * loaded, and to the leader only when nobody else could. Pure; equal input gives equal output.
  */
-import type { Assignment, JobSpec } from '../execution-group/events.ts'
+import type { AgentRole } from '../agent/agent.ts'
+import type { Assignment, GroupAgents, JobSpec } from '../execution-group/events.ts'
+import type { GroupState } from '../execution-group/state.ts'
 
 export interface JobCandidate {
   readonly agent: string
   readonly region: string
+  /** Asked of those who may work for a group of one role only. */
+  readonly role?: AgentRole
   readonly skills: readonly string[]
   /** Takes only jobs that ask for one of its skills. */
   readonly skilledOnly?: boolean
@@ -27,6 +31,8 @@ export interface GroupToPlace {
   readonly region: string
   /** Percentage of the mapped agents, 1 to 100. */
   readonly distributionFactor: number
+  /** Only agents of this role; absent: any. */
+  readonly agents?: GroupAgents | null
   /** Jobs that are to be assigned, in order, not overlapping. */
   readonly stretches: readonly Stretch[]
 }
@@ -37,7 +43,9 @@ export interface Placed {
   readonly missing: readonly string[]
 }
 
-export function placeJobs(group: GroupToPlace, candidates: readonly JobCandidate[]): Placed {
+export function placeJobs(group: GroupToPlace, present: readonly JobCandidate[]): Placed {
+  const { agents } = group
+  const candidates = agents == null ? present : present.filter(({ role }) => role === agents)
   const assignments: Assignment[] = []
   const missing = new Set<string>()
   const bySkill = new Map<string, Stretch[]>()
@@ -54,7 +62,8 @@ export function placeJobs(group: GroupToPlace, candidates: readonly JobCandidate
     const mapped = mappedAgents(skill, candidates)
     if (mapped.length === 0) {
       if (skill !== undefined) missing.add(skill.name)
-      else if (candidates.length > 0) missing.add('no skill')
+      else if (candidates.length > 0 || agents != null) missing.add('no skill')
+      if (agents != null) missing.add(`role ${agents}`)
       continue
     }
     // Rounded up, at least one (spec/agents.md): 4 mapped, 50 % → 2.
@@ -102,4 +111,17 @@ function spread(stretches: readonly Stretch[], agents: readonly string[], added:
     }
   }
   return assignments
+}
+
+/** Assigned jobs that are not settled, by agent; what is settled is a prefix of the queue, so a strict queue needs no scan. */
+export function remainingByAgent(group: GroupState): ReadonlyMap<string, number> {
+  const remaining = new Map<string, number>()
+  const assigned = group.assignments.reduce((sum, { first, last }) => sum + last - first + 1, 0)
+  if (assigned === 0) return remaining
+  const left = Math.max(0, group.queued - group.position)
+  for (const { first, last, agent } of group.assignments) {
+    const share = Math.ceil(((last - first + 1) * left) / assigned)
+    remaining.set(agent, (remaining.get(agent) ?? 0) + share)
+  }
+  return remaining
 }

@@ -9,16 +9,20 @@
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { groupTable, wasSealed } from '../../machines/execution-group/machine.ts'
 import type { InstructionState } from '../../machines/instruction/instruction.ts'
+import type { JobCandidate } from '../../machines/placement/jobs.ts'
+import { allowsFormat } from '../../machines/realm/realm.ts'
 import { ulidTimeMs } from '../../streams/codec.ts'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
 import { type Clock, type Repeating, every } from '../../streams/ports/clock.ts'
 import { Damaged, type TextStore } from '../../streams/ports/coordinator.ts'
+import { Unavailable } from '../../streams/ports/event-log.ts'
 import { groupId } from '../../streams/subjects.ts'
 import type { Logger } from '../agent/context.ts'
 import { regionOf } from './lane-choice.ts'
 import type { LaneSender, SentAnswer } from './lane-sender.ts'
 import { partsOf } from './parts.ts'
+import { type GroupToPropose, proposed } from './proposal.ts'
 import type { RealmView } from '../realm/view.ts'
 
 export type Opened =
@@ -40,6 +44,8 @@ export interface GroupOpenerOptions {
   readonly logger: Logger
   readonly actorOf: (command: string) => string | undefined
   readonly continueMs: number
+  /** Who proposes where jobs go, and to whom they could (claim 2). Absent: nobody does. */
+  readonly proposer?: { readonly actor: string; candidates(): Promise<readonly JobCandidate[]> }
 }
 
 export class GroupOpener {
@@ -131,7 +137,7 @@ export class GroupOpener {
 
   async #open(command: string, taken: Taken, given: readonly JobSpec[] | undefined): Promise<Opened> {
     const { view } = this.#options
-    const { lane, plan, text, name = text, window = 1, distributionFactor = 100, mode = 'jobs', priority, trigger } = taken
+    const { lane, plan, text, name = text, window = 1, distributionFactor = 100, mode = 'jobs', order, priority, agents, onFailure, trigger } = taken
     const group = groupId(lane, command)
     const known = view.state.group(group)
     // Also one that has ended: its first result stands, whether the plan is still kept or not (P15).
@@ -141,15 +147,40 @@ export class GroupOpener {
     const parts = partsOf(jobs)
     const region = regionOf(view.state, jobs)
     const send = (body: LaneCommandBody, withId: boolean) => this.#send(lane, group, command, body, withId)
-    const opened = await send({ kind: 'open', name, jobs: jobs.length, parts: parts.length, plan, window, region, distributionFactor, mode, ...(priority === undefined ? {} : { priority }), ...(trigger === undefined ? {} : { trigger }) }, true)
+    const terms = {
+      ...(order === undefined ? {} : { order }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(agents === undefined ? {} : { agents }),
+      ...(onFailure === undefined ? {} : { onFailure }),
+      ...(trigger === undefined ? {} : { trigger }),
+    }
+    const opened = await send({ kind: 'open', name, jobs: jobs.length, parts: parts.length, plan, window, region, distributionFactor, mode, ...terms }, true)
     if (opened.kind !== 'done') return opened
+    let { revision } = opened
     for (let part = (view.state.group(group)?.partsAdded ?? 0) + 1; part <= parts.length; part++) {
       if (this.#stopped) return { kind: 'no-answer' }
       const added = await send({ kind: 'add', plan, part, jobs: parts[part - 1]! }, false)
       if (added.kind !== 'done') return added
+      revision = added.revision
     }
+    if (mode === 'jobs') await this.#propose(lane, { group, region, distributionFactor, jobs, ...(agents === undefined ? {} : { agents }) }, revision)
     const sealed = await send({ kind: 'seal', plan }, false)
     return sealed.kind === 'done' ? { kind: 'sealed', group, position: sealed.position } : sealed
+  }
+
+  /** A courtesy: what is not proposed, or not in time, the leader assigns (claim 1). */
+  async #propose(lane: string, group: GroupToPropose, ifRevision: number): Promise<void> {
+    const { view, proposer, sender, logger } = this.#options
+    if (proposer === undefined || this.#stopped || !allowsFormat(view.state.realm, 2)) return
+    try {
+      const assignments = proposed(group, await proposer.candidates())
+      if (assignments.length === 0) return
+      const answer = await sender.send(lane, { group: group.group, actor: proposer.actor, body: { kind: 'assign', assignments, ifRevision } })
+      if (answer.kind === 'refused') logger.info({ group: group.group, code: answer.code, text: answer.text }, 'a proposed mapping was not taken')
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error
+      logger.info({ group: group.group, error }, 'no mapping is proposed: who is here cannot be read')
+    }
   }
 
   #send(lane: string, group: string, command: string, body: LaneCommandBody, withId: boolean): Promise<SentAnswer> {

@@ -9,12 +9,13 @@ import type { Target } from './selection.ts'
 export type RunMode = 'direct' | 'jobs'
 
 /**
- * `asked` undefined: `direct` for one target, `jobs` for more. What another group will do is a courtesy to look at (DESIGN §3): one
+ * `asked` undefined: `direct` for one target, `jobs` for more, and for what only agents do (`needsAgents`). What another group will do is a courtesy to look at (DESIGN §3): one
  * that is opened at this very moment may be missed, and then both change the target, one after the other. Throws `ApiFailure`.
  */
-export function runModeOf(fold: RealmFold, asked: RunMode | undefined, targets: readonly Target[]): RunMode {
-  const mode = asked ?? (targets.length === 1 ? 'direct' : 'jobs')
+export function runModeOf(fold: RealmFold, asked: RunMode | undefined, targets: readonly Target[], needsAgents = false): RunMode {
+  const mode = asked ?? (targets.length === 1 && !needsAgents ? 'direct' : 'jobs')
   if (mode === 'jobs') return mode
+  if (needsAgents) throw new ApiFailure('mode-unavailable', 'mode direct is carried out by the service itself, without predicates and without agents: use mode jobs')
   const [target, another] = targets
   if (target === undefined || another !== undefined) {
     throw new ApiFailure('mode-unavailable', `mode direct changes one service, and ${targets.length} are selected: use mode jobs`)

@@ -1,13 +1,15 @@
 /** Planning a change: which jobs, in which order, and what each of them changes. Pure. */
 import { counted } from '../../machines/counted.ts'
-import type { JobSpec } from '../../machines/execution-group/events.ts'
+import type { FailurePolicy, JobSpec } from '../../machines/execution-group/events.ts'
 import type { Service } from '../../machines/service/model.ts'
 import { type Operation, effectOf } from '../../machines/service/operation.ts'
 import { ApiFailure, type ErrorCode } from '../../streams/api/errors.ts'
 import { digestOf } from '../../streams/codec.ts'
 import { type SiteAdapter, capabilitiesAt } from '../sites/adapter.ts'
 import { planBytes } from './plan-bytes.ts'
+import { type AskedOrder, type AskedPredicate, predicatesOf } from './predicates.ts'
 import { type Target, throwAll } from './selection.ts'
+import { undoing } from './undoing.ts'
 
 export { planBytes } from './plan-bytes.ts'
 
@@ -20,6 +22,12 @@ export interface Difference {
 export interface PlannedJob {
   readonly spec: JobSpec
   readonly name: string
+  readonly differences: readonly Difference[]
+}
+
+interface Made {
+  readonly target: Target
+  readonly adapter: SiteAdapter
   readonly differences: readonly Difference[]
 }
 
@@ -45,30 +53,38 @@ export interface PlanOptions {
   readonly window: number
   /** Throws `UnknownSiteKind`. */
   readonly adapterOf: (kind: string) => SiteAdapter
+  /** Default `strict`. */
+  readonly order?: AskedOrder
+  readonly predicates?: readonly AskedPredicate[] | undefined
+  /** Default `stop`. */
+  readonly onFailure?: FailurePolicy
 }
 
-/** Throws `ApiFailure` `unsupported` with one line for each site that cannot do it. */
+/** Throws `ApiFailure`: `unsupported` with one line for each site that cannot do it, `malformed` for predicates that make no sense. */
 export function planChange(targets: readonly Target[], options: PlanOptions): ChangePlan {
   const { operation } = options
   checkSupport(targets, options)
-  const jobs: PlannedJob[] = []
+  const made: Made[] = []
   const unchanged: Target[] = []
   for (const target of targets) {
     const differences = differencesOf(target.service, operation)
     if (differences.length === 0 && operation.name !== 'rehearse' && !options.includeUnchanged) unchanged.push(target)
-    else jobs.push({ spec: specOf(target, operation, options.adapterOf(target.site.kind)), name: target.service.name, differences })
+    else made.push({ target, adapter: options.adapterOf(target.site.kind), differences })
   }
+  const jobs = jobsOf(made, unchanged, options)
   if (options.window > 1 && jobs.some(({ spec }) => !spec.repeatable)) {
     throw new ApiFailure('malformed', `window ${options.window} needs jobs that may be repeated, and ${operation.name} may not be on every selected site: leave the window at 1`)
   }
   const bytes = planBytes(jobs.map(({ spec }) => spec))
   const sites = summarised(jobs, unchanged)
+  const undoers = new Set(jobs.flatMap(({ spec }) => (spec.compensate === undefined ? [] : [spec.compensate.name])))
+  const undone = undoers.size === 0 ? '' : `; undone by ${[...undoers].sort().join(', ')} where a job fails`
   return {
     operation,
     jobs,
     unchanged,
-    destructive: destructiveOperations.has(operation.name),
-    repeats: sites.filter((site) => site.jobs > 0).map((site) => repeatLine(operation, site)),
+    destructive: [operation.name, ...undoers].some((name) => destructiveOperations.has(name)),
+    repeats: sites.filter((site) => site.jobs > 0).map((site) => repeatLine(operation, site) + undone),
     sites,
     bytes,
     digest: digestOf(bytes),
@@ -115,14 +131,29 @@ function checkSupport(targets: readonly Target[], { operation, adapterOf }: Plan
   throwAll(problems)
 }
 
-function specOf({ site, service }: Target, operation: Operation, adapter: SiteAdapter): JobSpec {
-  return {
-    site: site.site,
-    service: service.id,
-    operation,
-    ...(adapter.skill === 'none' ? {} : { skill: { name: adapter.kind, need: adapter.skill } }),
-    repeatable: adapter.repeatable.has(operation.name),
-  }
+function jobsOf(made: readonly Made[], unchanged: readonly Target[], { operation, order = 'strict', predicates: asked = [], onFailure = 'stop' }: PlanOptions): PlannedJob[] {
+  const services = made.map(({ target }) => ({ site: target.site.site, service: target.service.id }))
+  const predicates = predicatesOf(services, unchanged.map(({ site, service }) => `${site.site}/${service.id}`), order, asked)
+  return made.map(({ target, adapter, differences }, index) => {
+    const undo = onFailure === 'compensate' ? undoAt(target, operation, adapter) : undefined
+    const before = predicates?.[index] ?? []
+    const spec: JobSpec = {
+      ...services[index]!,
+      operation,
+      ...(adapter.skill === 'none' ? {} : { skill: { name: adapter.kind, need: adapter.skill } }),
+      // What undoes it is a job of the same kind: it may be repeated only where both may.
+      repeatable: adapter.repeatable.has(operation.name) && (undo === undefined || adapter.repeatable.has(undo.name)),
+      ...(before.length === 0 ? {} : { after: before }),
+      ...(undo === undefined ? {} : { compensate: undo }),
+    }
+    return { spec, name: target.service.name, differences }
+  })
+}
+
+/** Undefined also where the site has no such operation. */
+function undoAt({ site, service }: Target, operation: Operation, adapter: SiteAdapter): Operation | undefined {
+  const undo = undoing(service, operation)
+  return undo !== undefined && capabilitiesAt(adapter, site.address).operations.has(undo.name) ? undo : undefined
 }
 
 const namesShown = 5

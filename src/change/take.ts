@@ -1,6 +1,7 @@
 /** A planned change becomes an instruction (P13): from then on every service and the leader carry on the very same plan. */
 import { counted } from '../../machines/counted.ts'
 import { type InstructionEvent, type InstructionState, type InstructionTerms, absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
+import type { FailurePolicy } from '../../machines/execution-group/events.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import type { Cause } from '../../streams/envelope.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
@@ -36,6 +37,9 @@ export interface ChangeToTake {
   readonly epoch?: number
   readonly trigger?: InstructionTerms['trigger']
   readonly priority?: number
+  readonly order?: 'strict' | 'sites' | 'graph'
+  readonly agents?: InstructionTerms['agents'] | undefined
+  readonly onFailure?: FailurePolicy
 }
 
 /**
@@ -60,6 +64,9 @@ export async function takeChange(
     ...(distributionFactor === 100 ? {} : { distributionFactor }),
     ...(mode === 'jobs' ? {} : { mode }),
     ...(change.priority === undefined || change.priority === 0 ? {} : { priority: change.priority }),
+    ...(change.order === undefined || change.order === 'strict' ? {} : { order: 'graph' as const }),
+    ...(change.agents === undefined ? {} : { agents: change.agents }),
+    ...(change.onFailure === undefined || change.onFailure === 'stop' ? {} : { onFailure: change.onFailure }),
     ...(trigger === undefined ? {} : { trigger }),
   }
   const written = await writeAggregate<InstructionState, InstructionEvent>(

@@ -5,15 +5,16 @@ import { operationNames, type Operation } from '../../machines/service/operation
 import type { ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { Selector } from '../../streams/api/change.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
-import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, wholeNumber } from './command.ts'
+import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { demandSuccess, followGroup, operationText } from './follow.ts'
+import { runsText } from './group.ts'
 import { plain, print, printJson, printTable, styled } from './output.ts'
 import { type Ask, withSession } from './session.ts'
 
 type Plan = ApiSuccess<'change', 'plan'>
-type Asked = Pick<ApiRequest<'change', 'plan'>, 'selector' | 'operation' | 'mode' | 'window' | 'distributionFactor' | 'includeUnchanged'>
+type Asked = Pick<ApiRequest<'change', 'plan'>, 'selector' | 'operation' | 'mode' | 'window' | 'distributionFactor' | 'includeUnchanged' | 'order' | 'predicates' | 'priority' | 'agents' | 'onFailure'>
 
 export function registerChange(program: Command): void {
   const change = program.command('change').description('ask for a change of one or many services')
@@ -92,6 +93,19 @@ function changeOptions(command: Command): Command {
     .option('--include-unchanged', 'make jobs also for services that are so already')
     .option('--window <N>', 'most jobs of one grant; more than 1 only where every job may be repeated', wholeNumber(1, 1000), 1)
     .option('--distribution-factor <PERCENT>', 'share of the agents with the skill over which the jobs are spread', wholeNumber(1, 100), 100)
+    .addOption(
+      new Option('--order <ORDER>', 'strict: one job after another; sites: those of each site in order, sites beside one another; graph: as --predicate says, the others whenever they can')
+        .choices(['strict', 'sites', 'graph'])
+        .default('strict'),
+    )
+    .option('--predicate <SERVICE=BEFORE...>', 'with --order graph or sites: the job of SERVICE waits for that of BEFORE, each SITE/ID')
+    .option('--priority <N>', 'from -100 to 100: where groups wait for the same agent in one lane, the highest is granted a lock first', priorityArgument, 0)
+    .addOption(new Option('--agents <ROLE>', 'only agents of this role carry it out').choices(['skilled', 'generic']))
+    .addOption(
+      new Option('--on-failure <POLICY>', 'a failed job stops the group until somebody decides; or the group continues; or what was done is undone, the last first')
+        .choices(['stop', 'continue', 'compensate'])
+        .default('stop'),
+    )
     .optionsGroup('Options:')
 }
 
@@ -113,7 +127,18 @@ function askedOf(flags: Flags, [operation, value]: readonly string[]): Asked {
     includeUnchanged: flags['includeUnchanged'] === true,
     window: flags['window'] as number,
     distributionFactor: flags['distributionFactor'] as number,
+    order: flags['order'] as 'strict' | 'sites' | 'graph',
+    ...(flags['predicate'] === undefined ? {} : { predicates: (flags['predicate'] as string[]).map(predicateOf) }),
+    priority: flags['priority'] as number,
+    ...(flags['agents'] === undefined ? {} : { agents: flags['agents'] as 'skilled' | 'generic' }),
+    onFailure: flags['onFailure'] as 'stop' | 'continue' | 'compensate',
   }
+}
+
+function predicateOf(text: string): { readonly service: string; readonly after: string[] } {
+  const cut = text.indexOf('=')
+  if (cut < 1 || cut === text.length - 1) throw new CommandEnd(exitCodes.usage, `--predicate ${JSON.stringify(text)}: write SITE/ID=SITE/ID, the second is waited for`)
+  return { service: text.slice(0, cut), after: [text.slice(cut + 1)] }
 }
 
 function operationOf(name: string, value: string | undefined): Operation {
@@ -153,6 +178,8 @@ async function plan(ask: Ask, asked: Asked, flags: Flags): Promise<void> {
       { head: 'site', cell: (row) => row.site },
       { head: 'service', cell: (row) => row.service },
       { head: 'name', cell: (row) => row.name },
+      ...(page.some((row) => row.after !== undefined) ? [{ head: 'after', cell: (row: Plan['page'][number]) => runsText(row.after ?? []) }] : []),
+      ...(page.some((row) => row.undo !== undefined) ? [{ head: 'undone by', cell: (row: Plan['page'][number]) => (row.undo === undefined ? '-' : operationText(row.undo)) }] : []),
       { head: 'change', cell: (row) => row.differences.map((one) => `${one.property}: ${String(one.from)} → ${String(one.to)}`).join(', ') || operationText(first.operation) },
     ],
     page,

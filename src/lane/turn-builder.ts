@@ -5,7 +5,7 @@
  * Order inside a turn (P10): outcomes, stops and expiries; pauses and cancels; other commands; locks. The outcome of a job and the
  * grant of the next are one commit.
  */
-import { type Decision, type Refusal, type RefusalCode, refused } from '../../machines/decision.ts'
+import { type Decision, type Refusal, type RefusalCode, nothing, refused } from '../../machines/decision.ts'
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { foldInto } from '../../machines/execution-group/evolve.ts'
 import * as opening from '../../machines/execution-group/decide/opening.ts'
@@ -17,7 +17,7 @@ import { sizeBytes } from '../../machines/execution-group/limits.ts'
 import { judgeCommand, refuseCommand, withdrawCommand } from '../../machines/lane/decide.ts'
 import { type KnownCommand, type LaneState, foldCommit } from '../../machines/lane/state.ts'
 import type { LaneEvent } from '../../machines/lane/machine.ts'
-import { type RealmConstants, type RealmState, formatTooOld, quarantinedText } from '../../machines/realm/realm.ts'
+import { allowsFormat, type RealmConstants, type RealmState, formatTooOld, quarantinedText } from '../../machines/realm/realm.ts'
 import { missingFormat } from '../../machines/realm/shapes.ts'
 import { isUlid, ulidTimeMs } from '../../streams/codec.ts'
 import type { Commit } from '../../streams/envelope.ts'
@@ -250,6 +250,8 @@ export class TurnBuilder {
       case 'seal':
         return opening.sealGroup(state, body.plan)
       case 'assign':
+        // Before the seal it is a proposal, which older programs would take for a fault.
+        if (groupTable.can(state.phase, 'GroupSealed') && !allowsFormat(this.#realm, 2)) return nothing(`group ${command.group} is ${state.phase}`)
         return assignJobs(state, body.assignments, body.ifRevision)
       case 'expire':
         // P27: only who leads says that an executor is lost.

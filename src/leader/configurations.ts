@@ -28,7 +28,7 @@ export interface ConfigurationsDeps {
 /** Of an agent that can be given something, in force when what was just compared has been pushed. */
 export interface Configured {
   readonly agent: string
-  readonly configuration: Pick<AgentConfiguration, 'region' | 'skills' | 'skilledOnly' | 'holdsLanes'>
+  readonly configuration: Pick<AgentConfiguration, 'role' | 'region' | 'skills' | 'skilledOnly' | 'holdsLanes'>
 }
 
 export class Configurations {
@@ -76,9 +76,9 @@ export class Configurations {
   /** What to place by [626]. */
   inForce(state: RealmFold, able: readonly PresenceValue[], pushed: readonly PushedConfiguration[]): readonly Configured[] {
     const anew = new Map(pushed.map(({ agent, signed }) => [agent, signed]))
-    return able.map(({ agent, region, skills }) => {
+    return able.map(({ agent, role, region, skills }) => {
       const signed = allowsFormat(state.realm, 2) ? (anew.get(agent) ?? this.#table.of(agent)) : undefined
-      return { agent, configuration: signed?.configuration ?? { ...builtInDefaults, region, skills } }
+      return { agent, configuration: signed?.configuration ?? { ...builtInDefaults, role: role === 'skilled' ? role : 'generic', region, skills } }
     })
   }
 

@@ -7,6 +7,7 @@
  */
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
+import { remainingByAgent } from '../../machines/placement/jobs.ts'
 import type { RealmFold, TurnSeen } from '../realm/view.ts'
 
 /** What makes a group need the leader; everything else only changes loads. */
@@ -94,17 +95,4 @@ export class GroupWatch {
     for (const [agent, jobs] of this.#contributions.get(id) ?? []) this.#loads.set(agent, (this.#loads.get(agent) ?? 0) - jobs)
     this.#contributions.delete(id)
   }
-}
-
-/** Assigned jobs that are not settled, by agent; what is settled is a prefix of the queue, so a strict queue needs no scan. */
-function remainingByAgent(group: GroupState): ReadonlyMap<string, number> {
-  const remaining = new Map<string, number>()
-  const assigned = group.assignments.reduce((sum, { first, last }) => sum + last - first + 1, 0)
-  if (assigned === 0) return remaining
-  const left = Math.max(0, group.queued - group.position)
-  for (const { first, last, agent } of group.assignments) {
-    const share = Math.ceil(((last - first + 1) * left) / assigned)
-    remaining.set(agent, (remaining.get(agent) ?? 0) + share)
-  }
-  return remaining
 }

@@ -315,15 +315,16 @@ class Term {
         groups.assigned(group.group)
         continue
       }
-      const candidates = agents.map(({ agent, configuration: { region, skills, skilledOnly } }) => ({
+      const candidates = agents.map(({ agent, configuration: { region, role, skills, skilledOnly } }) => ({
         agent,
         region,
+        role,
         skills,
         skilledOnly,
         leads: agent === this.#context.agent,
         load: groups.load(agent) + (added.get(agent) ?? 0),
       }))
-      const placed = placeJobs({ group: group.group, region: group.region, distributionFactor: group.distributionFactor, stretches }, candidates)
+      const placed = placeJobs({ group: group.group, region: group.region, distributionFactor: group.distributionFactor, agents: group.agents, stretches }, candidates)
       for (const skill of placed.missing) missing.add(skill)
       if (placed.assignments.length === 0) continue
       for (const { first, last, agent } of placed.assignments) added.set(agent, (added.get(agent) ?? 0) + last - first + 1)
@@ -443,7 +444,7 @@ class Term {
 
   #sayMissing(missing: string): void {
     if (missing !== '' && missing !== this.#missingBefore) {
-      this.#context.logger.warn({ skills: missing }, 'jobs wait: no agent that is here has the skill they require')
+      this.#context.logger.warn({ skills: missing }, 'jobs wait: no agent that is here has the skill, or the role, that they require')
     }
     this.#missingBefore = missing
   }

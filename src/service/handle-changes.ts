@@ -3,7 +3,7 @@ import { counted } from '../../machines/counted.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import type { InstructionState } from '../../machines/instruction/instruction.ts'
-import { quarantinedText } from '../../machines/realm/realm.ts'
+import { allowsFormat, formatTooOld, quarantinedText } from '../../machines/realm/realm.ts'
 import type { ApiParsedRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import { newUlid, ulidTimeMs } from '../../streams/codec.ts'
@@ -17,7 +17,10 @@ import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
 import { pageOf } from './page.ts'
 
-type Asked = Pick<ApiParsedRequest<'change', 'plan'>, 'selector' | 'operation' | 'mode' | 'includeUnchanged' | 'window'>
+type Asked = Pick<
+  ApiParsedRequest<'change', 'plan'>,
+  'selector' | 'operation' | 'mode' | 'includeUnchanged' | 'window' | 'order' | 'predicates' | 'priority' | 'agents' | 'onFailure'
+>
 
 export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
   const { view } = context
@@ -31,6 +34,8 @@ export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
         service: spec.service,
         name,
         differences: [...differences],
+        ...(spec.after === undefined ? {} : { after: spec.after.map(([first, last]): [number, number] => [first, last]) }),
+        ...(spec.compensate === undefined ? {} : { undo: spec.compensate }),
       }))
       const { items } = pageOf(all, limit)
       const shownTo = after + items.length
@@ -73,14 +78,22 @@ export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
   }
 }
 
-async function plannedChange(context: ServiceContext, fold: RealmFold, { selector, operation, mode, includeUnchanged, window }: Asked): Promise<{ readonly plan: ChangePlan; readonly mode: RunMode }> {
+async function plannedChange(context: ServiceContext, fold: RealmFold, asked: Asked): Promise<{ readonly plan: ChangePlan; readonly mode: RunMode }> {
+  const { selector, operation, mode, includeUnchanged, window, order, predicates, agents, onFailure } = asked
+  demandFormat(fold, asked)
   if (mode === 'desired') throw new ApiFailure('mode-unavailable', 'mode desired needs the sync job, which this version does not have: use mode jobs')
   const targets = await selectTargets({ sites: fold.sites, read: (site) => context.sites.read(site) }, selector).catch((error: unknown) => {
     throw mode === 'direct' && error instanceof ApiFailure && error.code === 'site-unreachable' ? notFromHere(error) : error
   })
   const { quarantine } = fold.realm
   if (quarantine !== null && mode === 'direct') throw new ApiFailure('quarantined', `${quarantinedText(quarantine.why)}; use mode jobs, which waits for that`)
-  return { mode: quarantine === null ? runModeOf(fold, mode, targets) : 'jobs', plan: planChange(targets, { operation, includeUnchanged, window, adapterOf: context.adapterOf }) }
+  return { mode: quarantine === null ? runModeOf(fold, mode, targets, order !== 'strict' || agents !== undefined) : 'jobs', plan: planChange(targets, { operation, includeUnchanged, window, adapterOf: context.adapterOf, order, predicates, onFailure }) }
+}
+
+/** What a realm of format 1 cannot hold is refused before anything is written. */
+function demandFormat({ realm }: RealmFold, { order, priority, agents, onFailure }: Asked): void {
+  const asks = order !== 'strict' || priority !== 0 || agents !== undefined || onFailure !== 'stop'
+  if (asks && !allowsFormat(realm, 2)) throw new ApiFailure('format-too-old', formatTooOld(realm.format, 2))
 }
 
 /** P15. */

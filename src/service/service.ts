@@ -17,6 +17,7 @@ import { pause } from '../../streams/ports/clock.ts'
 import { MalformedId, parseEventSubject } from '../../streams/subjects.ts'
 import { GroupOpener } from '../change/group-opener.ts'
 import { LaneSender } from '../change/lane-sender.ts'
+import { candidatesHere } from '../change/proposal.ts'
 import { laneClient } from '../lane/client.ts'
 import { type Keeper, directKeeper } from '../presence/keeper.ts'
 import { RealmRefused, newerThan } from '../realm/founding.ts'
@@ -98,6 +99,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     logger,
     actorOf: (command) => projection.actorOf(command),
     continueMs: timings.continueMs,
+    proposer: { actor: `service:${options.service}`, candidates: () => candidatesHere(coordinator, view.state) },
   })
   view.onTurn((seen) => {
     projection.take(seen)

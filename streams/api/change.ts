@@ -1,6 +1,6 @@
 /** `change`: a selector and an operation become an ordered list of jobs, first planned, then applied. */
 import { z } from 'zod'
-import { actor, commandId, count, digest, groupIdText, propertyValue, siteId, success, text, ulid } from './common.ts'
+import { actor, commandId, count, digest, groupIdText, priority, propertyValue, runs, siteId, success, text, ulid } from './common.ts'
 import { endpoint } from './endpoint.ts'
 import { operationSchema } from './operation.ts'
 
@@ -15,6 +15,8 @@ export const selectorSchema = z
   })
   .describe('which services: all conditions must hold')
 export type Selector = z.infer<typeof selectorSchema>
+
+const serviceName = z.string().min(3).max(512).describe('SITE/SERVICEID')
 
 /** What is to be changed and how, whoever asks and whenever. */
 export const changeTerms = {
@@ -37,6 +39,25 @@ const asked = {
     .enum(['jobs', 'direct', 'desired'])
     .optional()
     .describe('direct: the service carries it out itself and answers with the result, for one target; jobs: agents do; absent: direct for one target, jobs for more'),
+}
+
+/** How the group of a change goes, beyond what every change says. */
+const groupTerms = {
+  order: z
+    .enum(['strict', 'sites', 'graph'])
+    .default('strict')
+    .describe('strict: one job after another; sites: those of one site in order, a site that waits for its agent holds up no other; graph: as `predicates` says, the others whenever they can'),
+  predicates: z
+    .array(z.strictObject({ service: serviceName, after: z.array(serviceName).min(1).max(1000) }))
+    .max(10_000)
+    .optional()
+    .describe('with order graph or sites: the job of this service waits for those of these; services that are so already are waited for by nobody'),
+  priority: priority.default(0),
+  agents: z.enum(['skilled', 'generic']).optional().describe('only agents of this role carry it out; absent: any'),
+  onFailure: z
+    .enum(['stop', 'continue', 'compensate'])
+    .default('stop')
+    .describe('a failed job stops the group until somebody decides; or counts as settled; or what was done is undone, the last first'),
 }
 
 const difference = z.object({ property: z.string(), from: propertyValue, to: propertyValue })
@@ -67,24 +88,26 @@ export const changeApi = {
     summary: 'Says what a change would do, job by job; nothing is written',
     request: z.strictObject({
       ...asked,
+      ...groupTerms,
       after: count.default(0).describe('number of the last job of the page before'),
       limit: z.int().min(0).max(1000).default(100),
     }),
     response: success({
       ...planned,
       page: z
-        .array(z.object({ job: z.int(), ...target, differences: z.array(difference) }))
+        .array(z.object({ job: z.int(), ...target, differences: z.array(difference), after: z.exactOptional(runs).describe('jobs that it waits for, with order sites or graph'), undo: z.exactOptional(operationSchema).describe('what undoes it, with onFailure compensate') }))
         .describe('in the order of execution: sites in the order given (else by id), in each the services by id; an explicit list in its own order'),
       next: z.int().nullable().describe('give it as `after` for the next page'),
       unchanged: z.array(z.object(target)).describe('services that are so already; the first 100'),
     }),
-    errors: ['unknown-site', 'unknown-service', 'nothing-selected', 'unsupported', 'mode-unavailable', 'quarantined', 'site-unreachable'],
+    errors: ['unknown-site', 'unknown-service', 'nothing-selected', 'unsupported', 'mode-unavailable', 'quarantined', 'site-unreachable', 'format-too-old'],
   }),
   apply: endpoint({
     kind: 'command',
     summary: 'Opens an execution group with the jobs of a change; answers when all of it is durable, in mode direct with the result',
     request: z.strictObject({
       ...asked,
+      ...groupTerms,
       ...changeNames,
       plan: digest.optional().describe('digest from change.plan: refused when the plan is another one by now'),
       confirmed: z.boolean().default(false).describe('who asks has seen sites, names and count of a destructive change (I12)'),

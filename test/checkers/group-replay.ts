@@ -159,6 +159,8 @@ export class GroupReplay {
       case 'GroupPaused':
         if (this.paused) broken('I1', 'paused twice')
         this.paused = true
+        // What still stops it when it is resumed blocks it anew.
+        this.blocked = false
         return
       case 'GroupResumed':
         if (!this.paused) broken('I1', 'resumed, but was not paused')
@@ -201,6 +203,7 @@ export class GroupReplay {
     const undone = this.undoable.filter((done) => named.has(done)).reverse()
     if (undone.length !== this.undoable.length) broken('I3', `of ${this.undoable.length} jobs that can be undone ${undone.length} are named`)
     this.compensating = true
+    this.blocked = false
     for (const done of undone) {
       const { site, service, compensate, repeatable, skill } = this.specs[done - 1]!
       this.jobs += 1

@@ -124,7 +124,7 @@ function problemOf(state: GroupState, jobs: readonly JobSpec[]): string | undefi
 }
 
 /** One line that names the jobs that wait for one another; undefined where there are none. */
-export function cycleText(specs: readonly JobSpec[], nameOf: (job: number) => string = (job) => `job ${job}`): string | undefined {
+export function cycleText(specs: readonly Pick<JobSpec, 'after'>[], nameOf: (job: number) => string = (job) => `job ${job}`): string | undefined {
   const cycle = cycleOf(specs)
   if (cycle === undefined) return undefined
   const shown = cycle.length > namedInCycle ? [...cycle.slice(0, namedInCycle).map(nameOf), `… (${counted(cycle.length, 'job')})`] : cycle.map(nameOf)

@@ -1,0 +1,131 @@
+/** Who says where jobs go: the service for what asks for no skill (claim 2), the leader for the rest (claim 1). In virtual time. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
+import { type InstructionEvent, type InstructionState, type InstructionTerms, absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
+import { planBytes } from '../../src/change/plan-bytes.ts'
+import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
+import { type RunningService, startService } from '../../src/service/service.ts'
+import { drillAdapter } from '../../src/sites/drill/adapter.ts'
+import { digestOf, newUlid } from '../../streams/codec.ts'
+import { groupId } from '../../streams/subjects.ts'
+import { World } from './world.ts'
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+const plain: JobSpec = { site: 'site-1', service: 's00001', operation: { name: 'rehearse' }, repeatable: true }
+const skilled: JobSpec = { ...plain, skill: { name: 'drill', need: 'required' } }
+
+let world: World
+let service: RunningService
+/** By group: what was appended of it, with who did it. */
+let commits: { readonly group: string; readonly actor: string; readonly events: readonly GroupEvent[] }[]
+
+beforeEach(async () => {
+  world = new World()
+  commits = []
+  world.view.onTurn(({ turn }) => {
+    for (const { aggregate, id, actor, events } of turn.commits) if (aggregate === 'group') commits.push({ group: id, actor, events: events as readonly GroupEvent[] })
+  })
+  for (const agent of ['a', 'b', 'c', 'd']) world.start(agent)
+  world.start('s', { role: 'skilled', skills: ['drill'] })
+  await world.addSite('site-1', 'drill://')
+  await world.until('all lanes held', () => [...world.view.state.lanes.values()].filter(({ holder }) => holder !== null).length === 4)
+  const { clock, subjects, dice } = world
+  const coordinator = world.realm.connect({ name: 's1', clock })
+  service = await world.drive(
+    startService({ coordinator, subjects, clock, random: dice.stream('s1'), logger: silent, service: 's1', build: '0.1.0', region: 'here', adapterOf: () => drillAdapter, timings: { continueMs: 100 } }),
+  )
+})
+afterEach(async () => {
+  await world.drive(service.stop())
+  await world.end()
+})
+
+/** As a service that took it and was killed would leave it: whoever is here opens the group. */
+async function change(jobs: readonly JobSpec[], terms: InstructionTerms = {}): Promise<string> {
+  const { observer, clock, dice, subjects } = world
+  const command = newUlid(clock.nowMs(), dice)
+  const bytes = planBytes(jobs)
+  await world.drive(observer.texts.put(bytes))
+  await world.drive(
+    writeAggregate<InstructionState, InstructionEvent>(
+      { log: observer.log, clock, random: dice },
+      {
+        subject: subjects.aggregate('instruction', command), aggregate: 'instruction', id: command, empty: absentInstruction(command), fold: foldInstruction,
+        decide: (state) => takeInstruction(state, 'here-1', digestOf(bytes), 'a change', terms), actor: 'person:tester', command, correlation: command,
+      },
+    ),
+  )
+  return groupId('here-1', command)
+}
+
+const assignmentsOf = (group: string) =>
+  commits.filter((commit) => commit.group === group).flatMap(({ actor, events }) => events.flatMap((event) => (event.type === 'JobsAssigned' ? [{ actor, assignments: event.data.assignments }] : [])))
+const ended = (group: string) => world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed')
+
+it('claims 1 and 2: in one change the service proposes where jobs go, over the share that the factor says, and the leader assigns those that need a skill', async () => {
+  const leader = world.leader()!.agent
+  const group = await change([plain, plain, skilled, skilled, plain, plain], { distributionFactor: 50 })
+  await ended(group)
+  const given = assignmentsOf(group)
+  expect(given.map(({ actor }) => actor)).toEqual(['service:s1', `agent:${leader}`])
+  const [proposal, rest] = given
+  const proposedJobs = proposal!.assignments.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, index) => first + index))
+  expect(proposedJobs).toEqual([1, 2, 5, 6])
+  // Four may work beside the leader: half of them do.
+  expect(new Set(proposal!.assignments.map(({ agent }) => agent)).size).toBe(2)
+  expect(proposal!.assignments.map(({ agent }) => agent)).not.toContain(leader)
+  expect(rest!.assignments).toEqual([{ first: 3, last: 4, agent: 's' }])
+  const types = commits.filter((commit) => commit.group === group).flatMap(({ events }) => events.map(({ type }) => type))
+  expect(types.slice(0, 4)).toEqual(['GroupOpened', 'JobsAdded', 'JobsAssigned', 'GroupSealed'])
+  // The jobs of the proposal were in their queues before the leader said anything.
+  expect(types.indexOf('LockGranted')).toBeGreaterThan(types.indexOf('GroupSealed'))
+  expect(world.executors(group).filter((agent) => agent === 's').length).toBeGreaterThanOrEqual(2)
+})
+
+it('what was proposed to an agent that is lost by then is assigned anew by the leader', async () => {
+  const leader = world.leader()!.agent
+  world.logDelayMs = 5
+  const group = await change(Array.from({ length: 400 }, () => plain))
+  await world.until('the proposal', () => assignmentsOf(group).length > 0)
+  const [proposal] = assignmentsOf(group)
+  const gone = proposal!.assignments.at(-1)!.agent
+  await world.kill(gone)
+  await ended(group)
+  expect(assignmentsOf(group).at(-1)!.actor).toBe(`agent:${leader}`)
+})
+
+describe('groups for agents of one role', () => {
+  it('skilled agents only', async () => {
+    const group = await change([plain, plain, skilled], { agents: 'skilled' })
+    await ended(group)
+    expect(new Set(world.executors(group))).toEqual(new Set(['s']))
+  })
+
+  it('generic agents only: jobs that need a skill wait until a generic agent has it', async () => {
+    const group = await change([plain, skilled], { agents: 'generic' })
+    await world.until('said', () => world.lines.some(({ message }) => message.startsWith('jobs wait')))
+    expect(world.executors(group)).not.toContain('s')
+    world.start('g', { skills: ['drill'] })
+    await ended(group)
+    expect(world.executors(group).at(-1)).toBe('g')
+  })
+
+  it('a group is carried out near its sites', async () => {
+    world.start('far', { region: 'elsewhere' })
+    await world.until('far is here', () => world.view.state.agents.get('far')?.phase === 'started')
+    const group = await change(Array.from({ length: 8 }, () => plain), { distributionFactor: 60 })
+    await ended(group)
+    expect(world.executors(group)).not.toContain('far')
+  })
+})
+
+it('in a graph a branch goes on while the agent of another one is away (I1)', async () => {
+  // Job 2 needs a skill that nobody has yet; 3 waits for it, 4 and 5 do not.
+  const rare: JobSpec = { ...plain, skill: { name: 'rare', need: 'required' } }
+  const group = await change([plain, rare, { ...plain, after: [[2, 2]] }, { ...plain, after: [[1, 1]] }, plain], { order: 'graph' })
+  await world.until('the others done', () => world.view.state.group(group)?.position === 3)
+  expect(world.view.state.group(group)).toMatchObject({ phase: 'running', grant: null })
+  world.start('r', { role: 'skilled', skills: ['rare'] })
+  await ended(group)
+  expect(world.executors(group).slice(-2)).toEqual(['r', expect.not.stringMatching(/^r$/)])
+})
