@@ -135,6 +135,7 @@ export const changeApi = {
     }),
     errors: [
       'unknown-site',
+      'format-too-old',
       'unknown-service',
       'nothing-selected',
       'unsupported',

@@ -92,6 +92,8 @@ export interface RealmOptions {
   readonly held?: boolean
   readonly openDeadlineMs?: number
   readonly service?: Partial<ServiceOptions>
+  /** Of whoever founds it. */
+  readonly newestFormat?: number
 }
 
 export async function startRealm(options: RealmOptions = {}) {
@@ -112,6 +114,7 @@ export async function startRealm(options: RealmOptions = {}) {
     constants: { ...defaultConstants, presenceMs: 2_000, siteCallDeadlineMs: 2_000 },
     durability: { level: 'synced' },
     acceptWeakDurability: false,
+    ...(options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }),
   })
   const lanes = founded.lanes.map(({ lane }) => lane)
 
@@ -171,7 +174,7 @@ export async function startRealm(options: RealmOptions = {}) {
       const answer = await client.work(lane, { builtOn, agent: 'worker', instance: 'worker-1', capacity: 1, held, outcomes, stopped: [] })
       if (answer.kind !== 'taken') throw new Error(`no holder: ${JSON.stringify(answer)}`)
       const { state: now } = await api.call('group', 'show', { group })
-      if (now.phase !== 'running') {
+      if (now.phase !== 'running' && now.phase !== 'compensating') {
         // Nothing more for this worker, whatever becomes runnable later.
         await client.work(lane, { builtOn, agent: 'worker', instance: 'worker-1', capacity: 0, held: [], outcomes: [], stopped: [] })
         return now
