@@ -42,7 +42,9 @@ export async function foldFromSnapshot(context: SnapshotContext, lane: string, s
     entry = await coordinator.mappings.get(snapshotKey(lane))
     if (entry === undefined) return undefined
     pointer = pointerIn(entry.value)
-    const wrong = pointer === undefined ? 'its pointer cannot be read' : pointer.incarnation !== coordinator.log.incarnation ? 'it is of another incarnation' : undefined
+    // A later one means that this very program is out of date (P12): it is not for it to judge.
+    if (pointer !== undefined && pointer.incarnation > coordinator.log.incarnation) return undefined
+    const wrong = pointer === undefined ? 'its pointer cannot be read' : pointer.incarnation < coordinator.log.incarnation ? 'it is of a former incarnation' : undefined
     if (wrong !== undefined) return await drop(context, lane, entry, pointer, wrong)
     // Of another build, which may well go by it.
     if (pointer!.schema !== laneSchema) return undefined

@@ -161,9 +161,14 @@ describe('a wrong one is dropped, and the lane is folded from its beginning', ()
     await dropped(/is not there/)
   })
 
-  test('another incarnation', async () => {
+  test('a former incarnation; one of a later incarnation is not read, and stays for who is of that', async () => {
     await changePointer({ incarnation: 2 })
-    await dropped(/another incarnation/)
+    expect(await foldFromSnapshot(context, lane, never)).toBeUndefined()
+    expect((await pointer())!.incarnation).toBe(2)
+    realm.raiseIncarnation()
+    realm.raiseIncarnation()
+    context = { ...context, coordinator: realm.connect({ name: 'later', clock: systemClock }) }
+    await dropped(/a former incarnation/)
   })
 
   test('another schema is not read; it stays for the build that it is of', async () => {

@@ -55,6 +55,8 @@ export function startSimAgent(options: SimAgentOptions): SimAgent {
     logger,
     acceptWeakDurability: false,
     constants,
+    // Often, so that lanes are taken from snapshots too.
+    snapshotTimes: { turns: 40, restMs: 2_000 },
     electionTimes: { ...electionTimes, leaseMs: 3_000, pingMs: 500 },
     within: {
       adapterOf: () => adapter,
