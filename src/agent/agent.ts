@@ -25,6 +25,7 @@ import { answerOn } from './answers.ts'
 import { clockSkewMs } from './clock-check.ts'
 import { watchForGenericAgents } from './leaderless.ts'
 import { manifestOf } from './manifest.ts'
+import { watchForNearer } from './nearest-coordinator.ts'
 import { OwnRecord } from './own-record.ts'
 import { type LeadingDeps, type Parts, abandonParts, assembleParts, prepareToLead } from './parts.ts'
 import { type AgentEnd, type AgentOptions, CannotGoOn, type RunningAgent } from './running-agent.ts'
@@ -267,6 +268,8 @@ class AgentProcess implements RunningAgent {
     parts.executing.onQueue((state) => this.#machine.send({ type: state === 'waiting' ? 'QueueWaiting' : 'QueueEmpty' }))
     this.#repeated.push(every(clock, clockCheckMs, () => this.#perform(() => this.#checkClock())))
     if (role === 'skilled') this.#repeated.push(watchForGenericAgents(parts.context))
+    const { place } = coordinator
+    if (place !== undefined) this.#repeated.push(watchForNearer(place, clock, () => this.#machine.send({ type: 'NearerFound' })))
     this.#stopAnswering = answerOn(coordinator.bus, this.#subjects, agent, {
       pong: () => ({ agent, instance: this.instance, leading: this.leading !== undefined }),
       describe: () => this.describe(),

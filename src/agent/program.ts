@@ -17,7 +17,10 @@ import { rememberRealm, rememberedRealm } from '../up/realm-identity.ts'
 import { type AgentEnd, startAgent } from './agent.ts'
 
 export interface AgentProgramOptions {
+  /** URLs, nearest first [508]. */
   readonly servers: readonly string[]
+  /** Region of each of `servers`, where it is known. */
+  readonly regions?: readonly (string | null)[]
   readonly login?: { readonly token?: string; readonly user?: string; readonly pass?: string }
   readonly realm: string
   readonly agent: string
@@ -57,7 +60,8 @@ export async function runAgentProgram(options: AgentProgramOptions): Promise<Age
   })
   const lock = await lockFolder(dataFolder)
   try {
-    const connect = { servers, realm, ...login }
+    const { regions } = options
+    const connect = { servers, realm, ...login, ...(regions === undefined ? {} : { regions }) }
     const expectedRealm = await rememberedRealm(dataFolder)
     const coordinator = await connectCoordinator({
       ...connect,

@@ -61,6 +61,7 @@ export function registerAgent(program: Command): void {
             ['region', shown.region],
             ['skills', shown.skills.join(', ') || '-'],
             ['build', shown.build],
+            ['coordinator', shown.coordinator === null ? '-' : `${shown.coordinator.url}${shown.coordinator.region === null ? '' : `, region ${shown.coordinator.region}`}`],
             ['format', shown.formats === null ? '-' : `knows up to ${shown.formats}`],
             ['lanes', shown.lanes.join(', ') || '-'],
             ['queue', `${counted(shown.assigned, 'job')}, ${shown.executing} executing`],

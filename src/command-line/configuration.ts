@@ -6,15 +6,16 @@ import { dirname, join, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { formatVersion } from '../../machines/realm/realm.ts'
+import { type ServerPlace, byNearness } from '../../machines/coordinator/choice.ts'
 import { realmNamePattern, regionPattern } from '../../streams/subjects.ts'
 import { fileFacts, readTextFile, systemErrorCode } from '../platform/folders.ts'
 import { type Environment } from '../platform/process.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
+import { serverSetting, serversOf } from './servers.ts'
 
 /** What may stand in the file; flags and variables are made of the same names. */
-const natsUrl = z.string().regex(/^(nats|tls|ws|wss):\/\/[^\s/@]+$/, 'give a URL such as nats://127.0.0.1:4222, without a login in it')
 const shape = {
-  server: natsUrl,
+  server: serverSetting,
   realm: z.string().regex(realmNamePattern, 'use 1 to 20 lower-case letters or digits, a letter first'),
   data: z.string().min(1, 'name a folder'),
   region: z.string().regex(regionPattern, 'use 1 to 20 letters, digits, "_" or "-"'),
@@ -33,7 +34,7 @@ export const settingNames = Object.keys(shape) as readonly SettingName[]
 export const secretSettings: ReadonlySet<SettingName> = new Set(['password', 'token'])
 
 export const settingTexts: Readonly<Record<SettingName, string>> = {
-  server: 'URL of the NATS server; without it the realm that "reeve up" started in the data folder',
+  server: 'URL of the NATS server, or several as REGION=URL,REGION=URL, of which the nearest with room is taken; without it the realm that "reeve up" started in the data folder',
   realm: 'name of the realm: prefix of its subjects, streams and buckets',
   data: 'data folder; default: the nearest .reeve here or in a folder above, else .reeve here',
   region: 'region that a program works in: sites on one network',
@@ -47,7 +48,10 @@ export const settingTexts: Readonly<Record<SettingName, string>> = {
 }
 
 export interface Settings {
+  /** As it was given: one or several, for a program that this one starts. */
   readonly server: string | undefined
+  /** The same, nearest first; empty where none was given. */
+  readonly servers: readonly ServerPlace[]
   readonly realm: string
   /** Absolute. */
   readonly data: string
@@ -108,12 +112,14 @@ export async function settingsOf(asked: Asked): Promise<Settings> {
   if (violations.length > 0) throw new CommandEnd(exitCodes.usage, violations[0]!, violations.slice(1))
 
   const given = values as { [Name in SettingName]?: z.infer<(typeof shape)[Name]> }
+  const region = given.region ?? defaults.region
   const from = file.path !== undefined && sources.data === file.path ? dirname(file.path) : workingFolder
   return {
-    server: given.server,
+    server: given.server === undefined ? undefined : [given.server].flat().join(','),
+    servers: given.server === undefined ? [] : byNearness(region, serversOf(given.server)),
     realm: given.realm ?? defaults.realm,
     data: given.data === undefined ? await nearestDataFolder(workingFolder) : resolve(from, given.data),
-    region: given.region ?? defaults.region,
+    region,
     natsServer: given['nats-server'] === undefined ? undefined : resolve(workingFolder, given['nats-server']),
     monitoringUrl: given['monitoring-url'],
     acceptWeakDurability: given['accept-weak-durability'] ?? false,

@@ -53,7 +53,7 @@ async function examine(settings: Settings): Promise<readonly Finding[]> {
   const subjects = subjectsOf(place.realm)
   let link: Awaited<ReturnType<typeof openLink>>
   try {
-    link = await openLink({ servers: [place.url], name: 'reeve doctor', clock: systemClock, connectTimeoutMs: 3_000, ...settings.login })
+    link = await openLink({ servers: place.servers.map(({ url }) => url), name: 'reeve doctor', clock: systemClock, connectTimeoutMs: 3_000, ...settings.login })
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error
     return [...here, problem('server', `no nats-server answers at ${place.url} (named by ${place.source})`, 'check the URL and that it runs')]

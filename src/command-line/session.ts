@@ -1,5 +1,6 @@
 /** A command's connection to a realm: its endpoints (queries and changes), or its log (replay and export, read only). */
 import type { Noun, Verb, ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
+import type { ServerPlace } from '../../machines/coordinator/choice.ts'
 import { connectCoordinator, openLink, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
 import { NatsBus } from '../../streams/jetstream/bus.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
@@ -22,6 +23,9 @@ export interface Session {
 }
 
 export interface Place {
+  /** Nearest first; one at least. */
+  readonly servers: readonly ServerPlace[]
+  /** Of the nearest. */
   readonly url: string
   readonly realm: string
   readonly monitoringUrl: string | undefined
@@ -31,8 +35,9 @@ export interface Place {
 
 /** Where the realm is. Throws `CommandEnd` (unreachable) where nothing says it. */
 export async function placeOf(settings: Settings): Promise<Place> {
-  if (settings.server !== undefined) {
-    return { url: settings.server, realm: settings.realm, monitoringUrl: settings.monitoringUrl, source: settings.sources.server ?? 'default' }
+  const [nearest] = settings.servers
+  if (nearest !== undefined) {
+    return { servers: settings.servers, url: nearest.url, realm: settings.realm, monitoringUrl: settings.monitoringUrl, source: settings.sources.server ?? 'default' }
   }
   const running = await readRunning(settings.data)
   if (running === undefined) {
@@ -42,6 +47,7 @@ export async function placeOf(settings: Settings): Promise<Place> {
     throw new CommandEnd(exitCodes.unreachable, `the realm with the data in ${settings.data} has ended (process ${running.pid}): start it again with "reeve up"`)
   }
   return {
+    servers: [{ url: running.url, region: null }],
     url: running.url,
     realm: settings.sources.realm === undefined ? running.realm : settings.realm,
     monitoringUrl: settings.monitoringUrl ?? running.monitoringUrl,
@@ -54,7 +60,7 @@ const connectTimeoutMs = 3_000
 /** Throws `Unavailable`, `CommandEnd`. */
 export async function openSession(settings: Settings): Promise<Session> {
   const place = await placeOf(settings)
-  const link = await openLink({ servers: [place.url], name: 'reeve command', clock: systemClock, connectTimeoutMs, ...settings.login })
+  const link = await openLink({ servers: place.servers.map(({ url }) => url), name: 'reeve command', clock: systemClock, connectTimeoutMs, ...settings.login })
   const bus = new NatsBus(link)
   const subjects = subjectsOf(place.realm)
   return { bus, subjects, ask: await apiOf(bus, subjects), close: () => link.close() }
@@ -71,7 +77,7 @@ export async function apiOf(bus: Bus, subjects: Subjects): Promise<Ask> {
 export async function openLogForReading(settings: Settings): Promise<{ readonly coordinator: NatsCoordinator; readonly subjects: Subjects }> {
   const place = await placeOf(settings)
   const coordinator = await connectCoordinator({
-    servers: [place.url],
+    servers: place.servers.map(({ url }) => url),
     realm: place.realm,
     name: 'reeve command (reads)',
     clock: systemClock,

@@ -7,6 +7,7 @@ import { remoteKeeper } from './remote-keeper.ts'
 /** How the thread connects; copied to it. */
 export interface RenewalThreadData {
   readonly servers: readonly string[]
+  readonly regions?: readonly (string | null)[]
   readonly realm: string
   readonly name: string
   readonly token?: string

@@ -41,13 +41,15 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
       const byDefault = manifest === undefined ? null : signedDefault(agent, manifest, context.build)
       const entry = await context.coordinator.config.get(agentConfigurationKey(id))
       const current = entry === undefined ? null : fromBytes<AgentConfigurationValue>(entry.value)
-      const seen = (await machines.ask([id])).map(({ machine, state, atMs }) => ({ machine, state, atMs }))
+      const [asked, description] = await Promise.all([machines.ask([id]), machines.describe(id)])
+      const seen = asked.map(({ machine, state, atMs }) => ({ machine, state, atMs }))
       return {
         ok: true,
         ...shown(fold, agent, await presences(context), workOf(fold)),
         planned: plannedShown(agent.planned),
         byDefault: byDefault === null ? null : configuredShown(byDefault),
         current: current === null ? null : configuredShown(current),
+        coordinator: description?.coordinator ?? null,
         machines: seen,
       }
     },

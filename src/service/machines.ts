@@ -41,7 +41,7 @@ export class Machines {
 
   /** Asks the agents given; of those that do not answer in time, what was heard last. By agent and machine. */
   async ask(agents: readonly string[]): Promise<MachineSeen[]> {
-    const said = await Promise.all(agents.map((agent) => this.#describe(agent)))
+    const said = await Promise.all(agents.map((agent) => this.describe(agent)))
     return agents.flatMap((agent, index) => {
       const description = said[index]
       if (description === undefined) return this.#heard(agent)
@@ -51,7 +51,8 @@ export class Machines {
     })
   }
 
-  async #describe(agent: string): Promise<AgentDescription | undefined> {
+  /** Undefined where it does not answer in time. */
+  async describe(agent: string): Promise<AgentDescription | undefined> {
     const asked = await this.#bus.ask(this.#subjects.toAgent(agent, 'describe'), toBytes({}), { timeoutMs: describeWaitMs })
     if (asked.kind !== 'answer') return undefined
     try {

@@ -16,7 +16,8 @@ export async function runAgent(settings: Settings, given: { readonly id: string 
   const place = await placeOf(settings)
   const durability = await durabilityAt(place.monitoringUrl)
   const end = await runAgentProgram({
-    servers: [place.url],
+    servers: place.servers.map(({ url }) => url),
+    regions: place.servers.map(({ region }) => region),
     login: settings.login,
     realm: place.realm,
     agent,

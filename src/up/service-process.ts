@@ -14,7 +14,7 @@ export async function runService(settings: Settings, given: string | undefined):
   const place = await placeOf(settings)
   const durability = await durabilityAt(place.monitoringUrl)
   const running = runServiceProgram({
-    servers: [place.url],
+    servers: place.servers.map(({ url }) => url),
     login: settings.login,
     realm: place.realm,
     service,

@@ -137,9 +137,10 @@ class Up implements RunningUp {
 
   async #startServer(): Promise<void> {
     const { settings, clock } = this.#options
-    if (settings.server !== undefined) {
-      this.url = settings.server
-      this.#place = ['--server', this.url, ...(settings.monitoringUrl === undefined ? [] : ['--monitoring-url', settings.monitoringUrl])]
+    const [nearest] = settings.servers
+    if (settings.server !== undefined && nearest !== undefined) {
+      this.url = nearest.url
+      this.#place = ['--server', settings.server, ...(settings.monitoringUrl === undefined ? [] : ['--monitoring-url', settings.monitoringUrl])]
       return
     }
     showStatus('starting nats-server …')

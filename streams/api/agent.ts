@@ -69,6 +69,7 @@ export const agentApi = {
       planned,
       byDefault: configured.nullable().describe('what follows from what is planned, laid over what it is built to do; null while its build is not on record'),
       current: configured.nullable().describe('what the leader pushed, by which the agent goes; null while there is none'),
+      coordinator: z.object({ url: z.string(), region: z.string().nullable() }).nullable().describe('server that it is connected to; null where it did not say'),
       machines: z.array(z.object({ machine: z.string(), state: machineState, atMs: z.int() })).describe('as it says, else as last heard'),
     }),
     errors: ['unknown-agent'],

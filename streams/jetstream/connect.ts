@@ -4,7 +4,7 @@ import { connect } from 'nats'
 import type { Bucket } from '../ports/bucket.ts'
 import type { LinkState } from '../ports/bus.ts'
 import type { Clock, Random } from '../ports/clock.ts'
-import type { Coordinator, Durability } from '../ports/coordinator.ts'
+import type { Coordinator, CoordinatorPlace, Durability } from '../ports/coordinator.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import type { BucketKind } from '../subjects.ts'
 import { subjectsOf } from '../subjects.ts'
@@ -14,6 +14,7 @@ import { NatsBus } from './bus.ts'
 import { durabilityOfServers } from './durability.ts'
 import { JetStreamEventLog } from './event-log.ts'
 import { Link } from './link.ts'
+import { ServerOrder } from './nearest.ts'
 import { JetStreamSnapshotStore } from './snapshot-store.ts'
 import { bucketDefinition, configOf, ensureStream, eventsDefinition, findIncarnation, NoSuchRealm, schedulesDefinition } from './streams-definition.ts'
 import { openTextStore } from './text-store.ts'
@@ -25,7 +26,10 @@ export interface Login {
 }
 
 export interface ConnectOptions extends Login {
+  /** URLs, nearest first [508]. */
   readonly servers: readonly string[]
+  /** Region of each of `servers`, where it is known. */
+  readonly regions?: readonly (string | null)[]
   readonly realm: string
   /** Shown by the server beside the connection. */
   readonly name: string
@@ -45,6 +49,7 @@ export interface ConnectOptions extends Login {
 }
 
 export interface NatsCoordinator extends Coordinator {
+  readonly place: CoordinatorPlace
   readonly log: JetStreamEventLog
   /** For `doctor` and what else looks at the server itself. */
   readonly connection: Link
@@ -113,15 +118,54 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
     mappings,
     alarms: new JetStreamAlarms(link, subjects),
     durability: options.durability ?? (await durabilityByAsking(options)),
+    place: placeOf(link, options, incarnation),
     connection: link,
     serverVersion: info?.version ?? '',
     close: () => link.close(),
   }
 }
 
+/** How long a nearer server may take to show that it is well. */
+const probeMs = 2_000
+
+function placeOf(link: Link, options: ConnectOptions, incarnation: number): CoordinatorPlace {
+  const { servers, regions = [], realm } = options
+  const rank = () => link.serverRank
+  return {
+    get url() {
+      return servers[rank()] ?? link.connection.getServer()
+    },
+    get region() {
+      return regions[rank()] ?? null
+    },
+    get nearest() {
+      return rank() === 0
+    },
+    async nearerAnswers() {
+      const nearer = servers.slice(0, rank())
+      for (const server of nearer) {
+        try {
+          const probe = await openLink({ ...options, servers: [server], name: `${options.name} (probe)`, connectTimeoutMs: probeMs, answerTimeoutMs: probeMs })
+          try {
+            // Connected: it has room. It answers for the same realm: its streams can be reached from there.
+            if ((await findIncarnation(probe, subjectsOf(realm))) === incarnation) return true
+          } finally {
+            await probe.close()
+          }
+        } catch {
+          // Not well yet, for whatever reason.
+        }
+      }
+      return false
+    },
+    moveNearer: () => link.dialAnew(),
+  }
+}
+
 /** A connection with the client's settings that the ports rely on. Throws `Unavailable`. */
 export async function openLink(options: Pick<ConnectOptions, 'servers' | 'name' | 'clock' | 'connectTimeoutMs' | 'answerTimeoutMs'> & Login): Promise<Link> {
   const { servers, name, clock, connectTimeoutMs = 5_000 } = options
+  const order = new ServerOrder(servers)
   const settings: ConnectionOptions = {
     servers: [...servers],
     name,
@@ -136,9 +180,11 @@ export async function openLink(options: Pick<ConnectOptions, 'servers' | 'name' 
     pingInterval: 3_000,
     maxPingOut: 2,
     noAsyncTraces: true,
+    noRandomize: true,
+    reconnectToServer: order.choose,
   }
   try {
-    return new Link(await connect(settings), clock, options.answerTimeoutMs)
+    return new Link(await connect(settings), clock, options.answerTimeoutMs, order)
   } catch (cause) {
     throw new Unavailable(`no nats-server answers at ${servers.join(', ')}: check the URL and that it runs`, { cause })
   }

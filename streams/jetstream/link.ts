@@ -13,6 +13,7 @@ import { createInbox, headers } from 'nats'
 import type { Clock } from '../ports/clock.ts'
 import type { LinkState } from '../ports/bus.ts'
 import { Unavailable } from '../ports/event-log.ts'
+import { ServerOrder } from './nearest.ts'
 
 export type Exchanged =
   | { readonly kind: 'answer'; readonly message: Msg }
@@ -55,8 +56,14 @@ export class Link {
   readonly #listeners = new Set<(state: LinkState) => void>()
   #outbox: { readonly subject: string; readonly data: Uint8Array | string; readonly options: PublishOptions | undefined }[] = []
 
-  constructor(connection: NatsConnection, clock: Clock, timeoutMs: number = answerTimeoutMs) {
+  readonly #order: ServerOrder
+
+  /** `order`: of the servers that were named; those that did not answer at first are tried again from now on. */
+  constructor(connection: NatsConnection, clock: Clock, timeoutMs: number = answerTimeoutMs, order = new ServerOrder([connection.getServer()])) {
     this.connection = connection
+    this.#order = order
+    order.connected()
+    this.#nameAll()
     this.clock = clock
     this.answerTimeoutMs = timeoutMs
     const prefixLength = this.#inbox.length + 1
@@ -75,6 +82,27 @@ export class Link {
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** Of the server that it is connected to, or was last: 0 for the nearest that was named. */
+  get serverRank(): number {
+    return this.#order.rankOf(this.connection.getServer())
+  }
+
+  /** Disconnects, and connects to the nearest server that answers. Nothing where it is disconnected or closed. */
+  dialAnew(): void {
+    if (this.#state === 'disconnected' || this.connection.isClosed()) return
+    this.#nameAll()
+    this.#order.connected()
+    // Rejects only where the connection was closed meanwhile.
+    this.connection.reconnect().catch(() => {})
+  }
+
+  /** The client drops servers that did not answer when it connected first. */
+  #nameAll(): void {
+    const known = this.connection.getServers().map((server) => server.listen)
+    if (this.#order.listens.every((listen) => known.includes(listen))) return
+    this.connection.setServers([...new Set([...this.#order.listens, ...known])])
   }
 
   /** Told of every change, and of the end, where `closed` is true. Returns how to stop. */
@@ -145,7 +173,10 @@ export class Link {
   async #followStatus(): Promise<void> {
     for await (const status of this.connection.status()) {
       if (status.type === 'disconnect') this.#enter('disconnected')
-      else if (status.type === 'reconnect' && !this.#closed) this.#enter('connected')
+      else if (status.type === 'reconnect') {
+        this.#order.connected()
+        if (!this.#closed) this.#enter('connected')
+      }
     }
   }
 

@@ -1,0 +1,65 @@
+/** `agent`: what is planned for an agent, what follows from it, and what it goes by [608-616]. */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
+import { startAgent } from '../../machines/agent/decide.ts'
+import { type ManifestEvent, type ManifestState, absentManifest, foldManifest, manifestId, recordManifest } from '../../machines/agent/manifest.ts'
+import { manifestOf } from '../../src/agent/manifest.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { systemRandom } from '../../src/platform/random.ts'
+import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
+import { subjectsOf } from '../../streams/subjects.ts'
+import { type TestRealm, startRealm } from './realm.ts'
+
+let realm: TestRealm
+beforeEach(async () => {
+  realm = await startRealm()
+  await realm.serve('s1')
+})
+afterEach(() => realm.stop())
+
+const subjects = subjectsOf('reeve')
+
+async function started(manifest: string): Promise<void> {
+  const { log } = realm.person
+  const context = { log, clock: systemClock, random: systemRandom }
+  await writeAggregate<AgentState, AgentEvent>(context, {
+    subject: subjects.aggregate('agent', 'a1'), aggregate: 'agent', id: 'a1', empty: absentAgent('a1'), fold: foldAgent, actor: 'agent:a1',
+    decide: (state) => startAgent(state, { instance: 'i1', role: 'generic', region: 'here', skills: [], build: '1.0.0', manifest }),
+  })
+}
+
+async function recorded(manifest: string): Promise<void> {
+  const id = manifestId(manifest)
+  await writeAggregate<ManifestState, ManifestEvent>({ log: realm.person.log, clock: systemClock, random: systemRandom }, {
+    subject: subjects.aggregate('config', id), aggregate: 'config', id, empty: absentManifest(id), fold: foldManifest, actor: 'agent:a2',
+    decide: (state) => recordManifest(state, manifestOf('1.0.0', 2)),
+  })
+}
+
+test('is shown with what follows from it, signed, as soon as its build is on record', async () => {
+  await started('abc')
+  expect(await realm.api.call('agent', 'show', { agent: 'a1' })).toMatchObject({ planned: {}, byDefault: null, current: null, coordinator: null })
+  await recorded('abc')
+  expect(await realm.api.call('agent', 'show', { agent: 'a1' })).toMatchObject({
+    byDefault: { configuration: { role: 'generic', region: 'here', capacity: 64, holdsLanes: true }, signature: { revision: 1, build: '1.0.0' } },
+  })
+})
+
+test('is planned in parts, taken back, and answered by what is planned now; a repetition is known', async () => {
+  await started('abc')
+  await recorded('abc')
+  const first = await realm.api.call('agent', 'configure', { agent: 'a1', change: { capacity: 4, skillsOn: ['drill'] } })
+  expect(first).toMatchObject({ agent: 'a1', planned: { capacity: 4, skillsOn: ['drill'] }, revision: 2 })
+  expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { capacity: 4 } })).toMatchObject({ position: 0, revision: 2 })
+  expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { capacity: null, role: 'skilled' } })).toMatchObject({ planned: { role: 'skilled', skillsOn: ['drill'] }, revision: 3 })
+  expect(await realm.api.call('agent', 'show', { agent: 'a1' })).toMatchObject({
+    planned: { role: 'skilled', skillsOn: ['drill'] },
+    byDefault: { configuration: { role: 'skilled', skills: ['drill'], capacity: 64 }, signature: { revision: 3 } },
+  })
+})
+
+test('of an agent that nobody knows is refused, and so is a plan that contradicts itself', async () => {
+  await started('abc')
+  expect(await realm.api.answer('agent', 'configure', { agent: 'nobody', change: { capacity: 4 } })).toMatchObject({ ok: false, error: { code: 'unknown-agent' } })
+  expect(await realm.api.answer('agent', 'configure', { agent: 'a1', change: { skillsOn: ['x'], skillsOff: ['x'] } })).toMatchObject({ ok: false, error: { code: 'malformed' } })
+})
