@@ -7,7 +7,7 @@
  */
 import type { JobPhase } from '../job/machine.ts'
 import type { Assignment, FailurePolicy, GroupAgents, GroupMode, GroupOrder, JobSpec, Reason, Run } from './events.ts'
-import { type GraphState, occupantRuns, openPlaces, placeOf } from './graph.ts'
+import { type GraphState, nextReady, occupantRuns, openPlaces, placeOf } from './graph.ts'
 import type { GroupPhase } from './machine.ts'
 
 export interface Grant {
@@ -155,6 +155,17 @@ export function pendingRuns(state: GroupState, skip: number): Run[] {
   const { graph } = state
   if (graph === null) return state.head === 0 ? [] : runsFromHead(state, state.queued, skip)
   return occupantRuns(graph, openPlaces(graph, skip === 0 ? undefined : placeOf(graph, state.head)))
+}
+
+/** The next job in this agent's queue: of a graph one that could run now, where there is one. What is in flight is left out. */
+export function nextOf(state: GroupState, agent: string): number | undefined {
+  const ready = state.graph === null ? undefined : nextReady(state.graph, agent)
+  if (ready !== undefined) return ready
+  for (const [first, last] of pendingRuns(state, state.grant?.left ?? 0)) {
+    const assignment = state.assignments.find((one) => one.agent === agent && one.last >= first && one.first <= last)
+    if (assignment !== undefined) return Math.max(first, assignment.first)
+  }
+  return undefined
 }
 
 /** As `JobsCancelled` names them: exactly, or of a graph, where they may lie anywhere, from the lowest to the highest (P16). */

@@ -7,6 +7,7 @@ import type { RealmConstants } from '../../machines/realm/realm.ts'
 import { connectCoordinator } from '../../streams/jetstream/connect.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
 import { systemClock } from '../platform/clock.ts'
+import type { LockAsking } from '../executor/executor.ts'
 import { lockFolder } from '../platform/data-folder.ts'
 import { type LogLevel, createLogger } from '../platform/logger.ts'
 import { ownVersion } from '../platform/own-package.ts'
@@ -38,6 +39,8 @@ export interface AgentProgramOptions {
   readonly constants?: RealmConstants
   /** `--newest-format`; default: all that this build knows. */
   readonly newestFormat?: number
+  /** How it asks for locks; default: by credit. */
+  readonly locks?: LockAsking
   /** Called when it is present and takes part. */
   readonly onReady?: (instance: string) => void
 }
@@ -97,6 +100,7 @@ export async function runAgentProgram(options: AgentProgramOptions): Promise<Age
         ...(expectedRealm === undefined ? {} : { expectedRealm }),
         ...(options.constants === undefined ? {} : { constants: options.constants }),
         ...(options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }),
+        ...(options.locks === undefined ? {} : { locks: options.locks }),
       })
       const signals = onStopSignal((signal, again) => {
         logger.info({ signal, again }, again ? 'ending at once' : 'stopping')

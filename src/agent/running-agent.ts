@@ -8,6 +8,7 @@ import type { ExecutorFailpoint } from '../executor/held-grant.ts'
 import type { HolderFailpoint } from '../lane/holder.ts'
 import type { LaneHost } from '../lane/host.ts'
 import type { SnapshotTimes } from '../leader/snapshot-cutter.ts'
+import type { LockAsking } from '../executor/executor.ts'
 import type { Keeper } from '../presence/keeper.ts'
 import type { MachineTransition } from '../process/host.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
@@ -27,6 +28,8 @@ export interface AgentOptions extends AgentIdentity {
   readonly constants?: RealmConstants
   /** `--newest-format`; default: all that this build knows. */
   readonly newestFormat?: number
+  /** How it asks for locks; default: by credit. */
+  readonly locks?: LockAsking
   /** Renews presence and lease; on this thread with this coordinator when absent (P8). */
   readonly keeper?: Keeper
   readonly electionTimes?: ElectionTimes

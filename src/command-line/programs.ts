@@ -62,12 +62,13 @@ export function registerAgentProgram(program: Command): Command {
     .option('--id <ID>', 'id of the agent in this realm; default: made of the name of the machine and the role')
     .addOption(new Option('--role <ROLE>', 'generic agents may lead; skilled ones are for the sites that they have the skill for').choices(['generic', 'skilled']).default('generic'))
     .option('--skill <KIND...>', 'kinds of sites that it has the skill for')
+    .addOption(new Option('--locks <HOW>', 'how it asks for locks: credit says how many it can take; name asks for each job, the next of its queue where one is too early').choices(['credit', 'name']).default('credit'))
     .action(
       acting(async (settings, flags) => {
         const role = flags['role'] as 'generic' | 'skilled'
         const skills = (flags['skill'] as readonly string[] | undefined) ?? []
         const { runAgent } = await import('../up/agent-process.ts')
-        await tellingWhyNot(runAgent(settings, { id: flags['id'] as string | undefined, role, skills }))
+        await tellingWhyNot(runAgent(settings, { id: flags['id'] as string | undefined, role, skills, locks: flags['locks'] as 'credit' | 'name' }))
       }),
     )
 }

@@ -16,9 +16,13 @@ import { laneClient } from '../lane/client.ts'
 import { type ExecutorFailpoint, HeldGrant } from './held-grant.ts'
 import { LaneLink } from './lane-link.ts'
 
+export type LockAsking = 'credit' | 'name'
+
 export interface ExecutorOptions {
   /** Most grants of one lane held at once. */
   readonly capacityPerLane?: number
+  /** How it asks for locks: by how many it can take (default), or for each job by name. */
+  readonly locks?: LockAsking
   readonly failpoint?: (name: ExecutorFailpoint) => Promise<void>
 }
 
@@ -140,6 +144,7 @@ class RunningExecutor implements Executing {
         instance: () => this.#presence.instance,
         capacity: () => (this.#draining || this.#quarantined || !this.#presence.acknowledged ? 0 : this.#capacityPerLane),
         held: () => this.#heldOf(lane),
+        byName: this.#options.locks === 'name',
         onGrants: (message) => this.#onGrants(lane, message),
         onSettled: () => this.#settled(),
       })
@@ -215,6 +220,8 @@ class RunningExecutor implements Executing {
     if (this.#over) return
     const link = this.#link(message.lane)
     link.queued += message.assignments.length
+    // What is granted by credit comes by itself.
+    if (this.#options.locks === 'name') link.nudge()
     this.#updateQueue()
   }
 

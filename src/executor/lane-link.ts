@@ -3,8 +3,11 @@
  * `reconcileMs`, at once when something is new or a holder announces itself. Where nothing is held, queued or unacknowledged on
  * either side, and the holder has said so to just that, every `restMs` is enough. Owns the outcomes that no holder has
  * acknowledged; they survive changes of holder, leader, connection and instance.
+ *
+ * Locks are asked for by credit, or by name (claim 9): then each round asks for the next job of every group in its queue, one after
+ * another; where one is refused as too early, the next of its own queue is tried.
  */
-import type { GrantRef, GrantsMessage, OutcomeReport, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import type { GrantRef, GrantsMessage, OutcomeReport, QueuedJob, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { LaneClient, NoAnswer } from '../lane/client.ts'
 import type { Clock, Timer } from '../../streams/ports/clock.ts'
 
@@ -26,6 +29,8 @@ export interface LaneLinkOptions {
   /** Grants of this lane to offer room for; 0 while nothing may be granted. */
   readonly capacity: () => number
   readonly held: () => GrantRef[]
+  /** Asks for each job by name; absent: by credit. */
+  readonly byName?: boolean
   readonly onGrants: (message: Pick<GrantsMessage, 'grants' | 'stops' | 'yields'>) => void
   readonly onSettled: () => void
 }
@@ -45,6 +50,8 @@ export class LaneLink {
   #atRest = false
   #saidMs = -Infinity
   #saidCapacity = 0
+  /** By name: what is still to be asked for in this round; undefined before the holder has said what lies in its queue. */
+  #round: QueuedJob[] | undefined
   #closed = false
   #timer: Timer | undefined
   readonly #options: LaneLinkOptions
@@ -79,6 +86,7 @@ export class LaneLink {
 
   nudge(): void {
     this.#dirty = true
+    this.#round = undefined
     if (!this.#outstanding) void this.#exchange()
   }
 
@@ -111,17 +119,23 @@ export class LaneLink {
       this.#dirty = false
       const { agent, client, clock, incarnation, workHere } = this.#options
       this.#atRest = false
+      const { byName = false } = this.#options
+      const held = this.#options.held()
+      const capacity = this.#options.capacity()
+      const asks = byName && held.length < capacity ? this.#round?.shift() : undefined
       const request: WorkRequest = {
         builtOn: { incarnation, number: this.#number },
         agent,
         instance: this.#options.instance(),
-        capacity: this.#options.capacity(),
-        held: this.#options.held(),
+        capacity: byName ? 0 : capacity,
+        held,
+        ...(asks === undefined ? {} : { asks }),
+        ...(byName ? { byName } : {}),
         outcomes: this.#outcomes.slice(0, outcomesPerList),
         stopped: this.#stopped.slice(),
       }
       this.#saidMs = clock.monotonicMs()
-      this.#saidCapacity = request.capacity
+      this.#saidCapacity = capacity
       const answer: WorkAnswer | NoAnswer = await (workHere(this.lane, request) ?? client.work(this.lane, request, answerWaitMs))
       if (this.#closed) return
       if (answer.kind === 'taken') this.#settle(request, answer)
@@ -141,6 +155,10 @@ export class LaneLink {
     this.queued = answer.queued
     this.#atRest = answer.queued + answer.grants.length + answer.stops.length + request.held.length === 0
     this.#options.onGrants(answer)
+    if (request.byName === true) {
+      this.#round ??= [...(answer.queue ?? [])]
+      if (this.#round.length > 0 && this.#options.held().length < this.#options.capacity()) this.#dirty = true
+    }
     this.#options.onSettled()
   }
 }

@@ -325,6 +325,7 @@ export class LaneHolder {
         grants: dispatch?.grants ?? [],
         stops: dispatch?.stops ?? [],
         ...yieldsOf(dispatch),
+        ...(request.byName === true ? { queue: builder.queueOf(request.agent) } : {}),
         ...(refused === undefined ? {} : { refused }),
       })
     })

@@ -88,6 +88,11 @@ export class Schedule {
     return this.#queued.get(agent)?.size ?? 0
   }
 
+  /** Unfinished groups with jobs in this agent's queue. */
+  queuedGroups(agent: string): ReadonlySet<string> {
+    return this.#queued.get(agent) ?? none
+  }
+
   heard(agent: string, instance: string, capacity: number, nowMs: number): Executor {
     const executor: Executor = { agent, instance, capacity, heardMs: nowMs }
     this.#executors.set(agent, executor)

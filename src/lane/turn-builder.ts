@@ -12,7 +12,7 @@ import * as opening from '../../machines/execution-group/decide/opening.ts'
 import { assignJobs, expireGrant, grantLock, handBack, takeOutcome } from '../../machines/execution-group/decide/locks.ts'
 import { cancelGroup, pauseGroup, prioritizeGroup, resolveUnknown, resumeGroup, retryFailed } from '../../machines/execution-group/decide/people.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
-import { type GroupState, absentGroup, runsFromHead } from '../../machines/execution-group/state.ts'
+import { type GroupState, absentGroup, nextOf, runsFromHead } from '../../machines/execution-group/state.ts'
 import { sizeBytes } from '../../machines/execution-group/limits.ts'
 import { judgeCommand, refuseCommand, withdrawCommand } from '../../machines/lane/decide.ts'
 import { type KnownCommand, type LaneState, foldCommit } from '../../machines/lane/state.ts'
@@ -27,6 +27,7 @@ import type {
   GrantRef,
   LaneCommand,
   LaneCommandAnswer,
+  QueuedJob,
   WorkRequest,
 } from '../../streams/lane-protocol.ts'
 import { type Executor, Schedule } from './schedule.ts'
@@ -40,6 +41,8 @@ const executorSilenceMs = 9_000
 const turnBudgetBytes = 160 * 1024
 /** What a commit takes without its events' texts and lists, generously. */
 const commitBytes = 700
+/** Most jobs that are named to an agent that asks by name. */
+const queueLimit = 100
 
 /** Refusals that a repeat of the same command may turn into a yes: they are not put on record. */
 const passing: ReadonlySet<RefusalCode> = new Set(['too-early', 'stale', 'part-out-of-order', 'not-assigned'])
@@ -186,6 +189,20 @@ export class TurnBuilder {
     if (decision.kind === 'refused') return decision.refusal
     if (decision.kind === 'events') this.#grant(state, decision.events, request)
     return undefined
+  }
+
+  /** For who asks by name: the next job of each group in its queue, of the highest priority first. */
+  queueOf(agent: string): readonly QueuedJob[] {
+    const next: { readonly group: string; readonly job: number; readonly priority: number }[] = []
+    for (const group of this.#schedule.queuedGroups(agent)) {
+      const state = this.#lane.groups.get(group)!
+      const job = groupTable.can(state.phase, 'LockGranted') ? nextOf(state, agent) : undefined
+      if (job !== undefined) next.push({ group, job, priority: state.priority })
+    }
+    return next
+      .sort((left, right) => right.priority - left.priority)
+      .slice(0, queueLimit)
+      .map(({ group, job }) => ({ group, job }))
   }
 
   /** To whoever offers room, what waits in its queue. */

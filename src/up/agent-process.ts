@@ -3,6 +3,7 @@ import type { AgentRole } from '../../machines/agent/agent.ts'
 import { requireId } from '../../streams/subjects.ts'
 import { runAgentProgram } from '../agent/program.ts'
 import { CommandEnd, exitCodes } from '../command-line/exit.ts'
+import type { LockAsking } from '../executor/executor.ts'
 import type { Settings } from '../command-line/configuration.ts'
 import { placeOf } from '../command-line/session.ts'
 import { join } from 'node:path'
@@ -11,7 +12,7 @@ import { durabilityAt } from './ask-durability.ts'
 import { defaultId } from './default-id.ts'
 
 /** Resolves when it has ended as it was told to. Throws what kept it from starting, or ended it. */
-export async function runAgent(settings: Settings, given: { readonly id: string | undefined; readonly role: AgentRole; readonly skills: readonly string[] }): Promise<void> {
+export async function runAgent(settings: Settings, given: { readonly id: string | undefined; readonly role: AgentRole; readonly skills: readonly string[]; readonly locks?: LockAsking }): Promise<void> {
   const agent = requireId('agent', given.id ?? defaultId(given.role))
   const place = await placeOf(settings)
   const durability = await durabilityAt(place.monitoringUrl)
@@ -24,6 +25,7 @@ export async function runAgent(settings: Settings, given: { readonly id: string 
     role: given.role,
     region: settings.region,
     skills: given.skills,
+    ...(given.locks === undefined ? {} : { locks: given.locks }),
     dataFolder: join(dataFolderAt(settings.data).agents, agent),
     acceptWeakDurability: settings.acceptWeakDurability,
     ...(durability === undefined ? {} : { durability }),

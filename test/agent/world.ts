@@ -73,7 +73,7 @@ export class World {
     })
   }
 
-  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number; readonly build?: string; readonly snapshotTimes?: SnapshotTimes; readonly adapterOf?: (kind: string) => SiteAdapter } = {}): RunningAgent {
+  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number; readonly locks?: 'credit' | 'name'; readonly build?: string; readonly snapshotTimes?: SnapshotTimes; readonly adapterOf?: (kind: string) => SiteAdapter } = {}): RunningAgent {
     const clock = options.clock ?? this.clock
     const client = `${agent} ${++this.#connections}`
     const connected = this.realm.connect({ name: client, clock })
@@ -93,6 +93,7 @@ export class World {
       acceptWeakDurability: false,
       ...(options.snapshotTimes === undefined ? {} : { snapshotTimes: options.snapshotTimes }),
       ...(options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }),
+      ...(options.locks === undefined ? {} : { locks: options.locks }),
       ...(options.adapterOf === undefined ? {} : { within: { adapterOf: options.adapterOf } }),
       onTransition: (transition) => this.transitions.push({ ...transition, agent }),
     })

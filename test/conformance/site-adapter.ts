@@ -8,6 +8,7 @@ import { operationNames } from '../../machines/service/operation.ts'
 import type { Operation, OperationName } from '../../machines/service/operation.ts'
 import { capabilitiesAt, SiteUnreachable } from '../../src/sites/adapter.ts'
 import type { FencingToken, SiteAdapter, SiteConnection, SiteRecord, SiteResult } from '../../src/sites/adapter.ts'
+import { testSiteFencing } from './site-fencing.ts'
 
 export interface SiteUnderTest {
   readonly address: string
@@ -20,6 +21,8 @@ export interface SiteUnderTest {
   /** From now on the site takes changes and does not answer them, until `recover`; for a kind that is `remote`. */
   hang?(): Promise<void>
   recover?(): Promise<void>
+  /** For a site that records tokens: those of the changes that it made of a service, in their order. */
+  tokensOf?(service: string): Promise<readonly FencingToken[]>
   /** For a site that enforces tokens: the next call runs until `recover`. */
   slow?(): Promise<void>
   /** For a site that enforces tokens: resolves when `count` calls have arrived at it in this scope. */
@@ -251,59 +254,7 @@ export function testSiteAdapter({ adapter, start, remote, badAddresses, refusedN
       }
       expect((await carryOut(id, operation)).kind).toMatch(/^(done|already)$/)
     })
-
-    if (adapter.fencing === 'enforced') describe('fencing: enforced (P22)', () => {
-      const tokens = (scope: string) => (revision: number, incarnation = 1) => ({ scope, incarnation, revision })
-
-      test('a lower token is refused and changes nothing; an equal and a higher one go on', async () => {
-        const id = await site.addService('fenced')
-        const token = tokens('lower')
-        expect(await carryOut(id, { name: 'start' }, { token: token(7) })).toEqual({ kind: 'done' })
-        expect(await carryOut(id, { name: 'stop' }, { token: token(6) })).toEqual({ kind: 'fenced' })
-        expect((await find(id)).power).toBe('on')
-        expect(await carryOut(id, { name: 'stop' }, { token: token(7) })).toEqual({ kind: 'done' })
-        expect(await carryOut(id, { name: 'start' }, { token: token(8) })).toEqual({ kind: 'done' })
-      })
-
-      test('the incarnation counts before the revision', async () => {
-        const id = await site.addService('fenced')
-        const token = tokens('incarnations')
-        expect(await carryOut(id, { name: 'start' }, { token: token(1, 2) })).toEqual({ kind: 'done' })
-        expect(await carryOut(id, { name: 'stop' }, { token: token(99, 1) })).toEqual({ kind: 'fenced' })
-      })
-
-      test('another scope is another order', async () => {
-        const id = await site.addService('fenced')
-        expect(await carryOut(id, { name: 'start' }, { token: tokens('scope-a')(9) })).toEqual({ kind: 'done' })
-        expect(await carryOut(id, { name: 'stop' }, { token: tokens('scope-b')(1) })).toEqual({ kind: 'done' })
-      })
-
-      test('a higher one does not begin while a lower one runs; then it does', async () => {
-        const id = await site.addService('fenced')
-        const token = tokens('overlap')
-        await site.slow!()
-        const order: string[] = []
-        const lower = carryOut(id, { name: 'start' }, { token: token(1) }).finally(() => order.push('lower'))
-        await site.arrived!('overlap', 1)
-        const higher = carryOut(id, { name: 'stop' }, { token: token(2) }).finally(() => order.push('higher'))
-        await site.arrived!('overlap', 2)
-        // The mark is raised by the arrival: nothing of the lower token begins any more.
-        expect(await carryOut(id, { name: 'rename', to: 'late' }, { token: token(1) })).toEqual({ kind: 'fenced' })
-        expect(order).toEqual([])
-        await site.recover!()
-        expect(await lower).toEqual({ kind: 'done' })
-        expect(await higher).toEqual({ kind: 'done' })
-        expect((await find(id)).power).toBe('off')
-      })
-
-      test('a repeated key under a higher token gets the first result, and nothing is done twice', async () => {
-        const id = await site.addService('fenced')
-        const token = tokens('regrant')
-        expect(await carryOut(id, { name: 'start' }, { token: token(1), key: 'regranted' })).toEqual({ kind: 'done' })
-        expect(await carryOut(id, { name: 'stop' }, { token: token(1) })).toEqual({ kind: 'done' })
-        expect(await carryOut(id, { name: 'start' }, { token: token(2), key: 'regranted' })).toEqual({ kind: 'done' })
-        expect((await find(id)).power).toBe('off')
-      })
-    })
   })
+
+  testSiteFencing({ adapter, start })
 }
