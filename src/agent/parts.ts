@@ -11,6 +11,7 @@ import type { TransitionListener } from '../process/host.ts'
 import { RealmRefused, newerThan } from '../realm/founding.ts'
 import { type OwnRealmStanding, followRealm } from '../realm/standing.ts'
 import { RealmView } from '../realm/view.ts'
+import { startFromSnapshots } from '../realm/view-start.ts'
 import { type OwnSiteDirectory, followSites } from '../sites/directory.ts'
 import type { AgentContext, Executing, LaneHosting } from './context.ts'
 import { OwnConfiguration } from './own-configuration.ts'
@@ -82,7 +83,8 @@ export function prepareToLead(context: AgentContext, { options, report, supersed
   const snapshots = options.snapshotTimes === undefined ? {} : { snapshots: options.snapshotTimes }
   const { adapterOf: given } = options.within ?? {}
   const adapterOf = given === undefined ? {} : { adapterOf: given }
-  const view = new RealmView(context.coordinator.log, context.subjects)
+  const lanes = context.realm.state.lanes.map(({ lane }) => lane)
+  const view = new RealmView(context.coordinator.log, context.subjects, startFromSnapshots(context, lanes))
   return { view, leader: startLeader({ context, view, ...snapshots, ...adapterOf, onSuperseded: superseded, onStuck: stuck, onTransition: report }) }
 }
 

@@ -111,6 +111,12 @@ function present<T>(map: Map<string, T>, key: string, make: (key: string) => T):
   return value
 }
 
+/**
+ * Folds what a view does not have to hear turn by turn. `from`: the first position that it follows; `folded`: by subject of a lane, the
+ * position of the last turn that is folded already.
+ */
+export type ViewStart = (fold: RealmFold, signal: AbortSignal) => Promise<{ readonly from: number; readonly folded: ReadonlyMap<string, number> }>
+
 export class RealmView {
   readonly state: RealmFold
   /** Set when the log could not be followed any further. */
@@ -120,11 +126,14 @@ export class RealmView {
   readonly #listeners = new Set<(seen: TurnSeen) => void>()
   readonly #waiting: { readonly position: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
   readonly #done: Promise<void>
+  /** What `start` has folded ahead of the position. */
+  #folded: ReadonlyMap<string, number> = new Map()
 
-  constructor(log: EventLog, subjects: Subjects) {
+  /** Without `start`: from the first turn, and listeners hear every one. */
+  constructor(log: EventLog, subjects: Subjects, start?: ViewStart) {
     this.#log = log
     this.state = new RealmFold(subjects.realm)
-    this.#done = this.#follow(subjects)
+    this.#done = this.#follow(subjects, start)
   }
 
   /** Called for each turn after it was folded, in log order. Returns how to stop. */
@@ -151,9 +160,13 @@ export class RealmView {
     await this.#done
   }
 
-  async #follow(subjects: Subjects): Promise<void> {
+  async #follow(subjects: Subjects, start: ViewStart | undefined): Promise<void> {
+    const { signal } = this.#abort
     try {
-      for await (const batch of this.#log.read({ subjects: [subjects.allEvents], from: 1, signal: this.#abort.signal })) {
+      const begun = await start?.(this.state, signal)
+      this.#folded = begun?.folded ?? this.#folded
+      if (!signal.aborted) this.#foldBatch([])
+      for await (const batch of this.#log.read({ subjects: [subjects.allEvents], from: begun?.from ?? 1, signal })) {
         this.#foldBatch(batch)
       }
       this.#fail(new Error('the view of the realm was stopped'))
@@ -165,6 +178,10 @@ export class RealmView {
 
   #foldBatch(batch: readonly StoredMessage[]): void {
     for (const message of batch) {
+      if (message.position <= (this.#folded.get(message.subject) ?? 0)) {
+        this.state.position = message.position
+        continue
+      }
       const seen = { turn: decodeTurn(message.bytes), subject: message.subject, position: message.position }
       this.state.fold(seen)
       for (const listener of this.#listeners) listener(seen)

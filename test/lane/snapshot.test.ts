@@ -8,11 +8,15 @@ import { type FoldedLane, foldOn, unfoldedLane } from '../../src/lane/fold.ts'
 import { type SnapshotContext, cutSnapshot, foldFromSnapshot } from '../../src/lane/snapshot.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
+import { joinRealm } from '../../src/realm/founding.ts'
+import { RealmView } from '../../src/realm/view.ts'
+import { startFromSnapshots } from '../../src/realm/view-start.ts'
 import { canonicalJson, decodeTurn, digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
 import { fromBytes, toBytes } from '../../streams/coordination.ts'
 import { type SnapshotPointer, SnapshotReader, snapshotKey, snapshotLines } from '../../streams/lane-snapshot.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import type { EventLog, ReadOptions } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { dice, record } from '../replay/recorded.ts'
 
@@ -251,5 +255,46 @@ describe('the pointer', () => {
     })
     expect(await cutSnapshot(context, lane, 'a', never)).toMatchObject({ kind: 'refused', why: expect.stringContaining('SomethingNew') })
     expect(await pointer()).toBeUndefined()
+  })
+})
+
+describe('a view that begins with snapshots', () => {
+  const lanes = ['here-1', 'here-2', 'here-3']
+  const all = (view: RealmView) => {
+    const { realm: own, lanes: folded, sites, agents, instructions, position } = view.state
+    return canonicalJson({ own, position, sites: [...sites], agents: [...agents], instructions: [...instructions], lanes: [...folded.values()].map(textOf).sort() })
+  }
+
+  test('has the same state as one that has read every turn, then and after further turns, of lanes without a snapshot and of later ones too', async () => {
+    const founding = { actor: 'program:test', region: 'here', durability: { level: 'synced' }, acceptWeakDurability: false } as const
+    const from = { log: coordinator.log, clock: systemClock, random: systemRandom }
+    await joinRealm(from, subjects, founding)
+    await record(coordinator, subjects, 30, 5, lanes)
+    for (const one of lanes.slice(0, 2)) expect(await cutSnapshot(context, one, 'a', never)).toMatchObject({ kind: 'cut' })
+    await oneMoreTurn()
+    await joinRealm(from, subjects, { ...founding, region: 'there' })
+    await record(coordinator, subjects, 5, 3, ['there-1'], 11)
+    const reads: ReadOptions[] = []
+    const noting: EventLog = {
+      incarnation: coordinator.log.incarnation,
+      append: (request) => coordinator.log.append(request),
+      last: (subject) => coordinator.log.last(subject),
+      at: (position) => coordinator.log.at(position),
+      end: () => coordinator.log.end(),
+      read: (options) => {
+        reads.push(options)
+        return coordinator.log.read(options)
+      },
+    }
+    const whole = new RealmView(coordinator.log, subjects)
+    const short = new RealmView(noting, subjects, startFromSnapshots({ ...context, coordinator: { ...coordinator, log: noting } }, [...lanes, 'here-4']))
+    await Promise.all([whole.current(), short.current()])
+    expect(all(short)).toBe(all(whole))
+    expect(reads.filter(({ from: first, subjects: read }) => first === 1 && read.some((subject) => [subjects.lane('here-1'), subjects.lane('here-2'), subjects.allEvents].includes(subject)))).toEqual([])
+    for (let turn = 0; turn < 3; turn++) await oneMoreTurn()
+    await Promise.all([whole.current(), short.current()])
+    expect(all(short)).toBe(all(whole))
+    expect(short.state.position).toBe(await coordinator.log.end())
+    await Promise.all([whole.stop(), short.stop()])
   })
 })
