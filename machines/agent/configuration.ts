@@ -73,10 +73,13 @@ export function defaultConfiguration(agent: AgentState, manifest: Manifest): Age
   }
 }
 
-/** [616]: `replace` only by one that differs and is later, so that an older leader never undoes what a newer one wrote. */
+/**
+ * [616]: `replace` only by one that differs and is later, so that an older leader never undoes what a newer one wrote. One that says the same for a later
+ * start or plan of the agent differs too: the agent waits for it.
+ */
 export function chooseConfiguration(current: Signature | undefined, byDefault: Signature): 'keep' | 'replace' {
   if (current === undefined) return 'replace'
-  if (current.digest === byDefault.digest) return 'keep'
+  if (current.digest === byDefault.digest) return byDefault.revision > current.revision ? 'replace' : 'keep'
   const later = byDefault.revision - current.revision || compareBuilds(byDefault.build, current.build) || compareBuilds(byDefault.leader, current.leader)
   return later > 0 ? 'replace' : 'keep'
 }

@@ -59,7 +59,11 @@ describe('the revision that a configuration is signed with', () => {
 describe('of two configurations [616]', () => {
   const signature = (digest: string, revision = 1, build = '1.0.0', leader = '1.0.0'): Signature => ({ digest, revision, build, leader })
   it('there is none yet: the default is written', () => expect(chooseConfiguration(undefined, signature('a'))).toBe('replace'))
-  it('equal digests: nothing to do, whatever else is later', () => expect(chooseConfiguration(signature('a'), signature('a', 2, '2.0.0', '2.0.0'))).toBe('keep'))
+  it('equal digests: nothing to do, whichever build is later', () => expect(chooseConfiguration(signature('a'), signature('a', 1, '2.0.0', '2.0.0'))).toBe('keep'))
+  it('the same for a later start or plan of the agent is written anew: it waits for one that knows of that', () => {
+    expect(chooseConfiguration(signature('a'), signature('a', 2))).toBe('replace')
+    expect(chooseConfiguration(signature('a', 2), signature('a', 1, '9.0.0', '9.0.0'))).toBe('keep')
+  })
   it('the default wins by a later revision, then build, then leader', () => {
     expect(chooseConfiguration(signature('a'), signature('b', 2))).toBe('replace')
     expect(chooseConfiguration(signature('a'), signature('b', 1, '1.0.1'))).toBe('replace')
