@@ -9,7 +9,7 @@ import { happened } from '../../machines/decision.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { type LeaseValue, fromBytes, leaseKey, toBytes } from '../../streams/coordination.ts'
 import type { AgentPong } from '../../streams/lane-protocol.ts'
-import { type Repeating, every } from '../../streams/ports/clock.ts'
+import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
 import type { BucketEntry, WriteOutcome } from '../../streams/ports/bucket.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { singletons } from '../../streams/subjects.ts'
@@ -108,7 +108,7 @@ class Candidate implements Election {
       effects: {
         prepare: () => this.#do(() => this.#prepare()),
         createLease: () => this.#do(() => this.#writeLease(undefined)),
-        takeOver: ({ revision }) => this.#do(() => this.#writeLease(revision)),
+        takeOver: ({ revision }) => this.#do(() => this.#takeOver(revision)),
         readLease: () => this.#do(() => this.#readLease()),
         watchLeader: (lease) => this.#watchLeader(lease),
         stopWatching: () => this.#stopWatching(),
@@ -194,6 +194,21 @@ class Candidate implements Election {
     await this.#presence.present()
     await this.#context.coordinator.bus.flush(this.#times.answerMs)
     return { type: 'Prepared' as const }
+  }
+
+  /**
+   * A lease in this agent's name that this process never wrote is a former process's, or a later one's: that one stays (P20), and two
+   * that took the lease from each other would fill the log with elections.
+   */
+  async #takeOver(revision: number) {
+    const seen = this.machine.state.context.lease
+    const isForeign = seen?.agent === this.#context.agent && !this.#presence.isOwn(seen.instance)
+    if (isForeign && !(await this.#presence.isTheAgent())) {
+      // Which of the two it is will be told to the other's presence; until then the lease is looked at now and then.
+      await pause(this.#context.clock, this.#times.retryMs)
+      return { type: 'Unsettled' as const }
+    }
+    return this.#writeLease(revision)
   }
 
   async #writeLease(revision: number | undefined) {

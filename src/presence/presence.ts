@@ -27,6 +27,10 @@ export interface OwnPresence extends Presence {
   readonly machine: HostedMachine<typeof presenceMachine>
   /** Resolves once the present instance's creation was acknowledged. */
   present(): Promise<void>
+  /** An instance of this process, present or former. */
+  isOwn(instance: string): boolean
+  /** Asks the coordinator which process is the agent (P20). False also where nobody is at the moment. Throws `Unavailable`. */
+  isTheAgent(): Promise<boolean>
   /** Called once when another process is this agent now (P20): this one has to exit. */
   onReplaced(listener: (instance: string) => void): void
   /** Called with the first acknowledgement of each instance. */
@@ -112,6 +116,15 @@ class PresenceKeeper implements OwnPresence {
   onNewInstance(listener: (instance: string, former: string) => void): () => void {
     this.#newInstance.add(listener)
     return () => this.#newInstance.delete(listener)
+  }
+
+  isOwn(instance: string): boolean {
+    return this.#own.has(instance)
+  }
+
+  async isTheAgent(): Promise<boolean> {
+    const entry = await this.#context.coordinator.agents.get(presentInstanceKey(this.#context.agent))
+    return entry !== undefined && this.#own.has(instanceIn(entry))
   }
 
   onReplaced(listener: (instance: string) => void): void {

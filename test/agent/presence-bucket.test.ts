@@ -57,3 +57,37 @@ it('every wait starts again: what a killed executor held is taken back only afte
   expect(world.time.nowMs - fromMs).toBeGreaterThanOrEqual(leastMs)
   await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed', 120_000)
 })
+
+it('P20: a process that was cut off meanwhile finds another of its agent in the new bucket, and exits', async () => {
+  world.start('a')
+  await world.until('lanes held', () => [...world.view.state.lanes.values()].filter(({ holder }) => holder?.agent === 'a').length === 4)
+  const { running: first, client } = world.members.get('a')!
+  world.realm.setReach(client, 'silent')
+  world.realm.deleteBucket('agents')
+  const second = world.start('a')
+  await world.drive(world.observer.agents.ensure())
+  await world.until('the later process in the log', () => world.view.state.agents.get('a')?.instance === second.instance, 120_000)
+  world.realm.setReach(client, 'connected')
+  expect(await world.drive(first.ended)).toEqual({ kind: 'replaced', by: second.instance })
+  await world.until('its lanes held by the later', () => [...world.view.state.lanes.values()].every(({ holder }) => holder?.instance === second.instance))
+})
+
+it.each(['silent', 'disconnected'] as const)('P20: two processes of one agent that know nothing of each other (%s): they do not take the lease from one another over and over, and one stays', async (reach) => {
+  world.start('a')
+  await world.until('lanes held', () => [...world.view.state.lanes.values()].filter(({ holder }) => holder?.agent === 'a').length === 4)
+  const { running: first, client } = world.members.get('a')!
+  world.realm.setReach(client, reach)
+  const second = world.start('a')
+  await world.pass(200)
+  // Before the first could hear of the second, and before the second writes its name anew.
+  world.realm.deleteBucket('agents')
+  await world.pass(400)
+  const before = elections()
+  world.realm.setReach(client, 'connected')
+  const left = await world.drive(Promise.race([first.ended.then((end) => ({ end, stays: second })), second.ended.then((end) => ({ end, stays: first }))]))
+  expect(left.end).toEqual({ kind: 'replaced', by: left.stays.instance })
+  await world.until('the other leads and holds all', () => left.stays.leading !== undefined && left.stays.held.length === 4)
+  expect(elections() - before).toBeLessThanOrEqual(2)
+})
+
+const elections = () => world.events.filter(({ type }) => type === 'LeaderElected').length
