@@ -4,6 +4,7 @@ import { grantRows } from './grant.ts'
 import { jobRows } from './jobs.ts'
 import { laneLiveRows } from './lane-live.ts'
 import { pauseRows } from './pause.ts'
+import { laneMoveRows } from './lane-move.ts'
 import { replayRows } from './replay.ts'
 import { type Row, table } from './row.ts'
 import { takeoverRows } from './takeover.ts'
@@ -19,6 +20,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
   { rows: ['turns', 'jobs', 'jobs-remote'], run: () => inWorld((world) => jobRows(world, wants)) },
   { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
   { rows: ['pause', 'pause-p99', 'pause-most'], run: () => inWorld(pauseRows) },
+  { rows: ['lane-move', 'lane-move-p99', 'lane-move-most'], run: () => inWorld(laneMoveRows) },
   {
     rows: ['takeover-leader-p50', 'takeover-leader-p99', 'takeover-lane-p50', 'takeover-lane-p99'],
     run: () => inWorld((world) => takeoverRows(world, wants, say)),
