@@ -52,7 +52,7 @@ export class Schedule {
     this.#updateQueued(group)
     const agent = waitingFor(group)
     const listed = this.#listed.get(id)
-    const priority = this.#priorities.get(id) ?? 0
+    const priority = this.#priorities.size === 0 ? 0 : (this.#priorities.get(id) ?? 0)
     if (listed === agent && (listed === undefined || priority === group.priority)) return
     if (listed !== undefined) this.#unlist(id, listed, priority)
     if (agent !== undefined) this.#list(id, agent, group.priority)
@@ -70,7 +70,7 @@ export class Schedule {
 
   #unlist(id: string, agents: string | readonly string[], priority: number): void {
     this.#listed.delete(id)
-    this.#priorities.delete(id)
+    if (priority !== 0) this.#priorities.delete(id)
     for (const agent of typeof agents === 'string' ? [agents] : agents) this.#runnable.get(agent)?.delete(id, priority)
   }
 
@@ -132,30 +132,39 @@ const none: ReadonlySet<string> = new Set()
 
 /** Groups of one agent, by priority. */
 class Waiting {
-  /** The highest first; nearly always there is one. */
-  readonly #levels: { readonly priority: number; readonly groups: Set<string> }[] = []
+  /** Of priority 0, as nearly all are. */
+  readonly #plain = new Set<string>()
+  /** The highest first. */
+  readonly #others: { readonly priority: number; readonly groups: Set<string> }[] = []
 
   add(group: string, priority: number): void {
-    let level = this.#levels.find((one) => one.priority === priority)
-    if (level === undefined) {
-      level = { priority, groups: new Set() }
-      this.#levels.push(level)
-      this.#levels.sort((left, right) => right.priority - left.priority)
-    }
-    level.groups.add(group)
+    if (priority === 0) this.#plain.add(group)
+    else this.#level(priority).add(group)
   }
 
   delete(group: string, priority: number): void {
-    this.#levels.find((one) => one.priority === priority)?.groups.delete(group)
+    if (priority === 0) this.#plain.delete(group)
+    else this.#level(priority).delete(group)
   }
 
   /** May be walked while groups are taken out. */
   inOrder(): Iterable<string> {
-    return this.#levels.length === 1 ? this.#levels[0]!.groups : this.#all()
+    return this.#others.length === 0 ? this.#plain : this.#all()
+  }
+
+  #level(priority: number): Set<string> {
+    const known = this.#others.find((one) => one.priority === priority)
+    if (known !== undefined) return known.groups
+    const groups = new Set<string>()
+    this.#others.push({ priority, groups })
+    this.#others.sort((left, right) => right.priority - left.priority)
+    return groups
   }
 
   *#all(): Iterable<string> {
-    for (const { groups } of this.#levels) yield* groups
+    for (const { priority, groups } of this.#others) if (priority > 0) yield* groups
+    yield* this.#plain
+    for (const { priority, groups } of this.#others) if (priority < 0) yield* groups
   }
 }
 
