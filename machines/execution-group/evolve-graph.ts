@@ -17,7 +17,8 @@ export function graphGrant(state: GroupState, jobs: readonly Run[]): boolean {
   if (jobs.length !== 1 || run![0] !== run![1]) return false
   const job = run![0]
   if (!isRunnable(graph, job)) return false
-  takeReady(graph, assigneeOf(state, job) ?? '', placeOf(graph, job)!)
+  graph.taken = placeOf(graph, job)!
+  takeReady(graph, assigneeOf(state, job) ?? '', graph.taken)
   state.head = job
   state.headLast = job
   return true
@@ -25,7 +26,17 @@ export function graphGrant(state: GroupState, jobs: readonly Run[]): boolean {
 
 /** The job at the head is pending again. */
 export function graphReturned(state: GroupState): void {
-  putReady(state.graph!, assigneeOf(state, state.head) ?? '', placeOf(state.graph!, state.head)!)
+  const graph = state.graph!
+  putReady(graph, assigneeOf(state, state.head) ?? '', graph.taken)
+  graph.taken = 0
+}
+
+/** The group stops at the job at the head, which waits to be retried; where it had been given back before, it waited again (P24). */
+export function graphStopped(state: GroupState): void {
+  const graph = state.graph!
+  const place = placeOf(graph, state.head)!
+  if (graph.taken !== place) takeReady(graph, assigneeOf(state, state.head) ?? '', place)
+  graph.taken = place
 }
 
 /** The job at the head is settled, and what waited for nothing else could be granted. */
@@ -33,7 +44,8 @@ export function foldPlaceSettled(state: GroupState): void {
   const graph = state.graph!
   const place = placeOf(graph, state.head)!
   // It waits again where its grant was given back before its outcome came (P24).
-  takeReady(graph, assigneeOf(state, state.head) ?? '', place)
+  if (graph.taken !== place) takeReady(graph, assigneeOf(state, state.head) ?? '', place)
+  graph.taken = 0
   settlePlace(graph, place, (freed) => putReady(graph, assigneeOf(state, graph.occupants[freed]!) ?? '', freed))
   state.head = 0
   state.headLast = 0
@@ -45,6 +57,7 @@ export function graphRetried(state: GroupState, job: number, retryOf: number): u
   const place = placeOf(graph, retryOf)!
   graph.occupants[place] = job
   graph.retried.push(place)
+  graph.taken = 0
   putReady(graph, assigneeOf(state, job) ?? '', place)
   state.head = 0
   state.headLast = 0
@@ -55,10 +68,6 @@ export function reassignReady(state: GroupState): void {
   const graph = state.graph!
   graph.ready = []
   for (let place = 1; place <= graph.places; place++) {
-    if (graph.waits[place] !== 0 || !isOpenPlace(graph, place)) continue
-    const job = graph.occupants[place]!
-    // In flight, or stopped.
-    if (job === state.head && (state.grant !== null || state.unknown !== null || state.failed[state.failed.length - 1]?.job === job)) continue
-    putReady(graph, assigneeOf(state, job) ?? '', place)
+    if (place !== graph.taken && graph.waits[place] === 0 && isOpenPlace(graph, place)) putReady(graph, assigneeOf(state, graph.occupants[place]!) ?? '', place)
   }
 }

@@ -9,7 +9,7 @@ import { produce } from 'immer'
 import { jobTable } from '../job/machine.ts'
 import type { Assignment, GroupEvent, GroupEventType, Run } from './events.ts'
 import { groupTable } from './machine.ts'
-import { foldPlaceSettled, graphGrant, graphReturned, graphRetried, reassignReady, sealGraph } from './evolve-graph.ts'
+import { foldPlaceSettled, graphGrant, graphRetried, graphReturned, graphStopped, reassignReady, sealGraph } from './evolve-graph.ts'
 import { occupantRuns, placeOf, settledPlaces } from './graph.ts'
 import { type Fault, type GroupState, assigneeOf, countOf, failurePolicy, headJob, headPhase, isStopped, pendingRuns, runsFromHead, runsToCancel, runsToUndo, sameRuns } from './state.ts'
 import { undoOf } from './undo.ts'
@@ -234,6 +234,7 @@ function settleHead(state: GroupState, job: number, grant: number, signal: 'Succ
   else {
     state.lastGrant = null
     if (failurePolicy(state) === 'continue') advance(state)
+    else if (state.graph !== null) graphStopped(state)
   }
   return undefined
 }

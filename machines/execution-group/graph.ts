@@ -7,7 +7,7 @@
  *
  * 1. `open[node]` is the number of places below the node that are not settled.
  * 2. `waits[place]` is the number of nodes that cover its predicates and are not settled yet; at 0 the place is ready.
- * 3. `ready` holds, by agent in whose queue the job is, exactly the places that are ready, not settled, not granted, and not stopped.
+ * 3. `ready` holds, by agent in whose queue the job is, exactly the places that are ready and not settled, but for `taken`.
  */
 import type { JobSpec, Run } from './events.ts'
 import { dropPlace, pushPlace } from './place-heap.ts'
@@ -27,6 +27,8 @@ export interface GraphState {
   occupants: number[]
   /** Place of job `places + 1`, `places + 2`, …: retries. */
   retried: number[]
+  /** The place whose job is granted, or stopped its group; 0 for none. */
+  taken: number
   /** Heaps of places, the lowest first; `agent` is "" where the job is in nobody's queue. */
   ready: { readonly agent: string; places: number[] }[]
 }
@@ -86,6 +88,7 @@ export function graphOf(specs: readonly Pick<JobSpec, 'after'>[]): GraphState {
     nextWaiter: [0],
     occupants: Array.from({ length: places + 1 }, (_, place) => place),
     retried: [],
+    taken: 0,
     ready: [],
   }
   for (let place = 1; place <= places; place++) {

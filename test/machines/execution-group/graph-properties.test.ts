@@ -12,7 +12,8 @@ import type { FailurePolicy, GroupEvent, JobSpec, Run } from '../../../machines/
 import { evolve, foldInto } from '../../../machines/execution-group/evolve.ts'
 import { exclusiveStateOf } from '../../../machines/execution-group/exclusive-state.ts'
 import { groupTable } from '../../../machines/execution-group/machine.ts'
-import { type GroupState, absentGroup } from '../../../machines/execution-group/state.ts'
+import { isRunnable } from '../../../machines/execution-group/graph.ts'
+import { type GroupState, absentGroup, assigneeOf } from '../../../machines/execution-group/state.ts'
 import { canonicalJson } from '../../../streams/codec.ts'
 import { GroupReplay } from '../../checkers/group-replay.ts'
 import { groupName, onceOnly, plan, spec, why } from '../../support/group-events.ts'
@@ -118,6 +119,23 @@ function play(played: Scenario, check: (state: GroupState) => void = () => {}): 
 describe('random graphs', () => {
   it('what decide says, evolve accepts', () => {
     fc.assert(fc.property(scenario, (played) => void play(played, (state) => expect(state.fault).toBeNull())), runs)
+  })
+
+  it('what could be granted is what lies ready, by agent: nothing is missing, doubled or left behind', () => {
+    fc.assert(
+      fc.property(scenario, (played) => {
+        play(played, (state) => {
+          const { graph } = state
+          if (graph === null) return
+          const expected = Array.from({ length: graph.places }, (_, index) => index + 1)
+            .filter((place) => place !== graph.taken && isRunnable(graph, graph.occupants[place]!))
+            .map((place) => `${assigneeOf(state, graph.occupants[place]!) ?? ''} ${place}`)
+          expect(graph.ready.flatMap(({ agent: who, places }) => places.map((place) => `${who} ${place}`)).sort()).toEqual(expected.sort())
+          for (const { places } of graph.ready) if (places.length > 0) expect(places[0]).toBe(Math.min(...places))
+        })
+      }),
+      runs,
+    )
   })
 
   it('I1, I2, I3: another hand that replays the events finds nothing to object to', () => {
