@@ -77,6 +77,13 @@ export function registerChange(program: Command): void {
 }
 
 function changeOptions(command: Command): Command {
+  return selectionOptions(command)
+    .addOption(new Option('--mode <MODE>', 'how the change runs; default: direct for one service, jobs for more').choices(['jobs', 'direct', 'desired']))
+    .optionsGroup('Options:')
+}
+
+/** Operation, services and how the change is carried out; `asChange` reads them. */
+export function selectionOptions(command: Command): Command {
   return command
     .addHelpText('after', '\nOperations: start, stop, maintenance-on, maintenance-off, rename NAME, assign USER, deassign USER, rehearse\n')
     .argument('<operation>', `what is done to each service: ${operationNames.join(', ')}`)
@@ -89,7 +96,6 @@ function changeOptions(command: Command): Command {
     .option('--service <SITE/ID...>', 'exactly these, in this order')
     .option('--all', 'every service of the realm')
     .optionsGroup('How:')
-    .addOption(new Option('--mode <MODE>', 'how the change runs; default: direct for one service, jobs for more').choices(['jobs', 'direct', 'desired']))
     .option('--include-unchanged', 'make jobs also for services that are so already')
     .option('--window <N>', 'most jobs of one grant; more than 1 only where every job may be repeated', wholeNumber(1, 1000), 1)
     .option('--distribution-factor <PERCENT>', 'share of the agents with the skill over which the jobs are spread', wholeNumber(1, 100), 100)
@@ -106,10 +112,14 @@ function changeOptions(command: Command): Command {
         .choices(['stop', 'continue', 'compensate'])
         .default('stop'),
     )
-    .optionsGroup('Options:')
 }
 
-function askedOf(flags: Flags, [operation, value]: readonly string[]): Asked {
+function askedOf(flags: Flags, args: readonly string[]): Asked {
+  return { ...asChange(flags, args), ...(flags['mode'] === undefined ? {} : { mode: flags['mode'] as 'jobs' | 'direct' | 'desired' }) }
+}
+
+/** Throws `CommandEnd` where nothing is selected or the operation is none. */
+export function asChange(flags: Flags, [operation, value]: readonly string[]): Omit<Asked, 'mode'> {
   const selector: { -readonly [Key in keyof Selector]: Selector[Key] } = {}
   if (flags['site'] !== undefined) selector.sites = flags['site'] as string[]
   if (flags['folder'] !== undefined) selector.folder = flags['folder'] as string
@@ -123,7 +133,6 @@ function askedOf(flags: Flags, [operation, value]: readonly string[]): Asked {
   return {
     selector,
     operation: operationOf(operation!, value),
-    ...(flags['mode'] === undefined ? {} : { mode: flags['mode'] as 'jobs' | 'direct' | 'desired' }),
     includeUnchanged: flags['includeUnchanged'] === true,
     window: flags['window'] as number,
     distributionFactor: flags['distributionFactor'] as number,
@@ -141,7 +150,7 @@ function predicateOf(text: string): { readonly service: string; readonly after: 
   return { service: text.slice(0, cut), after: [text.slice(cut + 1)] }
 }
 
-function operationOf(name: string, value: string | undefined): Operation {
+export function operationOf(name: string, value: string | undefined): Operation {
   const known = operationNames.find((one) => one === name)
   if (known === undefined) throw new CommandEnd(exitCodes.usage, `there is no operation "${name}": use one of ${operationNames.join(', ')}`)
   switch (known) {

@@ -16,6 +16,7 @@ import { MalformedAt } from '../replay/at.ts'
 import { ReplayRefused } from '../replay/group.ts'
 import { NatsServerError } from '../server/errors.ts'
 import { UnknownSiteKind } from '../sites/registry.ts'
+import { BadTime } from '../trigger/nominal-times.ts'
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4 } as const
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
@@ -61,7 +62,7 @@ export function endingOf(error: unknown): Ending | undefined {
 
 function codeOf(error: unknown): ExitCode | undefined {
   if (error instanceof Unavailable || error instanceof NoSuchRealm) return exitCodes.unreachable
-  if (error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind) return exitCodes.usage
+  if (error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind || error instanceof BadTime) return exitCodes.usage
   if (error instanceof ReplayRefused) return error.code === 'malformed' ? exitCodes.usage : exitCodes.refused
   if (error instanceof NatsServerError) return error.problem === 'did-not-start' ? exitCodes.failed : exitCodes.refused
   if (error instanceof MalformedLogFile || error instanceof UnreadableLogFile) return exitCodes.failed

@@ -16,6 +16,7 @@ import { registerCommand, registerLane } from './realm-commands.ts'
 import { registerReplay } from './replay.ts'
 import { registerService } from './service.ts'
 import { registerSite } from './site.ts'
+import { registerTrigger } from './trigger.ts'
 import { registerUp } from './up.ts'
 
 export function buildProgram(): Command {
@@ -35,6 +36,7 @@ export function buildProgram(): Command {
   registerService(program)
   registerChange(program)
   registerGroup(program)
+  registerTrigger(program)
   registerCommand(program)
   program.commandsGroup('Looking:')
   registerLane(program)

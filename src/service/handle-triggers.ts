@@ -7,13 +7,13 @@ import { type TriggerRun, type TriggerState, absentTrigger, foldTrigger } from '
 import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import type { TriggerListed } from '../../streams/api/trigger.ts'
-import { planChange } from '../change/plan.ts'
-import { byCodeUnits, selectTargets } from '../change/selection.ts'
+import { byCodeUnits } from '../change/selection.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { feedWritten } from '../realm/feed.ts'
 import type { RealmFold } from '../realm/view.ts'
 import { decideDueTimes, dueAfter } from '../trigger/due.ts'
 import { BadTime, checkCron } from '../trigger/nominal-times.ts'
+import { type AskedChange, planTriggered } from '../trigger/plan.ts'
 import { previewOf, zoneOf } from '../trigger/preview.ts'
 import { standingOf } from '../trigger/run-standing.ts'
 import type { ServiceContext } from './context.ts'
@@ -21,7 +21,6 @@ import type { HandlersOf } from './handlers.ts'
 import { pageOf } from './page.ts'
 
 type Define = ApiParsedRequest<'trigger', 'define'>
-type AskedChange = Define['change']
 
 /** More than a definition's change leaves due in any sensible time: who asks is told to repeat it. */
 const decisionsInARow = 100_000
@@ -73,7 +72,7 @@ export function triggerHandlers(context: ServiceContext): HandlersOf<'trigger'> 
         ...listed(fold, state),
         revision: state.revision,
         fault: state.fault === null ? null : { ...state.fault },
-        definition: state.definition === null ? null : (structuredClone(state.definition) as never),
+        definition: state.definition === null ? null : ({ priority: 0, ...structuredClone(state.definition) } as never),
         waiting: state.waiting.map(({ atMs }) => atMs),
         recent: state.recent.map((decided) => ({ ...decided, reported: decided.reported.map((report) => ({ ...report })) })).reverse(),
       }
@@ -134,20 +133,21 @@ function definitionOf({ name, change, when, priority, missed, overlap, monitorin
   }
 }
 
-function changeOf({ includeUnchanged, window, distributionFactor, ...rest }: AskedChange): TriggerDefinition['change'] {
+function changeOf({ includeUnchanged, window, distributionFactor, order, onFailure, ...rest }: AskedChange): TriggerDefinition['change'] {
   const change: Record<string, unknown> = {
     ...rest,
     ...(includeUnchanged ? { includeUnchanged } : {}),
     ...(window === 1 ? {} : { window }),
     ...(distributionFactor === 100 ? {} : { distributionFactor }),
+    ...(order === 'strict' ? {} : { order }),
+    ...(onFailure === 'stop' ? {} : { onFailure }),
   }
   return JSON.parse(JSON.stringify(change)) as TriggerDefinition['change']
 }
 
 /** What could not run now is found now, not at night. Throws `ApiFailure`. */
-async function plannedOnce(context: ServiceContext, fold: RealmFold, { selector, operation, includeUnchanged, window }: AskedChange) {
-  const targets = await selectTargets({ sites: fold.sites, read: (site) => context.sites.read(site) }, selector)
-  return planChange(targets, { operation, includeUnchanged, window, adapterOf: context.adapterOf })
+function plannedOnce({ sites, adapterOf }: ServiceContext, fold: RealmFold, change: AskedChange) {
+  return planTriggered({ sites: fold.sites, read: (site) => sites.read(site) }, change, adapterOf)
 }
 
 function listed(fold: RealmFold, state: TriggerState): TriggerListed {

@@ -13,7 +13,7 @@ import { ApiFailure, type Failure } from '../../streams/api/errors.ts'
 import { fromBytes, toBytes } from '../../streams/coordination.ts'
 import type { BusMessage, EndpointDefinition, Subscription } from '../../streams/ports/bus.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
-import { pause } from '../../streams/ports/clock.ts'
+import { type Repeating, pause } from '../../streams/ports/clock.ts'
 import { MalformedId, parseEventSubject } from '../../streams/subjects.ts'
 import { GroupOpener } from '../change/group-opener.ts'
 import { LaneSender } from '../change/lane-sender.ts'
@@ -38,6 +38,7 @@ import { serviceHandlers } from './handle-services.ts'
 import { siteHandlers } from './handle-sites.ts'
 import { triggerHandlers } from './handle-triggers.ts'
 import type { Handlers } from './handlers.ts'
+import { startLeftRuns } from '../trigger/left-runs.ts'
 import { Machines } from './machines.ts'
 import { Projection } from './projection.ts'
 import { Sites } from './sites.ts'
@@ -110,6 +111,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const machines = new Machines(coordinator.bus, subjects, clock)
   const keeper = options.keeper ?? directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, clock)
   let requests: Requests | undefined
+  let leftRuns: Repeating | undefined
   let direct: DirectExecutor | undefined
   let replace!: (error: Error) => void
   const replaced = new Promise<never>((_resolve, reject) => (replace = reject))
@@ -126,6 +128,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     await Promise.race([requests?.idle(), pause(clock, timings.stopGraceMs, idled.signal)])
     idled.abort()
     abort.abort()
+    leftRuns?.stop()
     await handedBack
     machines.stop()
     await opener.stop()
@@ -163,6 +166,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const taking = new Requests(handlersOf(context, sender), context)
     requests = taking
     opener.start()
+    leftRuns = startLeftRuns(context)
     served = await coordinator.bus.serve({
       name: 'reeve',
       version: versionOf(options.build),

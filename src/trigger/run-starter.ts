@@ -12,14 +12,13 @@ import { triggeredChangeSchema } from '../../streams/api/trigger.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import type { Logger } from '../agent/context.ts'
 import type { GroupOpener } from '../change/group-opener.ts'
-import { planChange } from '../change/plan.ts'
-import { selectTargets } from '../change/selection.ts'
 import { takeChange } from '../change/take.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { feedWritten } from '../realm/feed.ts'
 import type { Sites } from '../service/sites.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
 import { type TriggerWriting, writeReport } from './due.ts'
+import { planTriggered } from './plan.ts'
 import { standingOf } from './run-standing.ts'
 import type { TakeContext } from '../change/take.ts'
 
@@ -79,9 +78,8 @@ export class RunStarter {
     const { view } = writing
     const parsed = triggeredChangeSchema.safeParse(run.change)
     if (!parsed.success) throw new ApiFailure('malformed', `the change of trigger ${trigger} has a term that this build does not know: use a newer build`)
-    const { selector, operation, includeUnchanged, window, distributionFactor, name, text } = parsed.data
-    const targets = await selectTargets({ sites: view.state.sites, read: (site) => sites.read(site) }, selector)
-    const plan = planChange(targets, { operation, includeUnchanged, window, adapterOf })
+    const { window, distributionFactor, order, agents, onFailure, name, text } = parsed.data
+    const plan = await planTriggered({ sites: view.state.sites, read: (site) => sites.read(site) }, parsed.data, adapterOf)
     if (plan.jobs.length === 0) {
       await writeReport(writing, trigger, run, 'unchanged', `nothing to do: ${counted(plan.unchanged.length, 'service')} so already`)
       return
@@ -96,6 +94,9 @@ export class RunStarter {
         text,
         window,
         distributionFactor,
+        order,
+        agents,
+        onFailure,
         priority: run.priority,
         trigger: { trigger, atMs: run.atMs },
         actor: writing.actor,

@@ -42,7 +42,7 @@ const asked = {
 }
 
 /** How the group of a change goes, beyond what every change says. */
-const groupTerms = {
+export const groupTerms = {
   order: z
     .enum(['strict', 'sites', 'graph'])
     .default('strict')

@@ -1,13 +1,15 @@
 /** `trigger`: changes that are carried out at nominal times. */
 import { z } from 'zod'
 import { missedActions, onceLimit, overlapActions, priorityLimit, reportedOnWish, waitingLimit } from '../../machines/trigger/definition.ts'
-import { changeNames, changeTerms } from './change.ts'
+import { changeNames, changeTerms, groupTerms } from './change.ts'
 import { actor, after, commandId, count, id, next, pageLimit, success, text, timeMs, written } from './common.ts'
 import { endpoint } from './endpoint.ts'
 
 export const triggerId = id.describe('id of a trigger')
 
-export const triggeredChangeSchema = z.strictObject({ ...changeTerms, ...changeNames }).describe('as in change.apply; always mode jobs')
+/** The priority is that of the trigger. */
+const { priority: _, ...otherTerms } = groupTerms
+export const triggeredChangeSchema = z.strictObject({ ...changeTerms, ...otherTerms, ...changeNames }).describe('as in change.apply; always mode jobs')
 
 const atMs = z.array(z.int().min(0)).min(1).max(onceLimit).optional().describe('once-at: milliseconds since the Unix epoch, rising')
 const pattern = z.string().min(1).max(256).describe('five fields: minute, hour, day of the month, month, day of the week')

@@ -35,6 +35,23 @@ describe('wrong usage ends with exit code 2 and one clear line', () => {
     [['group', 'retry', 'g', '--command', 'x'], /it is not a ULID/],
     [['machine', 'export', '--format', 'svg'], /^reeve: svg files of \d+ machines do not fit into one output/],
     [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
+    [['trigger', 'add', 't', 'start', '--all'], /^reeve: say when: --cron EXPRESSION/],
+    [['trigger', 'add', 't', 'start', '--all', '--cron', '61 * * * *'], /^reeve: the cron expression "61 \* \* \* \*" has "61" as minute, which is none: use 0-59/],
+    [['trigger', 'add', 't', 'start', '--all', '--cron', '* * * *'], /^reeve: the cron expression .* has 4 fields, and 5 are needed/],
+    [['trigger', 'add', 't', 'start', '--all', '--cron', '0 0 31 2 *'], /fits no time at all/],
+    [['trigger', 'add', 't', 'start', '--all', '--cron', '* * * * *', '--zone', 'Europe/Nowhere'], /^reeve: there is no time zone "Europe\/Nowhere": give an IANA name/],
+    [['trigger', 'add', 't', 'start', '--all', '--zone', 'UTC', '--at', '2099-01-01'], /^reeve: --zone is the time zone of --cron/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2020-01-01T00:00'], /^reeve: --at 2020-01-01T00:00:00.000Z lies in the past/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', 'tomorrow'], /give a time of ISO 8601/],
+    [['trigger', 'add', 'a b', 'start', '--all', '--at', '2099-01-01'], /^reeve: trigger "a b" is not an id/],
+    [['trigger', 'add', 't', 'start', '--at', '2099-01-01'], /^reeve: say which services/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01', '--missed', 'alternate'], /^reeve: --missed alternate and --alternate OPERATION belong together/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01', '--queue-limit', '3'], /^reeve: --queue-limit belongs to --overlap queue/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01', '--grace', '5'], /give a whole number with its unit/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01', '--priority', '101'], /give a whole number from -100 to 100/],
+    [['trigger', 'preview'], /^reeve: name a trigger, or give --cron/],
+    [['trigger', 'preview', 't', '--cron', '* * * * *'], /^reeve: name a trigger, or give --cron/],
+    [['trigger', 'preview', '--cron', '* * * * *', '--zone', 'x'], /^reeve: there is no time zone "x"/],
   ])('%j', async (args, line) => {
     const { code, err } = await inThisProcess(args)
     expect(err).toMatch(line)
