@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { groupTable } from '../../machines/execution-group/machine.ts'
-import type { GroupEvent } from '../../machines/execution-group/events.ts'
+import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import { type LaneState, emptyLane, foldTurn } from '../../machines/lane/state.ts'
@@ -30,9 +30,9 @@ import type { JournalEntry } from '../../src/sites/simulated/protocol.ts'
 import { NatsBus } from '../../streams/jetstream/bus.ts'
 import { type NatsCoordinator, connectCoordinator, openLink } from '../../streams/jetstream/connect.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
-import { canonicalJson, newUlid } from '../../streams/codec.ts'
-import type { WorkAnswer } from '../../streams/lane-protocol.ts'
-import { subjectsOf } from '../../streams/subjects.ts'
+import { canonicalBytes, canonicalJson, digestOf, newUlid } from '../../streams/codec.ts'
+import type { LaneCommand, LaneCommandAnswer, LaneCommandBody, WorkAnswer } from '../../streams/lane-protocol.ts'
+import { groupId, subjectsOf } from '../../streams/subjects.ts'
 import { checkGroups } from '../checkers/groups.ts'
 import { checkLog } from '../checkers/log.ts'
 import { numbersOf } from '../checkers/group-replay.ts'
@@ -392,6 +392,28 @@ export class FaultRealm implements AsyncDisposable {
     const instance = this.view.state.agents.get(agent)!.instance
     const request = { builtOn: { incarnation: log.incarnation, number: 0 }, agent, instance, capacity: 0, held: [], outcomes: [], stopped: [], asks }
     return laneClient({ bus, subjects }).work(lane, request)
+  }
+
+  /** On the wire, to whoever holds the lane. */
+  toLane(lane: string, command: Omit<LaneCommand, 'builtOn'>): Promise<LaneCommandAnswer | NoAnswer> {
+    const { log, bus } = this.#coordinator
+    return laneClient({ bus, subjects }).send(lane, { builtOn: { incarnation: log.incarnation, number: 0 }, ...command })
+  }
+
+  /** On the wire: jobs as they are given here, which no plan of an adapter makes. Resolves when the group is sealed. */
+  async openJobs(lane: string, jobs: readonly JobSpec[]): Promise<string> {
+    const group = groupId(lane, this.newCommandId())
+    const plan = digestOf(canonicalBytes({ jobs }))
+    const bodies: readonly LaneCommandBody[] = [
+      { kind: 'open', name: 'jobs of a test', jobs: jobs.length, parts: 1, plan, window: 1, region: 'here', distributionFactor: 100 },
+      { kind: 'add', plan, part: 1, jobs },
+      { kind: 'seal', plan },
+    ]
+    for (const body of bodies) {
+      const answer = await this.toLane(lane, { group, actor: 'program:test', body })
+      if (answer.kind !== 'done') throw new Error(`${body.kind} of group ${group}: ${JSON.stringify(answer)}`)
+    }
+    return group
   }
 
   newCommandId(): string {

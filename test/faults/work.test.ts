@@ -46,6 +46,52 @@ it('a blocked group is cancelled: what was done stays, what was pending never ru
   expect(await realm.changes('desk', group)).toEqual([1, 2])
 }, patienceMs)
 
+it.each(['succeeded', 'failed'] as const)('a job that may not be repeated and whose executor died in a call is unknown and blocks its group; a person settles it as %s', async (as) => {
+  const services = await realm.services('desk', 3)
+  await realm.sites.get('desk')!.addSwitch({ service: services[1]!, count: 1, fault: { kind: 'latency', latencyMs: 1_000 } })
+  const to = `Once ${as}`
+  const group = await realm.openJobs('here-1', services.map((service) => ({ site: 'desk', service, operation: { name: 'rename', to }, skill: { name: 'simulated', need: 'required' }, repeatable: false })))
+  await realm.executing(group, 1)
+  await realm.agent(await realm.inCall(group, 'desk')).kill()
+  expect(await realm.stopped(group)).toBe('blocked')
+  expect(realm.group(group)).toMatchObject({ position: 1, grant: null })
+  expect((await realm.eventsOf(group)).filter(({ type }) => type === 'JobUnknown')).toMatchObject([{ data: { job: 2 } }])
+  // Neither a job that is not in doubt, nor a second time.
+  expect(await realm.command(['group', 'resolve', group, '3', as])).toMatchObject({ code: 3, stderr: `reeve: job 3 of group ${group} is not in the state "unknown"\n` })
+  const resolved = await realm.command(['group', 'resolve', group, '2', as, '--json', ...(as === 'succeeded' ? ['--wait'] : [])])
+  expect(resolved).toMatchObject({ code: 0, stderr: '' })
+  await realm.view.current()
+  const settled = (await realm.eventsOf(group)).filter(({ type }) => type === 'JobResolved')
+  expect(settled).toMatchObject([{ data: { job: 2, as } }])
+  expect(await realm.command(['group', 'resolve', group, '2', as])).toMatchObject({ code: 3 })
+  if (as === 'succeeded') expect(realm.group(group)).toMatchObject({ phase: 'completed', position: 3 })
+  else {
+    expect(realm.group(group)).toMatchObject({ phase: 'blocked', failed: [{ job: 2 }] })
+    expect(await realm.command(['group', 'retry', group, '--wait'])).toMatchObject({ code: 0 })
+    expect(realm.group(group).phase).toBe('completed')
+  }
+  // The lost call was made once, whatever was said about it.
+  expect((await realm.grantsOf(group)).filter(({ jobs }) => jobs.includes(2))).toHaveLength(1)
+}, patienceMs)
+
+it('agent stop --force ends a process in the middle of a call: the agent did not stop gracefully, and the job runs again elsewhere', async () => {
+  const services = await realm.services('desk', 3)
+  await realm.sites.get('desk')!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 1_500 } })
+  const group = await realm.open('desk', { services })
+  const executor = await realm.inCall(group, 'desk')
+  const { instance } = realm.view.state.agents.get(executor)!
+  const { child } = realm.agent(executor)
+  const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
+  expect(await realm.command(['agent', 'stop', executor, '--force', '--wait', '--json'])).toMatchObject({ code: 0, stderr: '' })
+  // It did what it was told: whoever started it does not start it again.
+  expect(await ended).toEqual({ code: 0, signal: null })
+  await realm.completes(group)
+  const grants = (await realm.grantsOf(group)).filter(({ jobs }) => jobs.includes(1))
+  expect(grants.map(({ agent }) => agent)).toEqual([executor, executor === 's1' ? 's2' : 's1'])
+  const ends = (await realm.log()).turns.flatMap(({ turn }) => turn.commits).filter(({ aggregate, id }) => aggregate === 'agent' && id === executor).flatMap(({ events }) => events as readonly { readonly type: string; readonly data: { readonly instance?: string } }[])
+  expect(ends.filter(({ type, data }) => type === 'AgentStopped' && data.instance === instance)).toEqual([])
+}, patienceMs)
+
 it('what is so already is a success, and the site was not changed for it', async () => {
   const services = await realm.services('desk', 3)
   for (const [index, service] of services.entries()) await realm.sites.get('desk')!.request('PATCH', `/v1/services/${service}`, { maintenance: index < 2 })
