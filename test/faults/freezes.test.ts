@@ -80,3 +80,41 @@ it('an executor is frozen inside a call until its job is granted again: awake ag
     expect(grants[0]!.agent).toBe(frozen)
   }
 }, patienceMs)
+
+it('the leader is frozen until another leads, then both lead for a while: the later epoch wins, and what the older one asks for changes nothing (I7, P27)', async () => {
+  await realm.sites.get('enforced')!.addSwitch({ fault: { kind: 'latency', latencyMs: 300 } })
+  const group = await realm.open('enforced')
+  await realm.executing(group, 1)
+  const former = realm.view.state.realm.leader!
+  const frozen = realm.agent(former.agent)
+  frozen.freeze()
+  const later = await eventually(() => realm.view.state.realm.leader!.epoch > former.epoch && realm.view.state.realm.leader!, { withinMs: 40_000, what: 'another leader' })
+  expect(later.agent).not.toBe(former.agent)
+  // What it is to do wrongly when it wakes: these jobs are assigned by now, under the later epoch.
+  const second = await realm.open('recorded')
+  await realm.executing(second)
+  const lane = laneOfGroup(second)!
+  const grantsBefore = (await realm.grantsOf(second)).length
+  frozen.thaw()
+  // In the name of the one that woke, as it may have had it in its hands: the order is refused, whoever holds the lane.
+  const late = await realm.toLane(lane, { group: second, actor: `agent:${former.agent}`, epoch: former.epoch, body: { kind: 'pause' } })
+  expect(late).toMatchObject({ kind: 'refused', code: 'stale' })
+  for (const one of [group, second]) await realm.completes(one)
+  expect(grantsBefore).toBeGreaterThan(0)
+  // It has heard that it leads no longer, and is there for what else it is asked.
+  await realm.eventually(async () => (await realm.api.call('agent', 'show', { agent: former.agent })).leading === false, { withinMs: 60_000, what: 'the end of the older leadership' })
+  expect(realm.view.state.realm.leader).toMatchObject({ agent: later.agent, epoch: later.epoch })
+
+  const { turns } = await realm.log()
+  const epochs = new Map<string, number>()
+  for (const { turn, lane: of = '', message } of turns) {
+    for (const { epoch, aggregate, id } of turn.commits) {
+      if (epoch === undefined) continue
+      // No aggregate, and no lane, has taken anything of an older epoch once it has seen a later one.
+      const where = of === '' ? `${aggregate} ${id}` : of
+      expect(epoch, `position ${message.position}`).toBeGreaterThanOrEqual(epochs.get(where) ?? 0)
+      epochs.set(where, epoch)
+    }
+  }
+  expect(epochs.get(lane)).toBe(later.epoch)
+}, patienceMs)

@@ -1,4 +1,5 @@
 /** Messages are lost in mid-run, one kind after the other: all groups still end (P6, P9; issue point 3). */
+import type { ChildProcess } from 'node:child_process'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import { FaultRealm, patienceMs } from './realm.ts'
@@ -63,6 +64,34 @@ for (const { what, nth, matches, disturbance = 'none' } of kinds) it(`${what} ar
     expect(rule.lost).toBeGreaterThan(0)
   } finally {
     realm.wire.loseNoMore(rule)
+  }
+}, patienceMs)
+
+it.each([
+  ['every second message of the feed is lost: "log tail" fills the gaps from the log, as soon as it sees them', 2],
+  ['the whole feed is lost: "log tail" asks the log after 5 s of silence (P9)', 1],
+])('%s', async (_, nth) => {
+  const rule = realm.wire.lose(new EveryNth(nth, published(/^reeve\.feed\./)))
+  let out = ''
+  let tail: ChildProcess | undefined
+  const tailing = realm.command(['log', 'tail', '-n', '3', '--json'], (child) => {
+    tail = child
+    child.stdout!.on('data', (text: string) => (out += text))
+  })
+  const positions = () => out.split('\n').slice(0, -1).map((line) => (JSON.parse(line) as { readonly position: number }).position)
+  try {
+    await realm.eventually(() => positions().length >= 3, { what: 'the last turns', withinMs: patienceMs / 2 })
+    const [first] = positions()
+    const groups = [await realm.open('left'), await realm.open('right')]
+    for (const group of groups) await realm.completes(group, patienceMs / 2)
+    const { position } = await realm.api.call('group', 'show', { group: groups[1]! })
+    await realm.eventually(() => positions().at(-1)! >= position, { what: `position ${position} in what log tail shows`, withinMs: 30_000 })
+    expect(positions()).toEqual(positions().map((_, index) => first! + index))
+    expect(rule.lost).toBeGreaterThan(4)
+  } finally {
+    realm.wire.loseNoMore(rule)
+    tail?.kill('SIGTERM')
+    expect(await tailing).toMatchObject({ code: 0, stderr: '' })
   }
 }, patienceMs)
 
