@@ -68,9 +68,9 @@ for (const { what, nth, matches, disturbance = 'none' } of kinds) it(`${what} ar
 }, patienceMs)
 
 it.each([
-  ['every second message of the feed is lost: "log tail" fills the gaps from the log, as soon as it sees them', 2],
-  ['the whole feed is lost: "log tail" asks the log after 5 s of silence (P9)', 1],
-])('%s', async (_, nth) => {
+  ['every second message, as soon as it sees the gap', 2],
+  ['all of it, after 5 s of silence (P9)', 1],
+])('log tail reads from the log what is lost of the feed: %s', async (_, nth) => {
   const rule = realm.wire.lose(new EveryNth(nth, published(/^reeve\.feed\./)))
   let out = ''
   let tail: ChildProcess | undefined
