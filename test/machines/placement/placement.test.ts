@@ -105,6 +105,14 @@ describe('jobs', () => {
     const used = (factor: number) => new Set(agentsOf(placeJobs(group([{ first: 1, last: 100 }], factor), four))).size
     expect([1, 25, 26, 50, 51, 100].map(used)).toEqual([1, 1, 2, 2, 3, 4])
   })
+  it('of a group for one role go to agents of that role only, the factor counted over those', () => {
+    const both = [candidate('g1', { role: 'generic' }), candidate('g2', { role: 'generic' }), candidate('s1', { role: 'skilled', skills: ['drill'] }), candidate('s2', { role: 'skilled' })]
+    const to = (role: 'skilled' | 'generic', skill?: typeof drill) => placeJobs({ ...group([{ first: 1, last: 4, ...(skill === undefined ? {} : { skill }) }], 100), agents: role }, both)
+    expect(new Set(agentsOf(to('skilled')))).toEqual(new Set(['s1', 's2']))
+    expect(new Set(agentsOf(to('generic')))).toEqual(new Set(['g1', 'g2']))
+    expect(agentsOf(to('skilled', drill))).toEqual(['s1'])
+    expect(to('generic', drill)).toEqual({ assignments: [], missing: ['drill', 'role generic'] })
+  })
   it('each job is placed exactly once, whatever the stretches and the factor', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 20 }), fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 9 }), (lengths, factor, count) => {
