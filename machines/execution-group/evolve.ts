@@ -289,7 +289,8 @@ function cancelRest(state: GroupState, jobs: readonly Run[]): Fault['type'] | un
   // A failed job is settled already, by its failure: it is not cancelled, but it leaves the queue with what stands behind it.
   const skip = failed ? 1 : inFlight
   if (!sameRuns(runsToCancel(state, skip), jobs)) return 'broken-order'
-  state.cancelled.push(...pendingRuns(state, skip))
+  // One by one: of a graph there may be more than a call takes arguments.
+  for (const run of pendingRuns(state, skip)) state.cancelled.push(run)
   cutBehindFlight(state)
   state.unknown = null
   return undefined

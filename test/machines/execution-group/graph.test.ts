@@ -99,6 +99,12 @@ describe('a graph is carried out', () => {
       .when((at) => grantLock(at, ask('a1'))).then(granted([[3, 3]]))
     expect(exclusiveStateOf(state)).toMatchObject({ position: 1, executed: [[5, 5]], executing: [[3, 3]], pending: [[2, 2], [4, 4]], failed: [{ job: 1 }], retries: [{ job: 5, retryOf: 1 }] })
   })
+  it('a job that failed late is not granted twice, nor is it in the way of others, after its retry (P24)', () => {
+    const { state } = given(...diamond, granted([[1, 1]]), returned(5), failed(1, 5), blocked(1), retried(5, 1), unblocked, granted([[5, 5]]), returned(11), succeeded(5, 11))
+    expect(state.fault).toBeNull()
+    given(...diamond, granted([[1, 1]]), returned(5), failed(1, 5), blocked(1), retried(5, 1), unblocked, granted([[5, 5]]), returned(11), succeeded(5, 11))
+      .when((at) => grantLock(at, ask('a1'))).then(granted([[3, 3]]))
+  })
   it('an outcome that is not known blocks all of it', () => {
     given(...diamond, granted([[1, 1]])).when((at) => takeOutcome(at, 5, 1, { kind: 'unknown', reason: why })).then(unknown(1, 5), blocked(1))
       .when((at) => grantLock(at, ask('a2'))).thenRefused('wrong-state')
@@ -149,6 +155,28 @@ describe('a broken order faults the group', () => {
     expect(given(...events).state.fault).toBeNull()
     expect(given(...events, event).state.fault).toMatchObject({ type: 'broken-order', event: event.type })
   })
+})
+
+describe('the limits', () => {
+  it('a group whose pending jobs stand one by one between settled ones can be cancelled', () => {
+    const jobs = 280_001
+    const last = after([jobs, jobs])
+    const state = absentGroup(groupName)
+    foldInto(state, opened({ jobs, order: 'graph' }))
+    const specs = Array.from({ length: jobs }, (_, index) => (index % 2 === 0 && index + 1 < jobs ? last : spec))
+    foldInto(state, { type: 'JobsAdded', data: { part: 1, jobs: specs } })
+    foldInto(state, sealed)
+    foldInto(state, assigned({ first: 1, last: jobs, agent: 'a1' }))
+    for (let job = 2; job < jobs; job += 2) {
+      foldInto(state, granted([[job, job]]))
+      foldInto(state, succeeded(job, state.revision))
+    }
+    foldInto(state, cancelRequested)
+    foldInto(state, cancelled([1, jobs]))
+    foldInto(state, groupCancelled)
+    expect(state).toMatchObject({ fault: null, phase: 'cancelled', position: (jobs - 1) / 2 })
+    expect(state.cancelled).toHaveLength((jobs + 1) / 2)
+  }, 60_000)
 })
 
 describe('50,000 jobs', () => {
