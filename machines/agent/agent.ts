@@ -92,5 +92,5 @@ export function foldAgent(state: AgentState, event: AgentEvent): void {
 function saysOther(state: AgentState, start: Extract<AgentEvent, { readonly type: 'AgentStarted' }>['data']): boolean {
   const { role, region, skills, build, manifest = null } = start
   const same = role === state.role && region === state.region && build === state.build && manifest === state.manifest
-  return state.planRevision === 0 || !same || skills.join(' ') !== state.skills.join(' ')
+  return state.planRevision === 0 || !same || skills.length !== state.skills.length || skills.some((skill, index) => skill !== state.skills[index])
 }

@@ -1,4 +1,5 @@
 /** What may be recorded of the realm after its founding: its format raised, quarantine begun and ended. */
+import { cutText, textLimitBytes } from '../execution-group/limits.ts'
 import { type Decision, happened, nothing, refused } from '../decision.ts'
 import { type RealmEvent, type RealmState, allowsFormat, formatTooOld } from './realm.ts'
 
@@ -9,12 +10,12 @@ export function raiseFormat(state: RealmState, format: number): Decision<RealmEv
   return happened<RealmEvent>({ type: 'FormatRaised', data: { format } })
 }
 
-/** `why` is said to everybody who asks why nothing is executed. */
+/** `why` is said to everybody who asks why nothing is executed; cut to 2 KiB (P16). */
 export function beginQuarantine(state: RealmState, why: string): Decision<RealmEvent> {
   if (!state.founded) return refused('wrong-state', 'the realm is not founded yet')
   if (!allowsFormat(state, 2)) return refused('format-too-old', formatTooOld(state.format, 2))
   if (state.quarantine !== null) return nothing(`the realm is in quarantine already (${state.quarantine.why})`)
-  return happened<RealmEvent>({ type: 'QuarantineBegun', data: { why } })
+  return happened<RealmEvent>({ type: 'QuarantineBegun', data: { why: cutText(why, textLimitBytes) } })
 }
 
 export function endQuarantine(state: RealmState): Decision<RealmEvent> {

@@ -56,11 +56,21 @@ export function absentTrigger(trigger: string): TriggerState {
   return { trigger, revision: 0, phase: 'absent', definition: null, decidedMs: 0, running: null, waiting: [], recent: [], fault: null }
 }
 
-/** In place. `timeMs` is that of the turn. */
+/** In place. `timeMs` is that of the turn. Never throws for what stands in a log. */
 export function foldTrigger(state: TriggerState, event: TriggerEvent, timeMs: number): void {
   state.revision += 1
   const next = triggerTable.next(state.phase, event.type)
   if (next === undefined) return breakOff(state, event)
+  try {
+    apply(state, event, timeMs, next)
+  } catch (error) {
+    // What cannot even be read.
+    if (!(error instanceof TypeError)) throw error
+    breakOff(state, event)
+  }
+}
+
+function apply(state: TriggerState, event: TriggerEvent, timeMs: number, next: TriggerPhase): void {
   switch (event.type) {
     case 'TriggerDefined': {
       const { sinceMs, ...definition } = event.data

@@ -49,6 +49,7 @@ describe('realm', () => {
     expect(beginQuarantine(one, 'x')).toMatchObject({ kind: 'refused', refusal: { code: 'format-too-old' } })
     const two = fold(founded('one'), { type: 'FormatRaised', data: { format: 2 } })
     expect(beginQuarantine(two, 'x')).toEqual({ kind: 'events', events: [{ type: 'QuarantineBegun', data: { why: 'x' } }] })
+    expect(beginQuarantine(two, 'x'.repeat(3_000))).toEqual({ kind: 'events', events: [{ type: 'QuarantineBegun', data: { why: 'x'.repeat(2_048) } }] })
     expect(endQuarantine(two).kind).toBe('nothing')
     foldRealm(two, { type: 'QuarantineBegun', data: { why: 'x' } })
     expect(beginQuarantine(two, 'y').kind).toBe('nothing')

@@ -1,7 +1,7 @@
 /** Opening an execution group in parts (P14). */
 import { counted } from '../../counted.ts'
 import { type Decision, happened, nothing, refused } from '../../decision.ts'
-import type { GroupEvent, GroupMode, GroupOrder, GroupTerms, JobSpec } from '../events.ts'
+import type { GroupAgents, GroupEvent, GroupMode, GroupOrder, GroupTerms, JobSpec } from '../events.ts'
 import { cycleOf, strayPredicate } from '../graph.ts'
 import { afterLimit, isPriority, partLimitBytes, sizeBytes, textLimitBytes } from '../limits.ts'
 import { groupTable } from '../machine.ts'
@@ -31,6 +31,11 @@ export interface OpenGroup extends GroupTerms {
   readonly order?: GroupOrder
 }
 
+const orders: ReadonlySet<GroupOrder> = new Set(['strict', 'graph'])
+const modes: ReadonlySet<GroupMode> = new Set(['direct', 'jobs', 'sync'])
+const roles: ReadonlySet<GroupAgents> = new Set(['skilled', 'generic'])
+const policies: ReadonlySet<NonNullable<GroupTerms['onFailure']>> = new Set(['continue', 'compensate'])
+
 export function openGroup(state: GroupState, command: OpenGroup): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'GroupOpened')) {
     if (state.phase === 'abandoned') return refused('wrong-state', abandoned(state))
@@ -48,6 +53,10 @@ export function openGroup(state: GroupState, command: OpenGroup): Decision<Group
   if (mode === 'direct' && command.jobs !== 1) return refused('malformed', `a group of mode direct holds one job, not ${command.jobs}`)
   const { order = 'strict' } = command
   const terms = termsOf(command)
+  // What is written stays for ever: an order or a policy that this build does not know would be none in every replay.
+  if (!orders.has(order) || !modes.has(mode) || !(terms.agents === undefined || roles.has(terms.agents)) || !(terms.onFailure === undefined || policies.has(terms.onFailure))) {
+    return refused('malformed', `order ${order}, mode ${mode}, agents ${terms.agents ?? 'any'}, on failure ${terms.onFailure ?? 'stop'}: one of these is unknown to this build; use a newer one`)
+  }
   if (order === 'graph' && command.window !== 1) return refused('malformed', `window ${command.window} needs order strict: with a graph of predicates each job is granted by itself`)
   if (mode === 'direct' && (order === 'graph' || terms.agents !== undefined)) {
     return refused('malformed', 'a group of mode direct is carried out by the service itself: neither predicates nor agents of one role belong to it')

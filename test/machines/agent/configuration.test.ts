@@ -52,6 +52,7 @@ describe('the revision that a configuration is signed with', () => {
     expect(fold(started(), started({ instance: 'i2' })).planRevision).toBe(1)
     expect(fold(started(), started({ instance: 'i2', skills: ['drill'] })).planRevision).toBe(2)
     expect(fold(started(), started({ instance: 'i2', manifest: 'x' })).planRevision).toBe(2)
+    expect(fold(started({ skills: ['a b'] }), started({ instance: 'i2', skills: ['a', 'b'] })).planRevision).toBe(2)
     expect(fold(started(), { type: 'AgentStopped', data: { instance: 'i1' } }, configured({ capacity: 1 })).planRevision).toBe(3)
   })
 })

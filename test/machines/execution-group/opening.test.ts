@@ -25,6 +25,9 @@ describe('openGroup', () => {
   ])('refuses %o', (wrong) => {
     given().when((state) => openGroup(state, { ...command, ...wrong })).thenRefused('malformed')
   })
+  it.each([{ order: 'any' }, { mode: 'any' }, { agents: 'any' }, { onFailure: 'stop' }])('refuses %o, which no replay would know', (wrong) => {
+    given().when((state) => openGroup(state, { ...command, ...(wrong as object) })).thenRefused('malformed')
+  })
   it('refuses a name that no turn should carry', () => {
     given().when((state) => openGroup(state, { ...command, name: 'ä'.repeat(1_100) })).thenRefused('too-large')
   })

@@ -10,6 +10,13 @@ const alternate = { missed: { action: 'alternate', graceMs: 1_000, change: other
 const queue = { overlap: { action: 'queue', limit: 2 } } as const
 const replace = { overlap: { action: 'replace' } } as const
 
+describe('folding', () => {
+  it.each([null, {}, { when: 1 }])('an event that cannot be read faults the trigger and nobody else: %j', (data) => {
+    const { state } = given({ type: 'TriggerDefined', data } as never, due(20, 'alternate'))
+    expect(state).toMatchObject({ phase: 'faulted' })
+  })
+})
+
 describe('defining', () => {
   it('writes the whole definition, and again where it changes', () => {
     given()
