@@ -3,6 +3,7 @@ import type { JobSpec, Reason } from '../../machines/execution-group/events.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { assigneeOf } from '../../machines/execution-group/state.ts'
+import { allowsFormat, formatTooOld } from '../../machines/realm/realm.ts'
 import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import type { JobShown } from '../../streams/api/group.ts'
@@ -20,13 +21,18 @@ import type { LaneSender } from '../change/lane-sender.ts'
 
 type Asked = ApiParsedRequest<'group', 'retry'>
 
+/** A lane's holder of a realm of format 1 may be an older program, which does not know these. */
+const sinceFormat2: ReadonlySet<LaneCommandBody['kind']> = new Set(['pause', 'resume', 'prioritize'])
+
 export function groupHandlers(context: ServiceContext, sender: LaneSender): HandlersOf<'group'> {
   const { view, projection, clock, random } = context
 
   const ask = async (request: Asked, body: LaneCommandBody) => {
     const { group, actor } = request
     const command = request.command ?? newUlid(clock.nowMs(), random)
-    const state = knownGroup(await view.current(), group)
+    const fold = await view.current()
+    const state = knownGroup(fold, group)
+    if (sinceFormat2.has(body.kind) && !allowsFormat(fold.realm, 2)) throw new ApiFailure('format-too-old', formatTooOld(fold.realm.format, 2))
     const lane = laneOfGroup(state.group)!
     const answer = await sender.send(lane, { command, group, actor, body })
     switch (answer.kind) {

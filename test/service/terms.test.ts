@@ -1,7 +1,10 @@
 /** Terms of a change that only later formats know: predicates, priority, role, and what a failed job does. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ApiRequest } from '../../streams/api/catalogue.ts'
-import { addTwoSites, startRealm, type TestRealm } from './realm.ts'
+import { fromBytes } from '../../streams/coordination.ts'
+import type { LaneCommand } from '../../streams/lane-protocol.ts'
+import { laneOfGroup } from '../../streams/subjects.ts'
+import { addTwoSites, startRealm, subjects, type TestRealm } from './realm.ts'
 
 let realm: TestRealm
 afterEach(() => realm.stop())
@@ -105,11 +108,17 @@ describe('in a realm of format 1', () => {
     expect(await realm.person.log.end()).toBe(end)
   })
 
-  test('so are pause, resume and priority; a change goes as ever, without a proposal', async () => {
+  test('so are pause, resume and priority, before a lane hears of them: its holder may be an older program; a change goes as ever, without a proposal', async () => {
     const { group } = await realm.api.call('change', 'apply', { selector: { sites: ['alpha'] }, operation: { name: 'rehearse' } })
     expect((await eventsOf(group!)).map(({ type }) => type)).toEqual(['GroupOpened', 'JobsAdded', 'GroupSealed'])
+    const heard: string[] = []
+    const hearing = realm.person.bus.subscribe(subjects.toLane(laneOfGroup(group!)!, 'command'), ({ data }) => heard.push(fromBytes<LaneCommand>(data).body.kind))
     expect(await realm.api.answer('group', 'pause', { group: group! })).toMatchObject({ ok: false, error: { code: 'format-too-old' } })
+    expect(await realm.api.answer('group', 'resume', { group: group! })).toMatchObject({ ok: false, error: { code: 'format-too-old' } })
     expect(await realm.api.answer('group', 'prioritize', { group: group!, priority: 4 })).toMatchObject({ ok: false, error: { code: 'format-too-old' } })
+    expect(await realm.api.answer('group', 'retry', { group: group! })).toMatchObject({ ok: false, error: { code: 'wrong-state' } })
+    expect(heard).toEqual(['retry'])
+    hearing.stop()
     expect(await realm.work(group!)).toMatchObject({ phase: 'completed', decision: 1 })
   })
 })
