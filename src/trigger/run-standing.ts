@@ -6,6 +6,9 @@ import { type TriggerRun, type TriggerState, endedWithoutGroup } from '../../mac
 import { groupId } from '../../streams/subjects.ts'
 import type { RealmFold } from '../realm/view.ts'
 
+/** Of `InstructionRefused`, where nothing was to be done. */
+export const unchangedCode = 'unchanged'
+
 export type RunStanding =
   /** Nobody has made an instruction of it yet. */
   | { readonly kind: 'to-plan' }
@@ -17,15 +20,18 @@ export type RunStanding =
 export function standingOf(fold: RealmFold, run: TriggerRun): RunStanding {
   if (endedWithoutGroup(run)) return { kind: 'ended', how: run.reported.includes('refused') ? 'refused' : 'unchanged', group: null, text: '' }
   const instruction = fold.instructions.get(run.command)
-  if (instruction?.refused != null) return { kind: 'ended', how: 'refused', group: null, text: instruction.refused.why }
+  if (instruction?.refused != null) {
+    const { code, why } = instruction.refused
+    return { kind: 'ended', how: code === unchangedCode ? 'unchanged' : 'refused', group: null, text: why }
+  }
   const taken = instruction?.taken ?? null
   if (taken === null) return { kind: 'to-plan' }
   const id = groupId(taken.lane, run.command)
   const group = fold.group(id)
   if (group === undefined) {
     const answered = fold.lanes.get(taken.lane)?.commands.get(run.command)
-    if (answered?.withdrawn === true) return { kind: 'ended', how: 'failed', group: null, text: `command ${run.command} was withdrawn` }
-    if (answered?.refused !== undefined) return { kind: 'ended', how: 'failed', group: null, text: answered.refused.text }
+    if (answered?.withdrawn === true) return { kind: 'ended', how: 'refused', group: null, text: `command ${run.command} was withdrawn` }
+    if (answered?.refused !== undefined) return { kind: 'ended', how: 'refused', group: null, text: answered.refused.text }
     return { kind: 'opening', taken, group: id, exists: false }
   }
   if (groupTable.isFinal(group.phase)) {

@@ -11,7 +11,8 @@
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { allowsFormat } from '../../machines/realm/realm.ts'
 import { type ReportedOnWish } from '../../machines/trigger/definition.ts'
-import type { TriggerRun, TriggerState } from '../../machines/trigger/evolve.ts'
+import type { Reported } from '../../machines/trigger/events.ts'
+import { type TriggerRun, type TriggerState, endedWithoutGroup } from '../../machines/trigger/evolve.ts'
 import { ulidFromCause } from '../../streams/codec.ts'
 import { type Repeating, type Timer, every } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
@@ -172,8 +173,8 @@ export class TriggerScheduler {
     const { running } = state
     const standing = this.#standing(state)
     if (running === null || standing === undefined) return
-    // The instruction was refused; the report that ends the run may be missing after a crash.
-    if (standing.kind === 'ended' && standing.how === 'refused') await this.#report(trigger, running, 'refused', standing.text)
+    // The report that ends a run without a group may be missing after a crash; a lane does not know for ever what it refused (P15).
+    if (standing.kind === 'ended' && (standing.how === 'refused' || standing.how === 'unchanged')) await this.#report(trigger, running, standing.how, standing.text)
     if (running.monitoring === null) return
     for (const [what, text] of this.#findings(running, standing)) {
       if (running.monitoring.report.includes(what)) await this.#report(trigger, running, what, text)
@@ -201,8 +202,8 @@ export class TriggerScheduler {
     return found
   }
 
-  async #report(trigger: string, run: TriggerRun, what: ReportedOnWish | 'refused', text: string): Promise<void> {
-    if (run.reported.includes(what)) return
+  async #report(trigger: string, run: TriggerRun, what: Reported, text: string): Promise<void> {
+    if (run.reported.includes(what) || endedWithoutGroup(run)) return
     const { writing, logger } = this.#options
     const written = await writeReport(writing, trigger, run, what, text)
     if (written.kind === 'written') logger.warn({ trigger, atMs: run.atMs, command: run.command, what, text }, 'a run of a trigger is reported')

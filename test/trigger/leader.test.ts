@@ -1,6 +1,7 @@
 /** Triggers in a realm of whole agents, in virtual time: what the leader decides and starts, and what becomes of it when it dies. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { defineTrigger } from '../../machines/trigger/decide.ts'
+import { RunStarter } from '../../src/trigger/run-starter.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import type { Commit } from '../../streams/envelope.ts'
 import { TriggerWorld, minuteMs, other, plain, rehearsal } from './world.ts'
@@ -63,6 +64,8 @@ describe('a nominal time', () => {
     await world.define('done', { ...once(world.nowMs + 1_000), change: { ...rehearsal, operation: { name: 'start' } } })
     await ended('done')
     expect(world.trigger('done').recent[0]!.reported).toMatchObject([{ what: 'unchanged' }])
+    // So that nobody who planned it otherwise can still take it.
+    expect(of('instruction', 'InstructionRefused').map(({ events }) => (events[0]!.data as { code: string }).code)).toEqual(['unknown-site', 'unchanged'])
     await world.define('strange', { ...once(world.nowMs + 1_000), change: { ...rehearsal, colour: 'blue' } })
     await ended('strange')
     expect(world.trigger('strange').recent[0]!.reported).toMatchObject([{ what: 'refused' }])
@@ -249,6 +252,20 @@ describe('the leader dies', () => {
     await killLeader()
     await world.until('the run ends', () => world.ended('nightly'), 120_000)
     expect(world.groupsOf('nightly')).toHaveLength(1)
+  })
+  it('for so long that no lane takes the command any more: the run ends as refused, and the next one is free (P15)', async () => {
+    world.logDelayMs = 20
+    await world.define('nightly', once(world.nowMs + 5_000))
+    await world.until('the instruction is taken', () => of('instruction', 'InstructionTaken').length === 1)
+    for (const agent of ['g1', 'g2']) await world.kill(agent)
+    expect(world.run('nightly')?.kind).toBe('opening')
+    const refused = { kind: 'refused', code: 'too-old', text: 'too old' } as const
+    const { subjects, observer, clock, dice, view } = world
+    const writing = { coordinator: observer, subjects, clock, random: dice, view, signal: new AbortController().signal, actor: 'service:test' }
+    const starter = new RunStarter({ writing, opener: { open: async () => refused }, sites: { read: () => Promise.reject(new Error('a plan that is taken needs no site')) }, adapterOf: world.adapterOf, logger: { debug() {}, info() {}, warn() {}, error() {} } })
+    starter.begin('nightly', world.trigger('nightly').running!)
+    await world.until('the run has ended', () => world.ended('nightly'))
+    expect(world.trigger('nightly').recent[0]!.reported).toEqual([{ what: 'refused', text: 'too old' }])
   })
   it('before the time: the next leader decides it', async () => {
     await world.define('nightly', once(world.nowMs + 5_000))
