@@ -43,7 +43,7 @@ export class Manifests {
     const { manifest } = fromBytes<AgentDescription>(asked.data)
     if (manifest === undefined) return
     const id = manifestId(shortDigest(digestOf(canonicalBytes(manifest))))
-    await writeAggregate<ManifestState, ManifestEvent>(
+    const written = await writeAggregate<ManifestState, ManifestEvent>(
       { log: coordinator.log, clock, random, signal: this.#signal },
       {
         subject: subjects.aggregate('config', id),
@@ -56,5 +56,6 @@ export class Manifests {
         epoch: this.#epoch,
       },
     )
+    if (written.kind === 'refused') this.#context.logger.warn({ agent, text: written.refusal.text }, 'what an agent is built to do could not be recorded')
   }
 }

@@ -108,9 +108,10 @@ describe('in a realm of format 1', () => {
     expect(await realm.person.log.end()).toBe(end)
   })
 
-  test('so are pause, resume and priority, before a lane hears of them: its holder may be an older program; a change goes as ever, without a proposal', async () => {
+  test('so are pause, resume and priority; a change goes as ever, without a proposal', async () => {
     const { group } = await realm.api.call('change', 'apply', { selector: { sites: ['alpha'] }, operation: { name: 'rehearse' } })
     expect((await eventsOf(group!)).map(({ type }) => type)).toEqual(['GroupOpened', 'JobsAdded', 'GroupSealed'])
+    // Before a lane hears of them: its holder may be an older program.
     const heard: string[] = []
     const hearing = realm.person.bus.subscribe(subjects.toLane(laneOfGroup(group!)!, 'command'), ({ data }) => heard.push(fromBytes<LaneCommand>(data).body.kind))
     expect(await realm.api.answer('group', 'pause', { group: group! })).toMatchObject({ ok: false, error: { code: 'format-too-old' } })

@@ -139,6 +139,9 @@ describe('manifest [610]', () => {
   it('is recorded once', () => {
     given().when((state) => recordManifest(state, manifest)).then(recorded)
     given(recorded).when((state) => recordManifest(state, manifest)).thenNothing()
+    for (const wrong of [{ build: 1 }, { role: 'service' }, { skills: [1] }, { formats: [1.5] }, { defaults: { ...builtInDefaults, capacity: 0.5 } }, { defaults: undefined }, { adapters: ['x'.repeat(70_000)] }]) {
+      given().when((state) => recordManifest(state, { ...manifest, ...wrong } as never)).thenRefused('malformed')
+    }
   })
   it('under an id made of its digest', () => {
     expect(shortOfManifestId(manifestId(shortDigest('0123456789abcdef0123')))).toBe('0123456789abcdef')
