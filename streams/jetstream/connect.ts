@@ -133,7 +133,8 @@ function placeOf(link: Link, options: ConnectOptions, incarnation: number): Coor
   const rank = () => link.serverRank
   return {
     get url() {
-      return servers[rank()] ?? link.connection.getServer()
+      // It is shown to whoever asks the agent: never with a name and a password (I10).
+      return (servers[rank()] ?? link.connection.getServer()).replace(/^([a-z]+:\/\/)?[^/]*@/i, '$1')
     },
     get region() {
       return regions[rank()] ?? null
