@@ -6,11 +6,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
@@ -42,6 +40,7 @@ import type { Violation } from '../checkers/violation.ts'
 import { type EventuallyOptions, eventually } from '../support/eventually.ts'
 import { TestNatsServer } from '../support/nats-server.ts'
 import { type SimulatedSiteProcess, type SimulatedSiteSettings, startSimulatedSite } from '../support/simulated-site.ts'
+import { Program, mainFile, running } from './program.ts'
 import { Wire } from './wire.ts'
 
 export const realmName = 'reeve'
@@ -49,9 +48,6 @@ export const subjects = subjectsOf(realmName)
 
 /** For a test on a machine that does other things too; nothing waits for it. */
 export const patienceMs = 300_000
-
-/** In which a program must have said that it is ready. */
-const startMs = 180_000
 
 /** Facts of the realm, fixed at its founding. */
 export const shortTimes: RealmConstants = { ...defaultConstants, presenceMs: 3_000, siteCallDeadlineMs: 2_000 }
@@ -77,94 +73,6 @@ export interface RealmWanted {
   readonly format?: number
   /** Of the service; as with agents. */
   readonly serviceNewestFormat?: number
-}
-
-const mainFile = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-const running = new Set<ChildProcess>()
-// A test run that ends early leaves nothing behind.
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
-
-/** One program of ours as a process; started, killed and frozen by its own number. */
-export class Program {
-  readonly name: string
-  readonly #args: (url: string) => readonly string[]
-  readonly #realm: { readonly wire: Wire; readonly folder: string; readonly pids: Map<number, string> }
-  #child: ChildProcess | undefined
-  #starts = 0
-
-  constructor(name: string, args: (url: string) => readonly string[], realm: { readonly wire: Wire; readonly folder: string; readonly pids: Map<number, string> }) {
-    this.name = name
-    this.#args = args
-    this.#realm = realm
-  }
-
-  get runs(): boolean {
-    const child = this.#child
-    return child !== undefined && child.exitCode === null && child.signalCode === null
-  }
-
-  /** Of the present process, as `wire.writers` names it. */
-  get process(): string {
-    return `${this.name}#${this.#starts}`
-  }
-
-  get child(): ChildProcess {
-    if (this.#child === undefined) throw new Error(`${this.name} was never started`)
-    return this.#child
-  }
-
-  /** Resolves when it says that it is ready. */
-  async start(): Promise<void> {
-    if (this.runs) return
-    this.#starts += 1
-    const way = await this.#realm.wire.open(this.process)
-    const log = createWriteStream(join(this.#realm.folder, `${this.name}.log`), { flags: 'a' })
-    // Node itself, not the launcher: a kill has to hit the program.
-    const child = spawn(process.execPath, [mainFile, ...this.#args(way.url)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
-    this.#child = child
-    running.add(child)
-    this.#realm.pids.set(child.pid!, processIdentity(child.pid!) ?? '')
-    child.stdout!.pipe(log, { end: false })
-    child.stderr!.pipe(log, { end: false })
-    void once(child, 'close').then(() => {
-      running.delete(child)
-      log.end()
-      return way.close()
-    })
-    const [said] = await Promise.race([
-      once(child, 'message', { signal: AbortSignal.timeout(startMs) }).catch(() => [{ kind: 'silence' }]),
-      once(child, 'exit').then((exit) => [{ kind: 'exit', exit }]),
-    ])
-    if ((said as { kind: string }).kind !== 'ready') throw new Error(`${this.name} did not start: ${JSON.stringify(said)}\n${await readFile(join(this.#realm.folder, `${this.name}.log`), 'utf8')}`)
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.child.kill(name)
-  }
-
-  /** kill -9. */
-  async kill(): Promise<void> {
-    if (!this.runs) return
-    const ended = once(this.child, 'exit')
-    this.child.kill('SIGKILL')
-    await ended
-  }
-
-  /** Gracefully. */
-  async stop(): Promise<void> {
-    if (!this.runs) return
-    const ended = once(this.child, 'exit')
-    this.child.kill('SIGTERM')
-    await ended
-  }
-
-  freeze(): void {
-    this.signal('SIGSTOP')
-  }
-
-  thaw(): void {
-    if (this.runs) this.signal('SIGCONT')
-  }
 }
 
 export interface CommandResult {
