@@ -14,6 +14,7 @@ import type { Decision } from '../../machines/decision.ts'
 import { type RealmState, allowsFormat, formatVersion } from '../../machines/realm/realm.ts'
 import { type AgentDescription, type MachineState, type StopAnswer, type StopRequest, laneHolderName } from '../../streams/agent-messages.ts'
 import { canonicalBytes, digestOf } from '../../streams/codec.ts'
+import { leaseKey } from '../../streams/coordination.ts'
 import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
@@ -36,6 +37,8 @@ export { type AgentEnd, type AgentOptions, type AgentWithin, CannotGoOn, type Ru
 const reconnectMs = 500
 const retryMs = 500
 const clockCheckMs = 30_000
+/** How often a skilled agent looks whether it is to lead, while nobody does. */
+const planLookMs = 10_000
 /** How long the log may take to record a graceful end before the agent ends without the record. */
 const farewellMs = 3_000
 
@@ -233,6 +236,16 @@ class AgentProcess implements RunningAgent {
     configuration.require(state.planRevision)
   }
 
+  /** Who would push that this agent may lead again, while nobody leads? */
+  async #lookAtPlan(): Promise<void> {
+    if (this.#role === 'generic' || !this.#isConfigured) return
+    const { coordinator } = this.#options
+    const lease = await this.#untilAvailable(async () => ({ entry: await coordinator.lease.get(leaseKey) }))
+    if (lease === undefined || lease.entry !== undefined) return
+    await this.#readPlan()
+    this.#machine.send({ type: 'RoleChanged', role: this.#role })
+  }
+
   /** Configurations are shapes of format 2: in an older realm an agent goes by how it was started. */
   get #isConfigured(): boolean {
     return allowsFormat(this.#parts!.realm.state, 2)
@@ -268,6 +281,7 @@ class AgentProcess implements RunningAgent {
     parts.executing.onQueue((state) => this.#machine.send({ type: state === 'waiting' ? 'QueueWaiting' : 'QueueEmpty' }))
     this.#repeated.push(every(clock, clockCheckMs, () => this.#perform(() => this.#checkClock())))
     if (role === 'skilled') this.#repeated.push(watchForGenericAgents(parts.context))
+    this.#repeated.push(every(clock, planLookMs, () => this.#perform(() => this.#lookAtPlan())))
     const { place } = coordinator
     if (place !== undefined) this.#repeated.push(watchForNearer(place, clock, () => this.#machine.send({ type: 'NearerFound' })))
     this.#stopAnswering = answerOn(coordinator.bus, this.#subjects, agent, {

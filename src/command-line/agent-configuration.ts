@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { print, printFields, printJson } from './output.ts'
+import { print, printJson } from './output.ts'
 import { withSession } from './session.ts'
 
 type Change = ApiRequest<'agent', 'configure'>['change']
@@ -84,24 +84,33 @@ function wholeNumberOf(value: string): number {
   return Number(value)
 }
 
-export function printConfigurations({ planned, byDefault, current }: Shown): void {
-  printFields([
+/** Lines of `reeve agent show`. */
+export function configurationFields({ planned, byDefault, current }: Shown): [string, string][] {
+  return [
     ['planned', textOf(planned)],
     ['by default', byDefault === null ? 'not known: its build is not on record' : signatureOf(byDefault)],
-    ['current', current === null ? 'none was pushed' : signatureOf(current)],
-  ])
-  if (current !== null) {
-    const { role, region, skills, skilledOnly, capacity, holdsLanes } = current.configuration
-    const parts = [role, `region ${region}`, `skills ${skills.join(' ') || '-'}${skilledOnly ? ' only' : ''}`, `capacity ${capacity} a lane`, holdsLanes ? 'may hold lanes' : 'holds no lanes']
-    print(`  goes by: ${parts.join(', ')}`)
-  }
+    ['current', current === null ? 'none was pushed' : `${signatureOf(current)}, pushed by build ${current.signature.leader}`],
+    ...(current === null ? [] : ([['goes by', configurationOf(current)]] as [string, string][])),
+  ]
 }
 
 function signatureOf({ signature }: Configured): string {
-  return `${signature.digest.slice(0, 16)}, revision ${signature.revision}, build ${signature.build}, by a leader of build ${signature.leader}`
+  return `${signature.digest.slice(0, 16)}, revision ${signature.revision}, build ${signature.build}`
 }
 
+function configurationOf({ configuration }: Configured): string {
+  const { role, region, skills, skilledOnly, capacity, holdsLanes } = configuration
+  const skilled = `skills ${skills.join(' ') || '-'}${skilledOnly ? ', takes only jobs that ask for them' : ''}`
+  return [role, `region ${region}`, skilled, `capacity ${capacity} a lane`, holdsLanes ? 'may hold lanes' : 'holds no lanes'].join(', ')
+}
+
+/** In the words in which it is planned. */
 function textOf(planned: Shown['planned']): string {
-  const parts = Object.entries(planned).map(([key, value]) => `${key} ${Array.isArray(value) ? value.join(' ') : String(value)}`)
-  return parts.join(', ') || 'nothing: as it was started and built'
+  const words = Object.entries(planned).map(([key, value]) => `${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}=${wordOf(value)}`)
+  return words.join(' ') || 'nothing: as it was started and built'
+}
+
+function wordOf(value: string | number | boolean | readonly string[]): string {
+  if (typeof value === 'boolean') return value ? 'yes' : 'no'
+  return typeof value === 'object' ? value.join(',') : String(value)
 }

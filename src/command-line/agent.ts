@@ -8,7 +8,7 @@ import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './com
 import { CommandEnd, exitCodes } from './exit.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
-import { registerAgentConfigure, printConfigurations } from './agent-configuration.ts'
+import { configurationFields, registerAgentConfigure } from './agent-configuration.ts'
 import { registerAgentProgram } from './programs.ts'
 import { type Session, withSession } from './session.ts'
 
@@ -65,8 +65,8 @@ export function registerAgent(program: Command): void {
             ['format', shown.formats === null ? '-' : `knows up to ${shown.formats}`],
             ['lanes', shown.lanes.join(', ') || '-'],
             ['queue', `${counted(shown.assigned, 'job')}, ${shown.executing} executing`],
+            ...configurationFields(shown),
           ])
-          printConfigurations(shown)
           for (const one of shown.machines) print(`  ${plain(one.machine)}: ${plain(stateText(one.state))}`)
         }),
       ),

@@ -17,6 +17,8 @@ export const reconcileMs = 1_000
 export const restMs = 4_000
 /** Longest that one list waits for its answer; what it said is said again in the next. */
 const answerWaitMs = 2_000
+/** An exchange that has had no answer for so long is given up, whatever became of it: the next one starts (P6). */
+const givenUpMs = answerWaitMs + reconcileMs
 
 export interface LaneLinkOptions {
   readonly lane: string
@@ -107,7 +109,10 @@ export class LaneLink {
     const { clock, capacity, held } = this.#options
     this.#timer = clock.after(reconcileMs, () => this.#tick())
     const rests = this.#atRest && this.queued === 0 && !this.unsettled && capacity() === this.#saidCapacity && held().length === 0
-    if (!rests || clock.monotonicMs() - this.#saidMs >= restMs) this.nudge()
+    const sinceMs = clock.monotonicMs() - this.#saidMs
+    // A holder in this very process that was replaced meanwhile drops what it had gathered, and answers nobody (P2).
+    if (this.#outstanding && sinceMs >= givenUpMs) this.holderChanged()
+    else if (!rests || sinceMs >= restMs) this.nudge()
   }
 
   async #exchange(): Promise<void> {
