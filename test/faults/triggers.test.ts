@@ -66,9 +66,15 @@ it('kill -9 of the leader between the decision and the run: another leader start
   await realm.eventually(() => standing(trigger)?.kind === 'to-plan', { what: 'a run that is decided and has no instruction', everyMs: 2, withinMs: 20_000 })
   const { command } = running(trigger)!
   await killLeader()
-  expect(standing(trigger)?.kind).toBe('to-plan')
   await ends(trigger)
   expect(running(trigger)!.command).toBe(command)
+  const log = await realm.log()
+  const [due] = [...commitsOf(log, 'trigger')].filter(({ commit }) => commit.id === trigger && commit.events[0]?.type === 'TriggerDue')
+  const taken = [...commitsOf(log, 'instruction')].filter(({ commit }) => commit.id === command)
+  expect(taken).toHaveLength(1)
+  // Not by the leader that decided: it was dead by then.
+  expect(due!.commit.epoch).toBeGreaterThan(0)
+  expect(taken[0]!.commit.epoch).not.toBe(due!.commit.epoch)
   const groups = await groupsOf(trigger)
   expect(groups).toHaveLength(1)
   expect(await realm.changes('desk', groups[0]!)).toEqual(realm.jobsOf(groups[0]!))
