@@ -57,6 +57,7 @@ const asked: Readonly<Record<string, () => readonly string[]>> = {
   'doctor': () => ['doctor'],
   'change plan': () => ['change', 'plan', 'rename', 'Another', '--all'],
   'change apply --dry-run': () => ['change', 'apply', 'rename', 'Another', '--all', '--dry-run'],
+  'trigger preview': () => ['trigger', 'preview', '--cron', '30 2 * * *', '--zone', 'Europe/Berlin', '--count', '400'],
   'agent stop --dry-run': () => ['agent', 'stop', 'generic-1', '--dry-run'],
 }
 
