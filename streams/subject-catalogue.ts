@@ -18,10 +18,10 @@ const lane = 'LANE'
 const standsForAny = /\b(ID|AGENT|LANE|TRIGGER|NOUN|VERB|AGGREGATE|MACHINE)\b/g
 
 const eventsOf: Record<Parameters<Subjects['aggregate']>[0], readonly [what: string, publishers: string]> = {
-  realm: ['format, constants, lanes, elections; the id is always `self`', 'whoever founds or joins the realm; the leader'],
-  agent: ['starts and ends of an agent', 'the agent; the leader, where it is lost'],
+  realm: ['format and its rises, constants, lanes, elections, quarantine; the id is always `self`', 'whoever founds or joins the realm; the leader'],
+  agent: ['starts and ends of an agent, and what is planned for it', 'the agent; the leader, where it is lost; services'],
   site: ['a site enters or leaves the scope of management', 'services'],
-  config: ['the desired configuration, in later formats', 'services'],
+  config: ['what a build is made to do; in later formats the desired configuration', 'the leader; services'],
   action: ['action items, in later formats', 'services'],
   trigger: ['triggers, and what became of their nominal times', 'services; the leader'],
   instruction: ['a change that was asked for: lane, plan and terms; the id is the command id', 'services'],
@@ -29,7 +29,7 @@ const eventsOf: Record<Parameters<Subjects['aggregate']>[0], readonly [what: str
 
 const toLane: Record<LaneVerb, readonly [what: string, publishers: string]> = {
   work: ['outcomes, what is held, free room; the answer brings grants', 'executors'],
-  command: ['open, add, seal, assign, expire, retry, cancel, resolve, withdraw', 'services; the leader'],
+  command: ['open, add, seal, assign, expire, retry, pause, resume, prioritize, cancel, resolve, withdraw', 'services; the leader'],
 }
 
 const toAgent: Record<AgentVerb, readonly [what: string, publishers: string]> = {
