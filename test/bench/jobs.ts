@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
-import { checkGroups } from '../checkers/groups.ts'
-import { checkLog } from '../checkers/log.ts'
+import { checkRun } from '../checkers/all.ts'
 import { type ReadLog, readLog } from '../checkers/read.ts'
 import { rawAppends } from './raw.ts'
 import { BenchRealm, rehearsal } from './realm.ts'
@@ -173,6 +172,6 @@ function sliceOf({ turns }: ReadLog): Slice {
 }
 
 function check(log: ReadLog): void {
-  const violations = [...checkLog(log), ...checkGroups(log, { mustHaveEnded: true })]
+  const violations = checkRun(log, { ended: true })
   if (violations.length > 0) throw new Error(`the log breaks ${violations.length} rules, first ${violations[0]!.rule}: ${violations[0]!.what}`)
 }

@@ -35,6 +35,8 @@ export class GroupReplay {
   parts = 0
   /** Numbers in execution order, those that were replaced or cancelled left out. */
   queue: number[] = []
+  /** The job that stands where each was added, retries in place of what they retry: what the predicates of a graph name. */
+  places: number[] = []
   readonly ends = new Map<number, JobEnd>()
   /** The same jobs, in the order in which they ended. */
   readonly endedInOrder: number[] = []
@@ -88,6 +90,7 @@ export class GroupReplay {
         this.phase = 'sealed'
         this.sealed = true
         this.queue = Array.from({ length: this.jobs }, (_, index) => index + 1)
+        this.places = [...this.queue]
         return
       case 'GroupAbandoned':
         if (this.sealed) broken('I3', 'abandoned after it was sealed')
@@ -126,6 +129,7 @@ export class GroupReplay {
         this.jobs = job
         this.specs.push(this.specs[retryOf - 1]!)
         this.queue[this.queue.indexOf(retryOf)] = job
+        if (this.places.includes(retryOf)) this.places[this.places.indexOf(retryOf)] = job
         this.#headAt = 0
         return
       }
@@ -214,16 +218,18 @@ export class GroupReplay {
 
   /** Jobs that had to be settled before it, of those that stand in the queue now; a retry counts from its own place. */
   predecessors(job: number): number[] {
+    if (this.order === 'graph' && this.places.includes(job)) return this.#predicates(job).filter((other) => other < job)
     const place = this.queue.indexOf(job)
-    if (place < 0) return []
-    if (this.order === 'graph' && job <= this.announced) return numbersOf(this.specs[place]?.after ?? []).map((before) => this.queue[before - 1]!).filter((other) => other !== undefined && other < job)
-    return this.queue.slice(0, place).filter((other) => other < job && (this.order === 'strict' || other > this.announced))
+    return place < 0 ? [] : this.queue.slice(0, place).filter((other) => other < job && (this.order === 'strict' || other > this.announced))
+  }
+
+  #predicates(job: number): number[] {
+    return numbersOf(this.specs[job - 1]?.after ?? []).map((before) => this.places[before - 1]!)
   }
 
   /** The jobs that stand in the places that it waits for, and are not settled. */
   #unsettledBefore(job: number): number[] {
-    const place = this.queue.indexOf(job)
-    return numbersOf(this.specs[place]?.after ?? []).map((before) => this.queue[before - 1]!).filter((before) => !this.#isSettled(before))
+    return this.#predicates(job).filter((before) => !this.#isSettled(before))
   }
 
   #over(phase: 'cancelled' | 'completed' | 'compensated', broken: Broken): void {

@@ -42,13 +42,17 @@ function checkIds(log: ReadLog): Violation[] {
   const violations: Violation[] = []
   const turnIds = new Map<string, number>()
   const commands = new Map<string, number>()
+  const withdrawn = new Map<string, number>()
   for (const { message, turn } of log.turns) {
     const { position } = message
     const before = turnIds.get(turn.turn)
     if (before !== undefined) violations.push({ rule: 'I5', what: `turn ${turn.turn} stands at ${before} and again`, position })
     turnIds.set(turn.turn, position)
     for (const commit of turn.commits) {
+      for (const event of commit.events) if (event.type === 'CommandWithdrawn') withdrawn.set((event.data as { readonly command: string }).command, position)
       if (commit.command === undefined) continue
+      const gone = withdrawn.get(commit.command)
+      if (gone !== undefined && commit.aggregate !== 'lane') violations.push({ rule: 'P15', what: `command ${commit.command} was carried out, though withdrawn at ${gone}`, position })
       const first = commit.events[0]
       const part = first?.type === 'JobsAdded' ? (first.data as { readonly part: number }).part : ''
       const key = `${commit.command} ${first?.type ?? ''}${part}`

@@ -31,11 +31,9 @@ import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { canonicalBytes, canonicalJson, digestOf, newUlid } from '../../streams/codec.ts'
 import type { LaneCommand, LaneCommandAnswer, LaneCommandBody, WorkAnswer } from '../../streams/lane-protocol.ts'
 import { groupId, subjectsOf } from '../../streams/subjects.ts'
-import { checkGroups } from '../checkers/groups.ts'
-import { checkLog } from '../checkers/log.ts'
+import { checkRun } from '../checkers/all.ts'
 import { numbersOf } from '../checkers/group-replay.ts'
 import { type ReadLog, commitsOf, readLog } from '../checkers/read.ts'
-import { checkSites } from '../checkers/sites.ts'
 import type { Violation } from '../checkers/violation.ts'
 import { type EventuallyOptions, eventually } from '../support/eventually.ts'
 import { TestNatsServer } from '../support/nats-server.ts'
@@ -356,16 +354,14 @@ export class FaultRealm implements AsyncDisposable {
   }
 
   /**
-   * All checkers on the real log and the sites' own journals: I1-I6, I9. `frozen`: an executor was frozen, so that a site that does not
+   * All checkers on the real log and the sites' own journals: I1-I7, I9. `frozen`: an executor was frozen, so that a site that does not
    * enforce may have seen a late call (P23).
    */
   async judge({ frozen, ended = true }: { readonly frozen: boolean; readonly ended?: boolean }): Promise<Violation[]> {
     const log = await this.log()
     const sites = await Promise.all([...this.sites].map(async ([site, process]) => ({ site, fencing: this.#fencing.get(site)!, calls: await wholeJournal(process) })))
     return [
-      ...checkLog(log, { writers: this.wire.writers }),
-      ...checkGroups(log, { mustHaveEnded: ended }),
-      ...checkSites(log, sites, { frozen, toleranceMs: 100, callDeadlineMs: shortTimes.siteCallDeadlineMs }),
+      ...checkRun(log, { writers: this.wire.writers, ended, sites, expectations: { frozen, toleranceMs: 100, callDeadlineMs: shortTimes.siteCallDeadlineMs } }),
       ...(await this.#checkService(log)),
     ]
   }

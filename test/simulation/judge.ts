@@ -2,14 +2,12 @@
 import type { LaneState } from '../../machines/lane/state.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import type { Subjects } from '../../streams/subjects.ts'
-import { checkLog } from '../checkers/log.ts'
-import { checkGroups } from '../checkers/groups.ts'
-import { checkSites } from '../checkers/sites.ts'
+import { checkRun } from '../checkers/all.ts'
 import { checkReplay } from '../checkers/replay.ts'
 import { checkTold } from '../checkers/told.ts'
 import { readLog } from '../checkers/read.ts'
 import type { Violation } from '../checkers/violation.ts'
-import { type WorldPlan, constants } from './plan.ts'
+import { constants } from './plan.ts'
 import type { SimSite } from './site.ts'
 import type { Told } from './told.ts'
 
@@ -21,7 +19,6 @@ export interface Judged {
   readonly writers: ReadonlyMap<string, string>
   readonly live: readonly { readonly lane: string; readonly holder: string; readonly state: LaneState }[]
   readonly groups: readonly string[]
-  readonly plan: WorldPlan
   /** The world came to rest: everything must have ended. */
   readonly ended: boolean
 }
@@ -29,13 +26,12 @@ export interface Judged {
 export function judge(judged: Judged): Violation[] {
   const log = readLog(judged.messages, judged.subjects.realm)
   return [
-    ...checkLog(log, { writers: judged.writers }),
-    ...checkGroups(log, { mustHaveEnded: judged.ended }),
-    ...checkSites(
-      log,
-      judged.sites.map(({ plan, journal }) => ({ site: plan.site, fencing: plan.fencing, calls: journal })),
-      { frozen: false, toleranceMs: 10, callDeadlineMs: constants.siteCallDeadlineMs },
-    ),
+    ...checkRun(log, {
+      writers: judged.writers,
+      ended: judged.ended,
+      sites: judged.sites.map(({ plan, journal }) => ({ site: plan.site, fencing: plan.fencing, calls: journal })),
+      expectations: { frozen: false, toleranceMs: 10, callDeadlineMs: constants.siteCallDeadlineMs },
+    }),
     ...checkReplay(log, judged.live),
     ...checkTold(log, judged.told),
   ]

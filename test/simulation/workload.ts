@@ -43,6 +43,15 @@ export interface WorkloadOptions {
   readonly end: () => number
 }
 
+interface Terms {
+  readonly window: number
+  /** Part of the jobs that may be done again. */
+  readonly repeatable: number
+  readonly order: 'strict' | 'graph'
+  readonly onFailure: 'stop' | 'continue' | 'compensate'
+  readonly priority: number
+}
+
 type Answer = Exclude<LaneCommandAnswer, { kind: 'not-the-holder' }>
 
 export class Workload {
@@ -77,26 +86,69 @@ export class Workload {
   async #seeThrough(dice: Dice): Promise<void> {
     const { lanes, process } = this.#options
     const lane = dice.pick(lanes)
-    const command = newUlid(process.clock.nowMs(), dice)
-    const group = groupId(lane, command)
-    this.groups.push(group)
-    const window = dice.chance(this.#options.windows) ? dice.pick(this.#options.windowSizes) : 1
-    // Only repeatable jobs may have a window.
-    const repeatable = window > 1 ? 1 : dice.pick([1, 0.9, 0.5])
-    const jobs = Array.from({ length: dice.chance(0.2) ? 1 : dice.whole(1, this.#options.mostJobs) }, () => this.#job(dice, repeatable))
+    const terms = this.#terms(dice)
+    const jobs = Array.from({ length: dice.chance(0.2) ? 1 : dice.whole(1, this.#options.mostJobs) }, (_, index) => this.#job(dice, terms, index))
     const plan = digestOf(canonicalBytes({ jobs }))
     const parts = dice.chance(0.3) ? cut(jobs, dice.whole(1, 5)) : partsOf(jobs)
-    const opened = await this.#send(lane, group, command, {
-      kind: 'open', name: `group of ${jobs.length}`, jobs: jobs.length, parts: parts.length, plan, window, region: 'r', distributionFactor: 100,
-    }, dice)
-    if (opened.kind === 'refused') throw new Error(`opening ${group} was refused: ${opened.code} ${opened.text}`)
-    for (const [index, part] of parts.entries()) {
-      const added = await this.#send(lane, group, command, { kind: 'add', plan, part: index + 1, jobs: part }, dice)
-      if (added.kind === 'refused') return this.#refusedWhileOpening(group, added)
+    const { window, order, onFailure, priority } = terms
+    const body: LaneCommandBody = {
+      kind: 'open', name: `group of ${jobs.length}`, jobs: jobs.length, parts: parts.length, plan, window, region: 'r', distributionFactor: dice.pick([100, 100, 50]),
+      ...(order === 'strict' ? {} : { order }),
+      ...(onFailure === 'stop' ? {} : { onFailure }),
+      ...(priority === 0 ? {} : { priority }),
     }
-    const sealed = await this.#send(lane, group, command, { kind: 'seal', plan }, dice)
-    if (sealed.kind === 'refused') return this.#refusedWhileOpening(group, sealed)
+    const command = newUlid(process.clock.nowMs(), dice)
+    const settled = dice.chance(0.1) ? await this.#openOrWithdraw(lane, command, body, dice) : command
+    const group = groupId(lane, settled)
+    this.groups.push(group)
+    const opened = await this.#send(lane, group, settled, body, dice)
+    if (opened.kind === 'refused') throw new Error(`opening ${group} was refused: ${opened.code} ${opened.text}`)
+    const rest: LaneCommandBody[] = [...parts.map((part, index) => ({ kind: 'add', plan, part: index + 1, jobs: part }) as const), { kind: 'seal', plan }]
+    const manner = dice.pick(['in turn', 'in turn', 'in turn', 'in turn', 'in turn', 'in turn', 'all at once', 'all at once', 'dies'] as const)
+    if (manner === 'all at once') {
+      const answers = await Promise.all(rest.map((step) => this.#untilInOrder(lane, group, settled, step, dice)))
+      for (const answer of answers) if (answer.kind === 'refused') this.#refusedWhileOpening(group, answer)
+    } else {
+      // Whoever dies in the middle leaves a group that is abandoned (P14).
+      for (const step of manner === 'dies' ? rest.slice(0, dice.whole(0, rest.length)) : rest) {
+        const answer = await this.#send(lane, group, settled, step, dice)
+        if (answer.kind === 'refused') return this.#refusedWhileOpening(group, answer)
+      }
+    }
     await this.#untilEnded(lane, group, dice)
+  }
+
+  #terms(dice: Dice): Terms {
+    const window = dice.chance(this.#options.windows) ? dice.pick(this.#options.windowSizes) : 1
+    return {
+      window,
+      // Only repeatable jobs may have a window.
+      repeatable: window > 1 ? 1 : dice.pick([1, 0.9, 0.5]),
+      order: window === 1 && dice.chance(0.25) ? 'graph' : 'strict',
+      onFailure: dice.pick(['stop', 'stop', 'continue', 'compensate'] as const),
+      priority: dice.pick([0, 0, -10, 10]),
+    }
+  }
+
+  /** Asks once, and where nobody answers gives the command up for a new one (P15). The id under which the group is to be opened. */
+  async #openOrWithdraw(lane: string, command: string, body: LaneCommandBody, dice: Dice): Promise<string> {
+    const { coordinator, subjects, process } = this.#options
+    const number = this.#view.state.lanes.get(lane)?.number ?? 0
+    const message: LaneCommand = { builtOn: { incarnation: coordinator.log.incarnation, number }, command, group: groupId(lane, command), actor: 'person:p', body }
+    const answer = await laneClient({ bus: coordinator.bus, subjects }).send(lane, message, dice.pick([1, 20, 500]))
+    if (answer.kind === 'done') return command
+    const withdrawn = await this.#send(lane, groupId(lane, command), undefined, { kind: 'withdraw', withdrawn: command }, dice)
+    return withdrawn.kind === 'done' && withdrawn.known === true ? command : newUlid(process.clock.nowMs(), dice)
+  }
+
+  /** A part that came before its turn is said again. */
+  async #untilInOrder(lane: string, group: string, command: string, body: LaneCommandBody, dice: Dice): Promise<Answer> {
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const answer = await this.#send(lane, group, command, body, dice)
+      if (answer.kind !== 'refused' || answer.code !== 'part-out-of-order') return answer
+      await pause(this.#options.process.clock, dice.between(20, 300))
+    }
+    throw new Error(`${body.kind} of ${group} was never in order`)
   }
 
   /** Abandoned meanwhile because no part came for too long; anything else is not right. */
@@ -108,41 +160,60 @@ export class Workload {
     const { process } = this.#options
     const cancels = dice.chance(0.15)
     const cancelAtMs = process.clock.monotonicMs() + dice.between(0, 8_000)
+    let pauses = dice.chance(0.25) ? dice.whole(1, 3) : 0
     for (;;) {
       await pause(process.clock, lookMs)
       const state = this.#view.state.group(group)
       if (this.#view.broken !== undefined) throw this.#view.broken
       if (state === undefined) continue
       if (groupTable.isFinal(state.phase)) return
-      const newId = () => newUlid(process.clock.nowMs(), dice)
+      if (groupTable.can(state.phase, 'GroupSealed')) continue
+      const ask = (body: LaneCommandBody) => this.#send(lane, group, newUlid(process.clock.nowMs(), dice), body, dice)
       if (state.phase === 'faulted') throw new Error(`group ${group} is faulted: ${JSON.stringify(state.fault)}`)
       if (cancels && process.clock.monotonicMs() >= cancelAtMs && state.phase !== 'cancelling') {
-        await this.#send(lane, group, newId(), { kind: 'cancel' }, dice)
-      } else if (state.phase === 'blocked') {
+        await ask({ kind: 'cancel' })
+      } else if (groupTable.can(state.phase, 'GroupResumed')) {
+        await pause(process.clock, dice.between(0, 2_000))
+        await ask({ kind: 'resume' })
+      } else if (pauses > 0 && groupTable.can(state.phase, 'GroupPaused') && dice.chance(0.3)) {
+        pauses -= 1
+        if (dice.chance(0.3)) await ask({ kind: 'prioritize', priority: dice.whole(-100, 100) })
+        await ask({ kind: 'pause' })
+      } else if (groupTable.can(state.phase, 'GroupUnblocked')) {
         await pause(process.clock, dice.between(0, 2_000))
         if (state.unknown !== null) {
-          await this.#send(lane, group, newId(), { kind: 'resolve', job: state.unknown.job, as: dice.pick(['succeeded', 'failed'] as const) }, dice)
+          await ask({ kind: 'resolve', job: state.unknown.job, as: dice.pick(['succeeded', 'failed'] as const) })
         } else {
-          await this.#send(lane, group, newId(), dice.chance(0.9) ? { kind: 'retry' } : { kind: 'cancel' }, dice)
+          await ask(dice.chance(0.9) ? { kind: 'retry' } : { kind: 'cancel' })
         }
       }
     }
   }
 
-  #job(dice: Dice, repeatable: number): JobSpec {
+  #job(dice: Dice, { repeatable, order, onFailure }: Terms, index: number): JobSpec {
     const site = dice.pick([...this.#options.sites.values()])
     const skill = dice.chance(0.3) ? { skill: { name: simulatedKind, need: this.#options.skilled ? dice.pick(['required', 'preferred'] as const) : 'preferred' } as const } : {}
-    return { ...skill, site: site.plan.site, service: dice.pick(site.services), operation: operation(dice, this.#options.smooth), repeatable: dice.chance(repeatable) }
+    // Up to two of the jobs before it.
+    const after = order === 'strict' || index === 0 ? [] : [...new Set(Array.from({ length: dice.whole(0, 2) }, () => dice.whole(1, index)))].sort((left, right) => left - right)
+    return {
+      ...skill,
+      site: site.plan.site,
+      service: dice.pick(site.services),
+      operation: operation(dice, this.#options.smooth),
+      repeatable: dice.chance(repeatable),
+      ...(after.length === 0 ? {} : { after: after.map((job) => [job, job] as const) }),
+      ...(onFailure === 'compensate' && dice.chance(0.7) ? { compensate: operation(dice, 0.9) } : {}),
+    }
   }
 
   /** The same command until somebody answers; now and then once more after that (P15). */
-  async #send(lane: string, group: string, command: string, body: LaneCommandBody, dice: Dice): Promise<Answer> {
+  async #send(lane: string, group: string, command: string | undefined, body: LaneCommandBody, dice: Dice): Promise<Answer> {
     const { coordinator, subjects, process, told, end } = this.#options
     const client = laneClient({ bus: coordinator.bus, subjects })
     let again = dice.chance(0.1) ? 1 : 0
     for (let attempt = 0; attempt < attempts; attempt++) {
       const number = this.#view.state.lanes.get(lane)?.number ?? 0
-      const message: LaneCommand = { builtOn: { incarnation: coordinator.log.incarnation, number }, command, group, actor: 'person:p', body }
+      const message: LaneCommand = { builtOn: { incarnation: coordinator.log.incarnation, number }, ...(command === undefined ? {} : { command }), group, actor: 'person:p', body }
       const sentAt = end()
       const answer = await client.send(lane, message, dice.pick([500, 2_000, 5_000]))
       if (answer.kind === 'done' || answer.kind === 'refused') {

@@ -158,7 +158,6 @@ export class World {
         writers: this.network.writers,
         live: this.#liveLanes(),
         groups: workload.groups,
-        plan: this.plan,
         ended: !crashed() || end !== 'reached',
       }),
     ]

@@ -1,0 +1,25 @@
+/** Every checker that needs nothing but a log: of a simulated world, of real processes, of an exported file. */
+import { checkGroups } from './groups.ts'
+import { checkLeadership } from './leadership.ts'
+import { type LogFacts, checkLog } from './log.ts'
+import type { ReadLog } from './read.ts'
+import { type SiteExpectations, type SiteJournal, checkSites } from './sites.ts'
+import type { Violation } from './violation.ts'
+
+export interface RunFacts extends LogFacts {
+  /** Everything came to rest: each group must have ended. */
+  readonly ended: boolean
+  /** What the sites' own journals say, where there are any. */
+  readonly sites?: readonly SiteJournal[]
+  readonly expectations?: SiteExpectations
+}
+
+/** I1-I7, and with journals I9. */
+export function checkRun(log: ReadLog, { ended, sites, expectations, ...facts }: RunFacts): Violation[] {
+  return [
+    ...checkLog(log, facts),
+    ...checkGroups(log, { mustHaveEnded: ended }),
+    ...checkLeadership(log),
+    ...(sites === undefined || expectations === undefined ? [] : checkSites(log, sites, expectations)),
+  ]
+}
