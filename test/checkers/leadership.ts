@@ -25,7 +25,7 @@ export function checkLeadership(log: ReadLog): Violation[] {
       else if (aggregate !== 'lane' && actor !== `agent:${election.agent}`) say('I7', `${actor} asked, ${election.agent} was elected to it`)
       if (lane === undefined || aggregate === 'lane') continue
       const seen = latest.get(lane) ?? 0
-      if (epoch < seen) say('P27', `the lane had taken a command of epoch ${seen} before`)
+      if (epoch < seen) say('I7/P27', `the lane had taken a command of epoch ${seen} before`)
       latest.set(lane, Math.max(seen, epoch))
     }
   }

@@ -52,12 +52,12 @@ function checkIds(log: ReadLog): Violation[] {
       for (const event of commit.events) if (event.type === 'CommandWithdrawn') withdrawn.set((event.data as { readonly command: string }).command, position)
       if (commit.command === undefined) continue
       const gone = withdrawn.get(commit.command)
-      if (gone !== undefined && commit.aggregate !== 'lane') violations.push({ rule: 'P15', what: `command ${commit.command} was carried out, though withdrawn at ${gone}`, position })
+      if (gone !== undefined && commit.aggregate !== 'lane') violations.push({ rule: 'I3/P15', what: `command ${commit.command} was carried out, though withdrawn at ${gone}`, position })
       const first = commit.events[0]
       const part = first?.type === 'JobsAdded' ? (first.data as { readonly part: number }).part : ''
       const key = `${commit.command} ${first?.type ?? ''}${part}`
       const earlier = commands.get(key)
-      if (earlier !== undefined) violations.push({ rule: 'P15', what: `command ${key} was carried out at ${earlier} and again`, position })
+      if (earlier !== undefined) violations.push({ rule: 'I3/P15', what: `command ${key} was carried out at ${earlier} and again`, position })
       commands.set(key, position)
     }
   }

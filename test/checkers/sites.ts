@@ -93,7 +93,7 @@ function checkAgainstLog(site: SiteJournal, { grants, settledMs, replays }: Retu
     for (const earlier of predecessors(replays.get(group)!, job)) {
       if (grant.jobs.slice(0, place).includes(earlier)) {
         const before = site.calls.find((other) => other.idempotencyKey === `${group}/${earlier}` && other.token.revision === call.token.revision)
-        if (before !== undefined && before.endedOrder === 0 && before.arrivedMs > call.arrivedMs) say('I2', `began before job ${earlier} of the same grant`)
+        if (before !== undefined && before.arrivedMs > call.arrivedMs) say('I2', `began before job ${earlier} of the same grant`)
       } else if ((settledMs.get(`${group}/${earlier}`) ?? Infinity) > call.arrivedMs + toleranceMs) {
         say('I2', `arrived before job ${earlier} was settled in the log`)
       }
@@ -114,7 +114,7 @@ function checkOnce(site: SiteJournal): Violation[] {
   for (const { token, idempotencyKey, number } of site.calls) {
     const key = `${idempotencyKey} by token ${token.revision}`
     const before = seen.get(key)
-    if (before !== undefined) violations.push({ rule: 'P21', what: `site ${site.site}: ${key} was called twice, by calls ${before} and ${number}`, position: undefined })
+    if (before !== undefined) violations.push({ rule: 'I9/P21', what: `site ${site.site}: ${key} was called twice, by calls ${before} and ${number}`, position: undefined })
     seen.set(key, number)
   }
   return violations

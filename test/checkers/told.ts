@@ -37,17 +37,17 @@ function checkCommands(log: ReadLog, commands: ToldFacts['commands']): Violation
     const say = (rule: string, what: string) => violations.push({ rule, what: `${body.kind} of ${group} (command ${command.command}): ${what}`, position: undefined })
     const firstAt = (fact: string) => facts.get(`${group} ${fact}`) ?? Infinity
     if (answer.kind === 'refused') {
-      if (answer.code === 'unknown-group' && firstAt('GroupOpened') <= sentAt) say('P4', `was answered "${answer.text}", but the group had been in the log since ${firstAt('GroupOpened')}`)
+      if (answer.code === 'unknown-group' && firstAt('GroupOpened') <= sentAt) say('I4/P4', `was answered "${answer.text}", but the group had been in the log since ${firstAt('GroupOpened')}`)
       continue
     }
     const stored = byPosition.get(answer.position)
     if (answer.known !== true) {
-      if (stored === undefined || stored.lane !== lane) say('P3', `was answered "done at ${answer.position}", where no turn of ${lane} stands`)
-      else if (stored.turn.number !== answer.number) say('P3', `was answered lane number ${answer.number}, at ${answer.position} stands ${stored.turn.number}`)
-      if (answer.position > heardAt) say('P3', `was answered "done at ${answer.position}" when the log ended at ${heardAt}`)
+      if (stored === undefined || stored.lane !== lane) say('I8/P3', `was answered "done at ${answer.position}", where no turn of ${lane} stands`)
+      else if (stored.turn.number !== answer.number) say('I8/P3', `was answered lane number ${answer.number}, at ${answer.position} stands ${stored.turn.number}`)
+      if (answer.position > heardAt) say('I8/P3', `was answered "done at ${answer.position}" when the log ended at ${heardAt}`)
     }
     const wanted = factOf(command)
-    if (wanted !== undefined && firstAt(wanted) > heardAt) say('P3', `was answered "done", but ${wanted} was not in the log by ${heardAt}`)
+    if (wanted !== undefined && firstAt(wanted) > heardAt) say('I8/P3', `was answered "done", but ${wanted} was not in the log by ${heardAt}`)
   }
   return violations
 }
@@ -94,7 +94,7 @@ function checkOutcomes(log: ReadLog, told: ToldFacts['outcomes']): Violation[] {
       if (group === undefined) replays.set(commit.id, (group = new GroupReplay()))
       commit.events.forEach((event, index) => group.apply(event as GroupEvent, commit.revision + index, () => {}))
     }
-    const say = (what: string) => violations.push({ rule: 'P3', what: `${agent} was told at ${heardAt} that it may forget ${what}`, position: heardAt })
+    const say = (what: string) => violations.push({ rule: 'I8/P3', what: `${agent} was told at ${heardAt} that it may forget ${what}`, position: heardAt })
     for (const { group: id, grant, job, outcome } of outcomes) {
       const group = replays.get(id)
       if (group === undefined || group.ended) continue

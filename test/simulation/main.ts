@@ -1,5 +1,6 @@
 /**
- * npm run sim -- --seed N [--trace] · --seeds N [--from S] · --mutants [--seeds N]
+ * npm run sim -- --seed N [--trace] · --seeds N [--from S] · either with --focus NAME
+ * npm run sim -- --mutants [--hunt] [--seeds N] [--only NAME] [--record]
  * Exit code 0: nothing was found (or every mutant was). 1: something was, with one line each to reproduce it.
  */
 import { parseArgs } from 'node:util'
@@ -13,6 +14,8 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     trace: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
+    hunt: { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
     only: { type: 'string' },
     focus: { type: 'string' },
   },
@@ -53,8 +56,9 @@ async function campaign(from: number, count: number): Promise<number> {
 }
 
 if (values.mutants) {
-  const { runMutants } = await import('./mutants.ts')
-  process.exitCode = await runMutants({ seeds: Number(values.seeds ?? 150), only: values.only })
+  const { hunt } = await import('./mutants/hunt.ts')
+  const survivors = await hunt({ seeds: Number(values.seeds ?? 150), only: values.only, anew: values.hunt, record: values.record, say: console.log })
+  process.exitCode = survivors.length === 0 ? 0 : 1
 } else {
   process.exitCode = await campaign(Number(values.seed ?? values.from), values.seed === undefined ? Number(values.seeds ?? 100) : 1)
 }

@@ -43,6 +43,7 @@ export interface NemesisPlan {
   readonly twins: boolean
   /** Deletes what is derived: lease, presence or mappings (I11). */
   readonly wipeEveryMs: number | undefined
+  readonly wiped: readonly ('lease' | 'agents' | 'mappings')[]
   /** From then on, for good, the appends of one agent are never answered (P7). */
   readonly sickAtMs: number | undefined
   /** When the realm gets its next incarnation (P12). */
@@ -86,7 +87,7 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites'] as const
 export type Focus = (typeof focuses)[number]
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
@@ -162,6 +163,25 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
       return { ...plan, agents: Math.max(3, plan.agents), nemesis: { ...still, cutEveryMs: undefined, sickAtMs: 2_000 } }
     case 'restored':
       return { ...plan, agents: Math.max(3, plan.agents), nemesis: { ...plan.nemesis, restoreAtMs: 4_000, killEveryMs: 2_000, moveLaneEveryMs: 1_000 } }
+    // One leader after another, and what they say comes late (P27).
+    case 'leaders':
+      return {
+        ...plan,
+        agents: Math.max(4, plan.agents),
+        lanes: 1,
+        groups: 12,
+        network: { ...quiet, late: 0.3, latestMs: 4_000 },
+        nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, wipeEveryMs: 900, wiped: ['lease'] },
+      }
+    // Calls that hang, are slow beyond their time, or whose answers are lost (P23).
+    case 'bad-sites':
+      return {
+        ...plan,
+        groups: 8,
+        smooth: 0.98,
+        nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, siteFaultEveryMs: 300 },
+        sites: slow,
+      }
     // Holders that were replaced and do not know it, and askers that do not know more than they.
     case 'moving':
       return {
@@ -223,6 +243,7 @@ function anyPlan(dice: Dice): WorldPlan {
       failpoint: some(0.5, () => dice.pick([0.002, 0.02]), 0),
       twins: dice.chance(0.3),
       wipeEveryMs: every(0.1, 1_000, 6_000),
+      wiped: ['lease', 'agents', 'mappings'],
       sickAtMs: every(0.07, 500, 10_000),
       restoreAtMs: every(0.07, 500, 10_000),
     },

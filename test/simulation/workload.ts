@@ -138,7 +138,10 @@ export class Workload {
     const answer = await laneClient({ bus: coordinator.bus, subjects }).send(lane, message, dice.pick([1, 20, 500]))
     if (answer.kind === 'done') return command
     const withdrawn = await this.#send(lane, groupId(lane, command), undefined, { kind: 'withdraw', withdrawn: command }, dice)
-    return withdrawn.kind === 'done' && withdrawn.known === true ? command : newUlid(process.clock.nowMs(), dice)
+    if (withdrawn.kind === 'done' && withdrawn.known === true) return command
+    // A late copy of it changes nothing any more.
+    await laneClient({ bus: coordinator.bus, subjects }).send(lane, message, 500)
+    return newUlid(process.clock.nowMs(), dice)
   }
 
   /** A part that came before its turn is said again. */

@@ -28,7 +28,7 @@ const settleMs = 240_000
 /** Lease, presence and mappings have so long to come back once nothing goes wrong any more. */
 const derivedMs = 60_000
 const lookMs = 200
-const mostSteps = 3_000_000
+const mostSteps = 600_000
 /** After the last group has ended: late messages arrive, holders and executors agree. */
 const quietMs = 4_000
 
@@ -257,7 +257,7 @@ export class World {
 
   /** Something that is derived is gone (I11). */
   wipe(dice: Dice): void {
-    const bucket = dice.pick(['lease', 'agents', 'mappings'] as const)
+    const bucket = dice.pick(this.plan.nemesis.wiped)
     this.say('world', `wipes bucket ${bucket}`)
     this.realm.wipe(bucket)
   }

@@ -1,0 +1,133 @@
+/** Mutants: Executors, their presence, and sites. */
+import type { Mutant } from './mutant.ts'
+
+export const executorMutants: readonly Mutant[] = [
+  {
+    name: 'executor-ignores-marks',
+    breaks: ['P21', 'I9'],
+    patches: [{ file: 'src/executor/executor.ts', find: 'if (message.grant <= mark) {', replace: 'if (message.grant <= mark && false) {' }],
+  },
+  {
+    name: 'window-runs-in-reverse',
+    breaks: ['I2'],
+    namedBy: 'I2',
+    patches: [
+      { file: 'src/executor/held-grant.ts', find: 'for (const { job, spec } of message.jobs) {', replace: 'for (const { job, spec } of [...message.jobs].reverse()) {' },
+    ],
+  },
+  {
+    name: 'an-outcome-is-lost-with-the-holder',
+    breaks: ['I3'],
+    patches: [
+      {
+        file: 'src/executor/lane-link.ts',
+        find: `outcomes: this.#outcomes.slice(0, outcomesPerList),`,
+        replace: `outcomes: this.#outcomes.splice(0, outcomesPerList),`,
+      },
+      { file: 'src/executor/executor.ts', find: `if (message.grant === mark && !holds && !this.#link(lane).reports(message.group, message.grant)) this`, replace: `if (false) this` },
+    ],
+  },
+  {
+    name: 'lists-are-said-once',
+    breaks: ['P6', 'I3'],
+    patches: [
+      { file: 'src/executor/lane-link.ts', find: 'if (!rests || clock.monotonicMs() - this.#saidMs >= restMs) this.nudge()', replace: 'void rests' },
+    ],
+  },
+  {
+    name: 'stopped-is-said-while-a-call-runs',
+    breaks: ['P19', 'I9'],
+    focus: 'stopping',
+    patches: [
+      {
+        file: 'src/executor/executor.ts',
+        find: 'for (const grant of this.#held.values()) grant.stop()\n    for (const link of this.#links.values()) link.nudge()\n  }\n\n  #settled',
+        replace: `for (const grant of this.#held.values()) {
+      grant.stop()
+      this.#link(grant.lane).report([], { group: grant.message.group, grant: grant.message.grant })
+    }
+  }
+
+  #settled`,
+      },
+      {
+        file: 'src/executor/executor.ts',
+        find: 'for (const grant of this.#held.values()) grant.stop()\n    for (const link of this.#links.values()) link.nudge()\n    while',
+        replace: `for (const grant of this.#held.values()) {
+      grant.stop()
+      this.#link(grant.lane).report([], { group: grant.message.group, grant: grant.message.grant })
+    }
+    while`,
+      },
+    ],
+  },
+  {
+    name: 'a-read-settles-a-call-at-once',
+    breaks: ['P23', 'I2'],
+    focus: 'bad-sites',
+    patches: [
+      { file: 'src/executor/held-grant.ts', find: 'await this.#pause(overMs - clock.monotonicMs())', replace: 'void overMs' },
+    ],
+  },
+  {
+    name: 'presence-gate-ignored',
+    breaks: ['P18', 'I9'],
+    focus: 'cut-off',
+    patches: [
+      { file: 'src/executor/held-grant.ts', find: 'if (presence.instance !== instance || quarantined()) return false', replace: 'void quarantined' },
+      { file: 'src/executor/held-grant.ts', find: 'if (presence.acknowledged && presence.mayStartCall(instance)) return true', replace: 'return true' },
+      {
+        file: 'src/executor/executor.ts',
+        find: 'for (const grant of this.#held.values()) grant.stop()\n    for (const link of this.#links.values()) link.nudge()\n  }\n\n  #settled',
+        replace: 'for (const link of this.#links.values()) link.nudge()\n  }\n\n  #settled',
+      },
+    ],
+  },
+  {
+    name: 'lost-presence-is-created-again',
+    breaks: ['P17', 'I9'],
+    focus: 'back-in-time',
+    patches: [
+      { file: 'machines/presence/machine.ts', find: `on: { Renewed: { target: 'present', reenter: true }, Unsettled: '.unsure', Gone: 'lost' },
+      after: { presenceMs: 'lost' },`, replace: `on: { Renewed: { target: 'present', reenter: true }, Unsettled: '.unsure', Gone: 'lost' },` },
+      { file: 'src/presence/keeper.ts', find: `return this.#revision === 0 && after === 'indeterminate'`, replace: `this.#revision = 0
+          void after
+          return true` },
+      { file: 'src/presence/keeper.ts', find: 'this.#bucket.createOnce(key', replace: 'this.#bucket.create(key' },
+    ],
+  },
+  {
+    name: 'a-replaced-process-goes-on',
+    breaks: ['P20', 'I9'],
+    focus: 'frozen',
+    patches: [
+      { file: 'src/presence/presence.ts', find: `    this.#replacedBy = instance
+    this.#replaced?.(instance)`, replace: '' },
+    ],
+  },
+  {
+    name: 'a-deleted-agent-key-is-not-written-again',
+    breaks: ['I11'],
+    namedBy: 'I11',
+    focus: 'wiped',
+    patches: [
+      { file: 'src/presence/presence.ts', find: 'deleted = entry === undefined', replace: 'deleted = false' },
+    ],
+  },
+  {
+    name: 'a-site-runs-two-tokens-at-once',
+    breaks: ['P22', 'I9'],
+    focus: 'frozen',
+    patches: [
+      { file: 'src/sites/simulated/calls.ts', find: 'if (isLower(running.token, call.token)) return running', replace: '' },
+    ],
+  },
+  {
+    name: 'a-site-takes-lower-tokens',
+    breaks: ['P22', 'I9'],
+    focus: 'frozen',
+    patches: [
+      { file: 'src/sites/simulated/calls.ts', find: `if (this.#isFenced(call)) return { outcome: { kind: 'fenced' } }`, replace: '' },
+    ],
+  },
+]

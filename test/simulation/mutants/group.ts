@@ -1,0 +1,63 @@
+/** Mutants: What is decided about groups. */
+import type { Mutant } from './mutant.ts'
+
+export const groupMutants: readonly Mutant[] = [
+  {
+    name: 'locks-are-granted-twice',
+    breaks: ['I1'],
+    namedBy: 'I1',
+    patches: [
+      { file: 'machines/execution-group/decide/locks.ts', find: `!jobTable.can(headPhase(state), 'Granted')`, replace: 'false' },
+      { file: 'src/lane/schedule.ts', find: `group.grant !== null || `, replace: '' },
+      { file: 'src/lane/schedule.ts', find: `!jobTable.can(headPhase(group), 'Granted')`, replace: 'false' },
+    ],
+  },
+  {
+    name: 'next-job-is-granted-whatever-became-of-the-last',
+    breaks: ['I2'],
+    patches: [
+      { file: 'machines/execution-group/evolve.ts', find: `if (signal === 'Succeeded') advance(state)`, replace: 'advance(state)' },
+    ],
+  },
+  {
+    name: 'late-outcomes-always-count',
+    breaks: ['P24', 'I4'],
+    focus: 'cut-off',
+    patches: [
+      {
+        file: 'machines/execution-group/decide/locks.ts',
+        find: 'if (open !== null ? open.revision !== grant :',
+        replace: 'if (open !== null ? false :',
+      },
+    ],
+  },
+  {
+    name: 'late-outcomes-never-count',
+    breaks: ['P24'],
+    focus: 'cut-off',
+    patches: [
+      { file: 'machines/execution-group/decide/locks.ts', find: 'state.lastGrant?.revision !== grant || state.lastGrant.left < 1', replace: 'true' },
+    ],
+  },
+  {
+    name: 'sealed-with-parts-missing',
+    breaks: ['P14', 'I3'],
+    patches: [
+      { file: 'machines/execution-group/decide/opening.ts', find: 'if (state.partsAdded !== state.partsAnnounced || state.jobsAdded !== state.jobsAnnounced) {', replace: 'if (state.partsAdded < 1) {' },
+    ],
+  },
+  {
+    name: 'a-retry-takes-the-number-of-the-last-job',
+    breaks: ['P16', 'I3'],
+    patches: [
+      { file: 'machines/execution-group/decide/people.ts', find: 'data: { job: state.jobsAdded + 1, retryOf: job! }', replace: 'data: { job: state.jobsAdded, retryOf: job! }' },
+    ],
+  },
+  {
+    name: 'a-cancel-closes-the-open-grant',
+    breaks: ['P25', 'I3'],
+    patches: [
+      { file: 'machines/execution-group/decide/people.ts', find: 'const inFlight = state.grant?.left ?? 0', replace: 'const inFlight = 0' },
+    ],
+  },
+]

@@ -1,0 +1,64 @@
+/** Mutants: Election and the leader procedure. */
+import type { Mutant } from './mutant.ts'
+
+export const leaderMutants: readonly Mutant[] = [
+  {
+    name: 'leader-does-not-wait-for-the-time-of-a-call',
+    breaks: ['P18', 'I9'],
+    focus: 'cut-off',
+    patches: [
+      { file: 'machines/placement/expiry.ts', find: 'return lostMs + waitMargin * grant.callDeadlineMs', replace: 'return lostMs' },
+    ],
+  },
+  {
+    name: 'leader-takes-silence-for-loss',
+    breaks: ['P18', 'I9'],
+    focus: 'cut-off',
+    patches: [
+      { file: 'machines/placement/expiry.ts', find: 'return lastSeenMs + waitMargin * presenceMs', replace: 'return lastSeenMs' },
+      { file: 'machines/placement/expiry.ts', find: 'return lostMs + waitMargin * grant.callDeadlineMs', replace: 'return lostMs' },
+    ],
+  },
+  {
+    name: 'leads-without-an-election-in-the-log',
+    breaks: ['I7'],
+    namedBy: 'I7',
+    patches: [
+      { file: 'src/election/election.ts', find: '  async #declare() {', replace: `  async #declare() {
+    if (this.#leaseInstance !== '') return { type: 'Declared' as const, epoch: 1_000 + this.#leaseInstance.length }` },
+    ],
+  },
+  {
+    name: 'stuck-holders-keep-their-lanes',
+    breaks: ['P7', 'I3'],
+    focus: 'sick',
+    patches: [
+      { file: 'src/leader/lane-watch.ts', find: `this.#deps.onUnfit(watched.held, 'stuck')`, replace: 'void watched' },
+    ],
+  },
+  {
+    name: 'stuck-leaders-stay',
+    breaks: ['P7', 'I3'],
+    focus: 'sick',
+    patches: [
+      { file: 'src/leader/leader.ts', find: 'this.#deps.onStuck()', replace: 'void this.#deps' },
+      { file: 'machines/election/machine.ts', find: `after: { declareMs: { guard: 'isUndeclared', target: 'aside' } },`, replace: '' },
+    ],
+  },
+  {
+    name: 'leader-does-not-reconcile',
+    breaks: ['P27', 'I3'],
+    patches: [
+      { file: 'src/leader/leader.ts', find: 'this.#remind(nextMs - nowMs)', replace: '' },
+    ],
+  },
+  {
+    name: 'deleted-mappings-are-not-written-again',
+    breaks: ['I11'],
+    namedBy: 'I11',
+    focus: 'wiped',
+    patches: [
+      { file: 'src/leader/mapping-table.ts', find: 'for (const [lane] of this.#entries) if (laneMappingKey(lane) === change.key) this.#entries.delete(lane)', replace: 'void change' },
+    ],
+  },
+]

@@ -1,0 +1,50 @@
+/** Mutants: Appending and the stream. */
+import type { Mutant } from './mutant.ts'
+
+export const logMutants: readonly Mutant[] = [
+  {
+    name: 'append-takes-a-conflict-for-success',
+    breaks: ['I5'],
+    patches: [
+      {
+        file: 'streams/append.ts',
+        find: `return signal?.aborted ? { kind: 'stopped' } : { kind: 'conflict', last }`,
+        replace: `return signal?.aborted ? { kind: 'stopped' } : { kind: 'landed', position: last.position }`,
+      },
+    ],
+  },
+  {
+    name: 'append-repeats-behind-whatever-is-last',
+    breaks: ['I5'],
+    namedBy: 'I5',
+    patches: [
+      {
+        file: 'streams/append.ts',
+        find: 'const outcome = await log.append({ subject, bytes, expectedLast })',
+        replace: `let expected = expectedLast
+    try { expected = (await log.last(subject))?.position ?? 0 } catch {}
+    const outcome = await log.append({ subject, bytes, expectedLast: expected })`,
+      },
+    ],
+  },
+  {
+    name: 'append-takes-silence-for-success',
+    breaks: ['I8'],
+    patches: [
+      {
+        file: 'streams/append.ts',
+        find: `      case 'indeterminate': {`,
+        replace: `      case 'indeterminate': {
+        if (outcome.kind === 'indeterminate') return { kind: 'landed', position: expectedLast + 1 }`,
+      },
+    ],
+  },
+  {
+    name: 'appends-expect-no-stream',
+    breaks: ['P12'],
+    focus: 'restored',
+    patches: [
+      { file: 'streams/memory/event-log.ts', find: `if (incarnation !== this.incarnation) return { kind: 'wrong-incarnation' }`, replace: '' },
+    ],
+  },
+]
