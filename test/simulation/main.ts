@@ -14,6 +14,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     trace: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
+    tables: { type: 'boolean', default: false },
     hunt: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
     only: { type: 'string' },
@@ -55,7 +56,10 @@ async function campaign(from: number, count: number): Promise<number> {
   return failed.length === 0 ? 0 : 1
 }
 
-if (values.mutants) {
+if (values.tables) {
+  const { rulesTables } = await import('./mutants/rules.ts')
+  process.stdout.write(rulesTables())
+} else if (values.mutants) {
   const { hunt } = await import('./mutants/hunt.ts')
   const survivors = await hunt({ seeds: Number(values.seeds ?? 150), only: values.only, anew: values.hunt, record: values.record, say: console.log })
   process.exitCode = survivors.length === 0 ? 0 : 1

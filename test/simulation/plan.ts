@@ -87,7 +87,7 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced'] as const
 export type Focus = (typeof focuses)[number]
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
@@ -181,6 +181,16 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
         smooth: 0.98,
         nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, siteFaultEveryMs: 300 },
         sites: slow,
+      }
+    // Late calls and calls that run on, at sites that enforce tokens (P22).
+    case 'enforced':
+      return {
+        ...plan,
+        groups: 8,
+        smooth: 0.98,
+        windows: 0.3,
+        nemesis: { ...still, cutEveryMs: undefined, pauseEveryMs: 3_000, failpoint: 0.05, siteFaultEveryMs: 200 },
+        sites: plan.sites.map((site) => ({ ...site, fencing: 'enforced', latencyMs: 1_500 }) as const),
       }
     // Holders that were replaced and do not know it, and askers that do not know more than they.
     case 'moving':

@@ -29,6 +29,8 @@ const settleMs = 240_000
 const derivedMs = 60_000
 const lookMs = 200
 const mostSteps = 600_000
+/** Worlds come to some dozens; more is a quarrel that nobody wins. */
+const mostElections = 200
 /** After the last group has ended: late messages arrive, holders and executors agree. */
 const quietMs = 4_000
 
@@ -117,7 +119,7 @@ export class World {
 
   async run(): Promise<WorldResult> {
     const bounds = { steps: mostSteps, untilMs: this.plan.faultsUntilMs + settleMs }
-    const crashed = () => this.#failures.length > 0
+    const crashed = () => this.#failures.length > 0 || this.onlooker.epochs.length > mostElections
     let founded = false
     void this.onlooker.found(this.lanes, this.plan.sites).then(() => (founded = true))
     await this.time.run(() => crashed() || founded, bounds)
@@ -147,6 +149,7 @@ export class World {
     if (end === 'reached' && !crashed()) end = await this.#untilDerived(bounds.untilMs)
     if (end !== 'reached') this.fail('I3', `the world is ${end} at ${Math.round(this.time.nowMs)} ms, ${this.time.steps} steps`)
     if (workload.failure !== undefined) this.fail('I3', workload.failure)
+    if (this.onlooker.epochs.length > mostElections) this.fail('I7', `${this.onlooker.epochs.length} elections: the lead goes to and fro`)
     const messages = await this.onlooker.readAll()
     const violations = [
       ...this.#failures,

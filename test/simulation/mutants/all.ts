@@ -5,6 +5,5 @@ import { laneMutants } from './lane.ts'
 import { leaderMutants } from './leader.ts'
 import { logMutants } from './log.ts'
 import type { Mutant } from './mutant.ts'
-import { trialMutants } from './trial.ts'
 
-export const allMutants: readonly Mutant[] = [...logMutants, ...laneMutants, ...executorMutants, ...leaderMutants, ...groupMutants, ...trialMutants]
+export const allMutants: readonly Mutant[] = [...logMutants, ...laneMutants, ...executorMutants, ...leaderMutants, ...groupMutants]

@@ -111,13 +111,14 @@ export const executorMutants: readonly Mutant[] = [
     namedBy: 'I11',
     focus: 'wiped',
     patches: [
-      { file: 'src/presence/presence.ts', find: 'deleted = entry === undefined', replace: 'deleted = false' },
+      { file: 'src/presence/presence.ts', find: `else if (change.kind === 'gone') this.#presentRevision = 0`, replace: '' },
+      { file: 'src/presence/presence.ts', find: 'if (entry === undefined || entry.revision < this.#presentRevision) this.#presentRevision = 0', replace: '' },
     ],
   },
   {
     name: 'a-site-runs-two-tokens-at-once',
     breaks: ['P22', 'I9'],
-    focus: 'frozen',
+    focus: 'enforced',
     patches: [
       { file: 'src/sites/simulated/calls.ts', find: 'if (isLower(running.token, call.token)) return running', replace: '' },
     ],
@@ -125,7 +126,7 @@ export const executorMutants: readonly Mutant[] = [
   {
     name: 'a-site-takes-lower-tokens',
     breaks: ['P22', 'I9'],
-    focus: 'frozen',
+    focus: 'enforced',
     patches: [
       { file: 'src/sites/simulated/calls.ts', find: `if (this.#isFenced(call)) return { outcome: { kind: 'fenced' } }`, replace: '' },
     ],

@@ -25,6 +25,15 @@ export const logMutants: readonly Mutant[] = [
     try { expected = (await log.last(subject))?.position ?? 0 } catch {}
     const outcome = await log.append({ subject, bytes, expectedLast: expected })`,
       },
+      {
+        file: 'streams/append.ts',
+        find: `      case 'indeterminate': {`,
+        replace: `      case 'indeterminate': {
+        if (outcome.kind === 'indeterminate') {
+          await waitLonger()
+          break
+        }`,
+      },
     ],
   },
   {
