@@ -4,8 +4,7 @@ import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../
 import { type PlanChange, configureAgent } from '../../machines/agent/decide.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
-import { checkGroups } from '../checkers/groups.ts'
-import { checkLog } from '../checkers/log.ts'
+import { checkRun } from '../checkers/all.ts'
 import { type ReadLog, readLog } from '../checkers/read.ts'
 import { World } from './world.ts'
 
@@ -85,7 +84,7 @@ it('under load: one release and one taking, the next turn goes on with the work;
   }
   await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed')
   const log = await wholeLog()
-  expect([...checkLog(log), ...checkGroups(log, { mustHaveEnded: true })]).toEqual([])
+  expect(checkRun(log, { ended: true })).toEqual([])
   const events = world.events.filter(({ id }) => id === group)
   const count = (type: string) => events.filter((event) => event.type === type).length
   expect([count('JobSucceeded'), count('LockGranted'), count('LockReturned')]).toEqual([jobs, jobs, 0])

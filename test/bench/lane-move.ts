@@ -10,8 +10,7 @@ import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { RealmView } from '../../src/realm/view.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { pause } from '../../streams/ports/clock.ts'
-import { checkGroups } from '../checkers/groups.ts'
-import { checkLog } from '../checkers/log.ts'
+import { checkRun } from '../checkers/all.ts'
 import { type StoredTurn, readLog } from '../checkers/read.ts'
 import { eventually } from '../support/eventually.ts'
 import { rawAppends } from './raw.ts'
@@ -77,7 +76,7 @@ async function turnsOf({ coordinator, subjects }: BenchWorld, lane: string, from
   const messages: StoredMessage[] = []
   for await (const batch of coordinator.log.read({ subjects: [subjects.allEvents], from: 1, until: await coordinator.log.end() })) messages.push(...batch)
   const log = readLog(messages, benchRealm)
-  const [violation] = [...checkLog(log), ...checkGroups(log, { mustHaveEnded: false })]
+  const [violation] = checkRun(log, { ended: false })
   if (violation !== undefined) throw new Error(`the log breaks ${violation.rule}: ${violation.what}`)
   return log.turns.filter((stored) => stored.lane === lane && stored.message.position >= from)
 }

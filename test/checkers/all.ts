@@ -4,22 +4,26 @@ import { checkLeadership } from './leadership.ts'
 import { type LogFacts, checkLog } from './log.ts'
 import type { ReadLog } from './read.ts'
 import { type SiteExpectations, type SiteJournal, checkSites } from './sites.ts'
+import { checkTriggers } from './triggers.ts'
 import type { Violation } from './violation.ts'
 
 export interface RunFacts extends LogFacts {
   /** Everything came to rest: each group must have ended. */
   readonly ended: boolean
+  /** What was due by then, integer milliseconds since the Unix epoch, is decided, and its runs have ended. */
+  readonly triggersEndedBy?: number
   /** What the sites' own journals say, where there are any. */
   readonly sites?: readonly SiteJournal[]
   readonly expectations?: SiteExpectations
 }
 
 /** I1-I7, and with journals I9. */
-export function checkRun(log: ReadLog, { ended, sites, expectations, ...facts }: RunFacts): Violation[] {
+export function checkRun(log: ReadLog, { ended, triggersEndedBy, sites, expectations, ...facts }: RunFacts): Violation[] {
   return [
     ...checkLog(log, facts),
     ...checkGroups(log, { mustHaveEnded: ended }),
     ...checkLeadership(log),
+    ...checkTriggers(log, triggersEndedBy === undefined ? {} : { endedBy: triggersEndedBy }),
     ...(sites === undefined || expectations === undefined ? [] : checkSites(log, sites, expectations)),
   ]
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 
 /** For a mutant whose seed of last time does not find it any more. */
-const seeds = 150
+const seeds = 400
 
 test('no mutant of the code survives the simulation', { timeout: 1_800_000 }, async () => {
   const main = fileURLToPath(new URL('../simulation/main.ts', import.meta.url))

@@ -61,7 +61,7 @@ if (values.tables) {
   process.stdout.write(rulesTables())
 } else if (values.mutants) {
   const { hunt } = await import('./mutants/hunt.ts')
-  const survivors = await hunt({ seeds: Number(values.seeds ?? 150), only: values.only, anew: values.hunt, record: values.record, say: console.log })
+  const survivors = await hunt({ seeds: Number(values.seeds ?? 400), only: values.only, anew: values.hunt, record: values.record, say: console.log })
   process.exitCode = survivors.length === 0 ? 0 : 1
 } else {
   process.exitCode = await campaign(Number(values.seed ?? values.from), values.seed === undefined ? Number(values.seeds ?? 100) : 1)

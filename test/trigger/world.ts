@@ -14,9 +14,7 @@ import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { World } from '../agent/world.ts'
 import { type Violation } from '../checkers/violation.ts'
-import { checkLog } from '../checkers/log.ts'
-import { checkGroups } from '../checkers/groups.ts'
-import { checkTriggers } from '../checkers/triggers.ts'
+import { checkRun } from '../checkers/all.ts'
 import { readLog } from '../checkers/read.ts'
 import { epochMs } from '../simulation/virtual-time.ts'
 
@@ -156,7 +154,7 @@ export class TriggerWorld extends World {
     }
     await this.drive(reading())
     const log = readLog(stored, this.subjects.realm)
-    return [...checkLog(log), ...checkGroups(log, { mustHaveEnded: true }), ...checkTriggers(log, { endedBy })]
+    return checkRun(log, { ended: true, triggersEndedBy: endedBy })
   }
 }
 

@@ -16,7 +16,7 @@ export const groupMutants: readonly Mutant[] = [
     name: 'next-job-is-granted-whatever-became-of-the-last',
     breaks: ['I2'],
     patches: [
-      { file: 'machines/execution-group/evolve.ts', find: `if (signal === 'Succeeded') advance(state)`, replace: 'advance(state)' },
+      { file: 'machines/execution-group/evolve.ts', find: `if (signal === 'Succeeded') advance(state)`, replace: `if (signal === 'Succeeded' || signal === 'Failed') advance(state)` },
     ],
   },
   {

@@ -3,23 +3,6 @@ import type { Mutant } from './mutant.ts'
 
 export const leaderMutants: readonly Mutant[] = [
   {
-    name: 'leader-does-not-wait-for-the-time-of-a-call',
-    breaks: ['P18', 'I9'],
-    focus: 'cut-off',
-    patches: [
-      { file: 'machines/placement/expiry.ts', find: 'return lostMs + waitMargin * grant.callDeadlineMs', replace: 'return lostMs' },
-    ],
-  },
-  {
-    name: 'leader-takes-silence-for-loss',
-    breaks: ['P18', 'I9'],
-    focus: 'cut-off',
-    patches: [
-      { file: 'machines/placement/expiry.ts', find: 'return lastSeenMs + waitMargin * presenceMs', replace: 'return lastSeenMs' },
-      { file: 'machines/placement/expiry.ts', find: 'return lostMs + waitMargin * grant.callDeadlineMs', replace: 'return lostMs' },
-    ],
-  },
-  {
     name: 'leads-without-an-election-in-the-log',
     breaks: ['I7'],
     namedBy: 'I7',
@@ -43,13 +26,6 @@ export const leaderMutants: readonly Mutant[] = [
     patches: [
       { file: 'src/leader/leader.ts', find: 'this.#deps.onStuck()', replace: 'void this.#deps' },
       { file: 'machines/election/machine.ts', find: `after: { declareMs: { guard: 'isUndeclared', target: 'aside' } },`, replace: '' },
-    ],
-  },
-  {
-    name: 'leader-does-not-reconcile',
-    breaks: ['P27', 'I3'],
-    patches: [
-      { file: 'src/leader/leader.ts', find: 'this.#remind(nextMs - nowMs)', replace: '' },
     ],
   },
   {
