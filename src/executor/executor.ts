@@ -8,8 +8,8 @@
  * 3. No call starts while the realm is in quarantine, as far as this process has heard, nor without an acknowledged, fresh presence of the very instance that the grant names (P18).
  */
 import { builtInDefaults } from '../../machines/agent/configuration.ts'
-import { fromBytes } from '../../streams/coordination.ts'
-import type { AssignedMessage, GrantMessage, GrantRef, GrantsMessage, LaneAnnounced } from '../../streams/lane-protocol.ts'
+import { readAnnounced, readAssigned, readGrants } from '../../streams/lane-messages.ts'
+import type { AssignedMessage, GrantMessage, GrantRef, GrantsMessage } from '../../streams/lane-protocol.ts'
 import type { Subscription } from '../../streams/ports/bus.ts'
 import type { Executing, ExecutorContext, LaneHosting, Presence, SiteDirectory } from '../agent/context.ts'
 import { laneClient } from '../lane/client.ts'
@@ -78,11 +78,11 @@ class RunningExecutor implements Executing {
     lanes.listenHere({ grants: (message) => this.#onGrants(message.lane, message), assigned: (message) => this.#onAssigned(message) })
     this.#subscriptions = [
       bus.subscribe(subjects.toAgent(agent, 'grants'), ({ data }) => {
-        const message = fromBytes<GrantsMessage>(data)
+        const message = readGrants(data)
         this.#onGrants(message.lane, message)
       }),
-      bus.subscribe(subjects.toAgent(agent, 'assigned'), ({ data }) => this.#onAssigned(fromBytes<AssignedMessage>(data))),
-      bus.subscribe(subjects.allLanesAnnounced, ({ data }) => this.#link(fromBytes<LaneAnnounced>(data).lane).holderChanged()),
+      bus.subscribe(subjects.toAgent(agent, 'assigned'), ({ data }) => this.#onAssigned(readAssigned(data))),
+      bus.subscribe(subjects.allLanesAnnounced, ({ data }) => this.#link(readAnnounced(data).lane).holderChanged()),
       mappings.watch((change) => {
         if (change.kind === 'set' && change.entry.key.startsWith('lane.')) this.#link(change.entry.key.slice('lane.'.length)).stir()
       }),

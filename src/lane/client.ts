@@ -3,7 +3,8 @@
  * holder" is passed over and the wait goes on. No answer says nothing about what happened: the asker repeats, with the
  * same command id where it has one (P15).
  */
-import { fromBytes, toBytes } from '../../streams/coordination.ts'
+import { toBytes } from '../../streams/coordination.ts'
+import { readAnswer } from '../../streams/lane-messages.ts'
 import type { LaneCommand, LaneCommandAnswer, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import type { Subjects } from '../../streams/subjects.ts'
@@ -28,13 +29,13 @@ export function laneClient(deps: { readonly bus: Bus; readonly subjects: Subject
     const asked = await deps.bus.ask(subject, toBytes(message), {
       timeoutMs,
       accept: (data) => {
-        heard = fromBytes<A>(data)
+        heard = readAnswer(data) as A
         return heard.kind !== 'not-the-holder'
       },
     })
     switch (asked.kind) {
       case 'answer':
-        return heard ?? fromBytes<A>(asked.data)
+        return heard ?? (readAnswer(asked.data) as A)
       case 'no-responders':
         return { kind: 'no-answer', why: 'no-holder' }
       case 'offline':

@@ -4,8 +4,9 @@
 import { stopsWriter } from '../../machines/lane/state.ts'
 import { laneHolderMachine } from '../../machines/lane-holder/machine.ts'
 import { type MachineState, laneHolderName } from '../../streams/agent-messages.ts'
-import { type LaneMappingValue, fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
-import type { LaneAnnounced, LaneCommand, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import { type LaneMappingValue, MalformedMessage, fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
+import { readAnswer, readLaneCommand, readReleaseRequest, readWorkRequest } from '../../streams/lane-messages.ts'
+import type { LaneAnnounced, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { AgentContext, LocalListener, Presence } from '../agent/context.ts'
@@ -204,7 +205,7 @@ export class LaneProcess {
       const request: ReleaseRequest = { lane: this.lane, asker: agent, mappingRevision: mapping?.revision ?? 0 }
       const asked = await coordinator.bus.ask(subjects.releaseLane(holder, this.lane), toBytes(request), { timeoutMs: releaseWaitMs })
       if (signal.aborted) return
-      if (asked.kind === 'answer' && fromBytes<ReleaseAnswer>(asked.data).kind === 'released') return this.#machine.send({ type: 'HolderReleased' })
+      if (asked.kind === 'answer' && readAnswer(asked.data).kind === 'released') return this.#machine.send({ type: 'HolderReleased' })
       if (asked.kind === 'no-responders') {
         silences += 1
         if (silences >= 2) return this.#machine.send({ type: 'HolderGone' })
@@ -297,22 +298,36 @@ export class LaneProcess {
     bus.publish(subjects.laneAnnounced(this.lane), toBytes(announced))
   }
 
+  /** Undefined for what does not have its documented form: it counts as lost. */
+  #read<T>(read: (bytes: Uint8Array) => T, message: BusMessage): T | undefined {
+    try {
+      return read(message.data)
+    } catch (error) {
+      if (!(error instanceof MalformedMessage)) throw error
+      this.#options.context.logger.warn({ lane: this.lane, subject: message.subject, why: error.message }, 'a malformed message was dropped')
+      return undefined
+    }
+  }
+
   #onWork(message: BusMessage): void {
-    const request = fromBytes<WorkRequest>(message.data)
+    const request = this.#read(readWorkRequest, message)
+    if (request === undefined) return
     const holder = this.holder
     if (holder === undefined || holder.isBehind(request.builtOn)) return message.answer(notTheHolder)
     holder.work(request, (answer) => message.answer(toBytes(answer)))
   }
 
   #onCommand(message: BusMessage): void {
-    const command = fromBytes<LaneCommand>(message.data)
+    const command = this.#read(readLaneCommand, message)
+    if (command === undefined) return
     const holder = this.holder
     if (holder === undefined || holder.isBehind(command.builtOn)) return message.answer(notTheHolder)
     holder.command(command, (answer) => message.answer(toBytes(answer)))
   }
 
   async #onReleaseAsked(message: BusMessage): Promise<void> {
-    const { asker } = fromBytes<ReleaseRequest>(message.data)
+    const asker = this.#read(readReleaseRequest, message)?.asker
+    if (asker === undefined) return
     const answer = (value: ReleaseAnswer) => message.answer(toBytes(value))
     try {
       if ((await this.#mappedTo()) !== asker) return answer({ kind: 'kept', why: `the mapping of lane ${this.lane} does not name ${asker}` })

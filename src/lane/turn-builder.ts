@@ -288,6 +288,9 @@ export class TurnBuilder {
         return resolveUnknown(state, body.job, body.as)
       case 'withdraw':
         throw new Error('withdrawing concerns the lane, not a group')
+      default:
+        // Of a newer program, or of somebody who is none of ours.
+        return refused('malformed', `a command of kind ${JSON.stringify((body as { readonly kind: string }).kind)} is unknown to this build; use a newer one`)
     }
   }
 

@@ -3,11 +3,12 @@
  * its `create` also writes over markers, and both hide what became of a write whose answer was lost.
  */
 import type { Msg } from 'nats'
+import { hear } from '../hearing.ts'
 import type { Bucket, BucketChange, BucketEntry, BucketWatch, WriteOptions, WriteOutcome } from '../ports/bucket.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { apiCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
-import { RefusedByServer, headersOf, parseApiAnswer } from './link.ts'
+import { RefusedByServer, endProcess, headersOf, parseApiAnswer } from './link.ts'
 import { OrderedPull } from './ordered-pull.ts'
 import { messageFromLeader } from './stored.ts'
 import { markerTtlSeconds } from './streams-definition.ts'
@@ -143,7 +144,8 @@ export class JetStreamBucket implements Bucket {
     })
   }
 
-  watch(onChange: (change: BucketChange) => void, only?: string): BucketWatch {
+  watch(listener: (change: BucketChange) => void, only?: string): BucketWatch {
+    const onChange = (change: BucketChange) => hear(() => listener(change), endProcess)
     /** What was last told, by key; only present keys. */
     const told = new Map<string, BucketEntry>()
     /** Keys met since the last start, until all present values have come. */

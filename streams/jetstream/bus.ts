@@ -1,8 +1,9 @@
 /** Messages over core NATS, services by its services protocol (ADR-32). */
 import { Svcm } from '@nats-io/services'
 import type { AskOptions, Asked, Bus, BusMessage, LinkState, ServiceDefinition, Subscription } from '../ports/bus.ts'
+import { hear } from '../hearing.ts'
 import { Unavailable } from '../ports/event-log.ts'
-import type { Link } from './link.ts'
+import { type Link, endProcess } from './link.ts'
 
 type Received = { readonly subject: string; readonly data: Uint8Array; readonly reply?: string | undefined }
 
@@ -35,7 +36,7 @@ export class NatsBus implements Bus {
     const subscription = this.#link.connection.subscribe(subject, {
       ...(options.queue !== undefined && { queue: options.queue }),
       callback: (error, message) => {
-        if (error === null) handle(this.#toBusMessage(message))
+        if (error === null) hear(() => handle(this.#toBusMessage(message)), endProcess)
       },
     })
     return { stop: () => subscription.unsubscribe() }
@@ -88,7 +89,7 @@ export class NatsBus implements Bus {
         metadata: { ...endpoint.metadata },
         queue,
         handler: (error, message) => {
-          if (error === null) endpoint.handle(this.#toBusMessage(message))
+          if (error === null) hear(() => endpoint.handle(this.#toBusMessage(message)), endProcess)
         },
       })
     }

@@ -11,6 +11,7 @@
 import type { Msg, MsgHdrs, NatsConnection, PublishOptions } from 'nats'
 import { createInbox, headers } from 'nats'
 import type { Clock } from '../ports/clock.ts'
+import { hear } from '../hearing.ts'
 import type { LinkState } from '../ports/bus.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { ServerOrder } from './nearest.ts'
@@ -69,7 +70,7 @@ export class Link {
     const prefixLength = this.#inbox.length + 1
     connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
-        if (error === null) this.#outstanding.get(message.subject.slice(prefixLength))?.(message)
+        if (error === null) hear(() => this.#outstanding.get(message.subject.slice(prefixLength))?.(message), endProcess)
       },
     })
     void this.#followStatus()
@@ -189,6 +190,13 @@ export class Link {
     }
     for (const listener of [...this.#listeners]) listener(state)
   }
+}
+
+/** A fault of a listener ends the process as any other does, and not the reading from its connection, which nobody would see. */
+export function endProcess(fault: unknown): void {
+  queueMicrotask(() => {
+    throw fault
+  })
 }
 
 export function parseApiAnswer<T>(data: Uint8Array): ApiAnswer<T> {

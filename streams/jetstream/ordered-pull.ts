@@ -13,11 +13,12 @@
  */
 import type { Msg, Subscription } from 'nats'
 import { createInbox } from 'nats'
+import { hear } from '../hearing.ts'
 import type { Timer } from '../ports/clock.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { apiCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
-import { RefusedByServer } from './link.ts'
+import { RefusedByServer, endProcess } from './link.ts'
 
 /** What the server says of a delivered message. */
 export interface Delivered {
@@ -190,7 +191,7 @@ export class OrderedPull {
     this.#subscription = link.connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (start !== this.#start) return
-        if (error === null) this.#receive(message)
+        if (error === null) hear(() => this.#receive(message), endProcess)
         else this.#restartLater()
       },
     })

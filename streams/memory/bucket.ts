@@ -1,4 +1,5 @@
 /** Buckets in memory, with per-key time to live by the realm's clock. */
+import { hear, raise } from '../hearing.ts'
 import type { Bucket, BucketChange, BucketEntry, BucketWatch, WriteOptions, WriteOutcome } from '../ports/bucket.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 import { Unavailable } from '../ports/event-log.ts'
@@ -169,7 +170,8 @@ export class MemoryBucket implements Bucket {
     throw new Unavailable(`bucket ${this.name} did not answer ${link.name}`)
   }
 
-  watch(onChange: (change: BucketChange) => void, only?: string): BucketWatch {
+  watch(listener: (change: BucketChange) => void, only?: string): BucketWatch {
+    const onChange = (change: BucketChange) => hear(() => listener(change), raise)
     const link = this.#link
     const { network } = link
     /** Revision last told, by key; only present keys. */

@@ -1,5 +1,6 @@
 /** Messages in memory: core NATS as its users see it. */
 import type { AskOptions, Asked, Bus, BusMessage, LinkState, ServiceDefinition, Subscription } from '../ports/bus.ts'
+import { hear, raise } from '../hearing.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { subjectTest } from '../subject-match.ts'
 import type { SubjectTest } from '../subject-match.ts'
@@ -66,7 +67,7 @@ export class Switchboard {
     const deliveries = this.#network.faults.message?.({ from: from.name, to: to.name, subject, answer }) ?? [0]
     for (const delayMs of deliveries) {
       this.#network.later(delayMs, () => {
-        if (to.reach() === 'connected') arrive()
+        if (to.reach() === 'connected') hear(arrive, raise)
       })
     }
   }

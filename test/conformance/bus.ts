@@ -1,5 +1,6 @@
 /** What every adapter of the bus guarantees. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { MalformedMessage } from '../../streams/coordination.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
@@ -38,6 +39,34 @@ export function testBus(factory: RealmFactory): void {
       await bus.flush(2_000)
       await far.flush(2_000)
       expect(heard).toHaveLength(3)
+    })
+
+    test('a message that its listener finds malformed counts as lost: those behind it come, on the same connection', async () => {
+      const heard: string[] = []
+      const read = (data: Uint8Array) => {
+        if (textOf(data) === 'bad') throw new MalformedMessage('not what this subject is for')
+        heard.push(textOf(data))
+      }
+      far.subscribe('t', ({ data }) => read(data))
+      await far.flush(2_000)
+      for (const text of ['1', 'bad', '2']) bus.publish('t', bytesOf(text))
+      await eventually(() => heard.length === 2)
+      expect(heard).toEqual(['1', '2'])
+      expect(far.link).toBe('connected')
+    })
+
+    test('an answer that its asker finds malformed is passed over', async () => {
+      far.subscribe('ask', (message) => {
+        message.answer(bytesOf('bad'))
+        message.answer(bytesOf('good'))
+      })
+      await far.flush(2_000)
+      const accept = (data: Uint8Array) => {
+        if (textOf(data) === 'bad') throw new MalformedMessage('no answer')
+        return true
+      }
+      const asked = await bus.ask('ask', bytesOf('?'), { timeoutMs: 2_000, accept })
+      expect(asked.kind === 'answer' && textOf(asked.data)).toBe('good')
     })
 
     test('of a queue group one member hears each message; others hear all', async () => {

@@ -1,0 +1,133 @@
+/**
+ * Reads what comes on `<realm>.lane.>` and `<realm>.agent.>`: anybody may publish there, and what a holder takes from it stands in the
+ * log for ever. Each reader throws `MalformedMessage` for what does not have the documented form (`streams/lane-protocol.ts`). Keys that
+ * this build does not know are kept, and so is a kind of command that it does not know: a newer program may have sent them.
+ */
+import { isUlid } from './codec.ts'
+import { MalformedMessage, fromBytes } from './coordination.ts'
+import type { AssignedMessage, GrantsMessage, LaneAnnounced, LaneCommand, ReleaseRequest, WorkRequest } from './lane-protocol.ts'
+import { idPattern, laneOfGroup } from './subjects.ts'
+
+/** Longest actor, cause or correlation, in UTF-16 units: they stand in every commit of a turn beside its events (P16). */
+const nameLimit = 400
+const digestPattern = /^[0-9a-f]{64}$/
+
+type Check = (value: unknown) => boolean
+type Shape = { readonly [key: string]: Check }
+
+const text: Check = (value) => typeof value === 'string'
+const name: Check = (value) => typeof value === 'string' && value.length <= nameLimit
+const id: Check = (value) => typeof value === 'string' && idPattern.test(value)
+const group: Check = (value) => typeof value === 'string' && laneOfGroup(value) !== undefined
+const digest: Check = (value) => typeof value === 'string' && digestPattern.test(value)
+const ulid: Check = (value) => typeof value === 'string' && isUlid(value)
+const whole: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
+const number: Check = (value) => typeof value === 'number'
+const flag: Check = (value) => typeof value === 'boolean'
+const one = (...values: readonly unknown[]): Check => (value) => values.includes(value)
+const optional = (check: Check): Check => (value) => value === undefined || check(value)
+const list = (check: Check): Check => (value) => Array.isArray(value) && value.every(check)
+const object = (shape: Shape): Check => {
+  const checks = Object.entries(shape)
+  return (value) => typeof value === 'object' && value !== null && checks.every(([key, check]) => check((value as { readonly [key: string]: unknown })[key]))
+}
+
+const builtOn = object({ incarnation: whole, number: whole })
+const grantRef = object({ group, grant: whole })
+const reason = object({ code: text, text, full: optional(digest) })
+const outcome: Check = (value) =>
+  object({ kind: one('succeeded'), already: optional(one(true)) })(value) || object({ kind: one('failed', 'unknown'), reason })(value)
+const operation = object({ name: text, to: optional(text), user: optional(text) })
+const pair: Check = (value) => Array.isArray(value) && value.length === 2 && value.every(number)
+const jobSpec = object({
+  site: text,
+  service: text,
+  operation,
+  skill: optional(object({ name: text, need: one('required', 'preferred') })),
+  repeatable: flag,
+  after: optional(list(pair)),
+  compensate: optional(operation),
+})
+
+const work = object({
+  builtOn,
+  agent: id,
+  instance: id,
+  counter: optional(whole),
+  capacity: whole,
+  held: list(grantRef),
+  outcomes: list(object({ group, grant: whole, job: whole, outcome })),
+  stopped: list(grantRef),
+  asks: optional(object({ group, job: whole })),
+  byName: optional(one(true)),
+})
+
+/** By kind; of a kind that is not here only the envelope is judged. */
+const bodies: { readonly [kind: string]: Check } = {
+  open: object({
+    name: text,
+    jobs: number,
+    parts: number,
+    plan: digest,
+    window: number,
+    region: id,
+    distributionFactor: number,
+    mode: optional(text),
+    order: optional(text),
+    priority: optional(number),
+    agents: optional(text),
+    onFailure: optional(text),
+    trigger: optional(object({ trigger: id, atMs: whole })),
+  }),
+  add: object({ plan: digest, part: whole, jobs: list(jobSpec) }),
+  seal: object({ plan: digest }),
+  assign: object({ assignments: list(object({ first: number, last: number, agent: id })), ifRevision: whole }),
+  expire: object({ grant: whole }),
+  resolve: object({ job: whole, as: one('succeeded', 'failed') }),
+  prioritize: object({ priority: number }),
+  withdraw: object({ withdrawn: ulid }),
+}
+
+const command = object({
+  builtOn,
+  command: optional(ulid),
+  group,
+  actor: name,
+  epoch: optional(whole),
+  cause: optional(object({ aggregate: name, id: name, revision: whole })),
+  correlation: optional(name),
+  body: (body) => object({ kind: text })(body) && (bodyOf((body as { readonly kind: string }).kind)?.(body) ?? true),
+})
+
+function bodyOf(kind: string): Check | undefined {
+  return Object.hasOwn(bodies, kind) ? bodies[kind] : undefined
+}
+
+const grants = object({
+  lane: id,
+  incarnation: whole,
+  number: whole,
+  grants: list(object({ group, grant: whole, agent: id, instance: id, incarnation: whole, callDeadlineMs: whole, jobs: list(object({ job: whole, spec: jobSpec })) })),
+  stops: list(grantRef),
+  yields: optional(list(grantRef)),
+})
+const assigned = object({ lane: id, assignments: list(object({ group, first: whole, last: whole })) })
+const announced = object({ lane: id, agent: id, instance: id, incarnation: whole, number: whole })
+const release = object({ lane: id, asker: id, mappingRevision: whole })
+
+function readerOf<T>(what: string, check: Check): (bytes: Uint8Array) => T {
+  return (bytes) => {
+    const value = fromBytes<T>(bytes)
+    if (!check(value)) throw new MalformedMessage(`${what} that does not have its documented form`)
+    return value
+  }
+}
+
+export const readWorkRequest = readerOf<WorkRequest>('a request for work', work)
+export const readLaneCommand = readerOf<LaneCommand>('a command to a lane', command)
+export const readGrants = readerOf<GrantsMessage>('a message of grants', grants)
+export const readAssigned = readerOf<AssignedMessage>('a message of assignments', assigned)
+export const readAnnounced = readerOf<LaneAnnounced>('an announcement of a holder', announced)
+export const readReleaseRequest = readerOf<ReleaseRequest>('a request to release a lane', release)
+/** Any answer: what is in it was written by a holder or an agent, which is asked by its own subject. */
+export const readAnswer = readerOf<{ readonly kind: string }>('an answer', object({ kind: text }))
