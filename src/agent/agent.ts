@@ -12,7 +12,7 @@ import { type LifeCycleEffects, lifeCycleMachine } from '../../machines/agent/li
 import { shortDigest } from '../../machines/agent/manifest.ts'
 import type { Decision } from '../../machines/decision.ts'
 import { type RealmState, allowsFormat, formatVersion } from '../../machines/realm/realm.ts'
-import { type AgentDescription, type MachineState, type StopAnswer, type StopRequest, laneHolderName } from '../../streams/agent-messages.ts'
+import type { AgentDescription, MachineState, StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import { canonicalBytes, digestOf } from '../../streams/codec.ts'
 import { leaseKey } from '../../streams/coordination.ts'
 import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
@@ -23,13 +23,15 @@ import { type HostedMachine, type TransitionListener, hostMachine } from '../pro
 import { inspectOnBus } from '../process/inspect.ts'
 import { joinRealm } from '../realm/founding.ts'
 import { answerOn } from './answers.ts'
-import { clockSkewMs } from './clock-check.ts'
+import { checkClock } from './clock-check.ts'
+import { describeAgent } from './describing.ts'
 import { watchForGenericAgents } from './leaderless.ts'
 import { manifestOf } from './manifest.ts'
 import { watchForNearer } from './nearest-coordinator.ts'
 import { OwnRecord } from './own-record.ts'
 import { type LeadingDeps, type Parts, abandonParts, assembleParts, prepareToLead } from './parts.ts'
 import { type AgentEnd, type AgentOptions, CannotGoOn, type RunningAgent } from './running-agent.ts'
+import { handBack, sayFarewell } from './stopping.ts'
 
 export { type AgentEnd, type AgentOptions, type AgentWithin, CannotGoOn, type RunningAgent } from './running-agent.ts'
 
@@ -39,8 +41,6 @@ const retryMs = 500
 const clockCheckMs = 30_000
 /** How often a skilled agent looks whether it is to lead, while nobody does. */
 const planLookMs = 10_000
-/** How long the log may take to record a graceful end before the agent ends without the record. */
-const farewellMs = 3_000
 
 export function startAgent(options: AgentOptions): RunningAgent {
   return new AgentProcess(options)
@@ -133,33 +133,9 @@ class AgentProcess implements RunningAgent {
   }
 
   describe(): AgentDescription {
-    const { agent, build, coordinator } = this.#options
-    const parts = this.#parts
-    const configured = parts?.configuration.inForce
-    const { role, region, skills } = configured?.configuration ?? this.#options
-    const { place } = coordinator
-    const machines: Record<string, MachineState> = { agent: this.#machine.state.value as MachineState }
-    if (parts !== undefined) machines['presence'] = parts.presence.machine.state.value as MachineState
-    if (parts?.election !== undefined) machines['election'] = parts.election.machine.state.value as MachineState
-    if (parts?.leading !== undefined) machines['leader'] = parts.leading.leader.machine.state.value as MachineState
-    for (const [lane, phase] of parts?.lanes.phases ?? []) machines[laneHolderName(lane)] = phase
-    return {
-      agent,
-      instance: this.instance,
-      role,
-      region,
-      skills,
-      build,
-      adapters: this.#manifest.adapters,
-      machines,
-      leading: this.leading ?? null,
-      lanes: this.held,
-      load: parts?.executing.load ?? { queued: 0, held: 0 },
-      startedMs: this.#startedMs,
-      manifest: this.#manifest,
-      configuration: configured ?? null,
-      coordinator: place === undefined ? null : { url: place.url, region: place.region },
-    }
+    const { instance, leading, held } = this
+    const [startedMs, manifest, state] = [this.#startedMs, this.#manifest, this.#machine.state.value as MachineState]
+    return describeAgent(this.#options, this.#parts, { instance, leading, held, startedMs, manifest, state })
   }
 
   stop(): Promise<AgentEnd> {
@@ -279,7 +255,7 @@ class AgentProcess implements RunningAgent {
     parts.configuration.onChange(() => this.#machine.send({ type: 'ConfigurationChanged' }))
     parts.sites.onChange(() => this.#machine.send({ type: 'ConfigurationChanged' }))
     parts.executing.onQueue((state) => this.#machine.send({ type: state === 'waiting' ? 'QueueWaiting' : 'QueueEmpty' }))
-    this.#repeated.push(every(clock, clockCheckMs, () => this.#perform(() => this.#checkClock())))
+    this.#repeated.push(every(clock, clockCheckMs, () => this.#perform(() => checkClock(parts))))
     if (role === 'skilled') this.#repeated.push(watchForGenericAgents(parts.context))
     this.#repeated.push(every(clock, planLookMs, () => this.#perform(() => this.#lookAtPlan())))
     const { place } = coordinator
@@ -368,25 +344,11 @@ class AgentProcess implements RunningAgent {
     const without = sites.adaptersAnswered()
     if (without.length > 0) this.#options.logger.debug({ agent: this.agent, kinds: without }, 'sites of kinds for which this build has no adapter')
     if (this.#isConfigured) await this.#untilAvailable(() => configuration.receive())
-    await this.#checkClock()
+    await checkClock(this.#parts!)
     if (this.#ending.signal.aborted || number !== this.#preparations) return
     await this.#applyConfiguration()
     this.#machine.send({ type: 'Ready' })
     this.#settleReady.resolve()
-  }
-
-  /** P15: who is further than `clockSkewMs` from the server's stamp takes no lane. */
-  async #checkClock(): Promise<void> {
-    const { presence, lanes, context } = this.#parts!
-    try {
-      const skewMs = await clockSkewMs(context, presence)
-      if (skewMs === undefined) return
-      const trusted = Math.abs(skewMs) <= context.constants.clockSkewMs
-      if (!trusted) context.logger.error({ agent: this.agent, skewMs }, 'the clock of this machine is wrong; it takes no lane until that is set right')
-      lanes.setClockTrusted(trusted)
-    } catch (error) {
-      if (!(error instanceof Unavailable)) throw error
-    }
   }
 
   /** [540, 541]: tells the scheduler. The directory of sites has taken its change already, and the scheduler asks it for every job. */
@@ -404,32 +366,15 @@ class AgentProcess implements RunningAgent {
 
   /** [536] */
   async #drain(): Promise<void> {
-    const parts = this.#parts
-    if (parts !== undefined) {
-      parts.presence.announceStopping()
-      await parts.election?.resign()
-      parts.leading?.leader.stop()
-      // A call has its deadline; beyond that it is a coordinator that does not answer, and others find what this agent held.
-      const enoughMs = parts.context.constants.siteCallDeadlineMs + farewellMs
-      const handBack = async () => {
-        await parts.executing.drain()
-        await parts.lanes.release()
-      }
-      await Promise.race([handBack(), pause(this.#options.clock, enoughMs, this.#ending.signal)])
-    }
+    if (this.#parts !== undefined) await handBack(this.#parts, this.#ending.signal)
     this.#machine.send({ type: 'Drained' })
   }
 
   /** [542] */
   async #shutDown(): Promise<void> {
-    const parts = this.#parts
-    if (parts !== undefined) {
-      const { presence } = parts
-      const farewell = async () => {
-        await this.#record(presence.instance, (state) => agentStopped(state, presence.instance))
-        await presence.leave()
-      }
-      await Promise.race([farewell(), pause(this.#options.clock, farewellMs, this.#ending.signal)])
+    if (this.#parts !== undefined) {
+      const { presence } = this.#parts
+      await sayFarewell(this.#parts, () => this.#record(presence.instance, (state) => agentStopped(state, presence.instance)), this.#ending.signal)
     }
     await this.#halt({ kind: 'graceful' })
   }

@@ -6,7 +6,7 @@ import { publishOnFeed } from '../../streams/feed.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import type { Clock, Timer } from '../../streams/ports/clock.ts'
 import type { Subjects } from '../../streams/subjects.ts'
-import type { AppendedTurn } from './holder.ts'
+import type { AppendedTurn } from './holding.ts'
 
 export interface LaneFeedOptions {
   readonly bus: Bus

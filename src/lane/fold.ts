@@ -6,7 +6,7 @@ import { firstDigest } from '../../streams/envelope.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
-import type { AppendedTurn, LaneTail } from './holder.ts'
+import type { AppendedTurn, LaneTail } from './holding.ts'
 
 /** P8. */
 const sliceMs = 10

@@ -12,71 +12,16 @@ import type { GroupState } from '../../machines/execution-group/state.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
 import type { LaneEvent } from '../../machines/lane/machine.ts'
 import { foldCommit } from '../../machines/lane/state.ts'
-import { type RealmConstants, formatTooOld } from '../../machines/realm/realm.ts'
+import { formatTooOld } from '../../machines/realm/realm.ts'
 import { missingFormat } from '../../machines/realm/shapes.ts'
 import { appendTurn } from '../../streams/append.ts'
 import { digestOf, encodeTurnAndCommits, newUlid } from '../../streams/codec.ts'
 import { type Commit, schemaVersion } from '../../streams/envelope.ts'
-import type {
-  AssignedMessage,
-  GrantRef,
-  GrantsMessage,
-  LaneCommand,
-  LaneCommandAnswer,
-  LanePong,
-  WorkAnswer,
-  WorkRequest,
-} from '../../streams/lane-protocol.ts'
-import type { Clock, Random, Repeating } from '../../streams/ports/clock.ts'
-import { every, pause } from '../../streams/ports/clock.ts'
-import type { EventLog } from '../../streams/ports/event-log.ts'
-import type { Logger } from '../agent/context.ts'
-import type { RealmStanding } from '../realm/standing.ts'
+import type { GrantRef, LaneCommand, LaneCommandAnswer, LanePong, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
+import type { HolderOptions, LaneTail } from './holding.ts'
 import { Schedule } from './schedule.ts'
 import { type Dispatch, TurnBuilder } from './turn-builder.ts'
-
-/** Last message of the lane's subject, as far as this process has folded or written. */
-export interface LaneTail {
-  position: number
-  digest: string
-}
-
-export interface AppendedTurn {
-  readonly position: number
-  readonly timeMs: number
-  readonly number: number
-  readonly commits: readonly Commit[]
-  /** JSON of each, where this process wrote the turn. */
-  readonly commitTexts?: readonly string[]
-}
-
-/** Why holding ended by itself. */
-export type HoldingEnded = 'replaced' | 'wrong-incarnation' | 'archived' | 'unknown-type'
-
-export interface HolderOptions {
-  readonly lane: LaneState
-  readonly tail: LaneTail
-  readonly agent: string
-  /** The instance that the lane's `LaneTaken` names. */
-  readonly instance: string
-  readonly log: EventLog
-  readonly subject: string
-  readonly clock: Clock
-  readonly random: Random
-  readonly constants: RealmConstants
-  readonly realm: RealmStanding
-  readonly openDeadlineMs: number
-  readonly logger: Logger
-  /** Acknowledged turns, in order, before any answer leaves. */
-  readonly onTurn: (turn: AppendedTurn) => void
-  readonly sendGrants: (agent: string, message: GrantsMessage) => void
-  readonly sendAssigned: (agent: string, message: AssignedMessage) => void
-  readonly onEnded: (why: HoldingEnded) => void
-  readonly failpoint?: (name: HolderFailpoint) => Promise<void>
-}
-
-/** Named places before and after the commit point, where the simulation kills (DESIGN §5 "Simulation"). */
-export type HolderFailpoint = 'turn-before-append' | 'turn-after-append' | 'turn-after-answers'
 
 interface WaitingWork {
   request: WorkRequest

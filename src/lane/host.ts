@@ -7,7 +7,7 @@ import { type LaneMappingValue, fromBytes } from '../../streams/coordination.ts'
 import type { WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { AgentContext, LaneHosting, LocalListener, Presence } from '../agent/context.ts'
 import type { TransitionListener } from '../process/host.ts'
-import type { HolderFailpoint, HoldingEnded } from './holder.ts'
+import type { HolderFailpoint, HoldingEnded } from './holding.ts'
 import { LaneProcess, type LaneTimes, defaultLaneTimes } from './lane-process.ts'
 
 export interface LaneHostOptions {

@@ -10,21 +10,15 @@
 import { leaderMachine, type LeaderEffects } from '../../machines/leader/machine.ts'
 import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { loseAgent } from '../../machines/agent/decide.ts'
-import type { Assignment } from '../../machines/execution-group/events.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { expiresAtMs } from '../../machines/placement/expiry.ts'
 import { compareBuilds } from '../../machines/agent/configuration.ts'
-import { placeJobs } from '../../machines/placement/jobs.ts'
 import { placeLanes } from '../../machines/placement/lanes.ts'
 import { riseTo } from '../../machines/realm/rise.ts'
-import { jobsToAssign } from '../../machines/placement/unassigned.ts'
 import { allowsFormat } from '../../machines/realm/realm.ts'
-import type { LaneCommandAnswer, LaneCommandBody } from '../../streams/lane-protocol.ts'
 import type { Timer } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
-import { laneOfGroup } from '../../streams/subjects.ts'
 import type { AgentContext } from '../agent/context.ts'
-import { type LaneClient, laneClient } from '../lane/client.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import type { RealmFold, RealmView, TurnSeen } from '../realm/view.ts'
@@ -32,11 +26,13 @@ import type { SiteAdapter } from '../sites/adapter.ts'
 import { type LeadingTriggers, leadTriggers } from '../trigger/leading.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { riseIfAllKnow } from './format-rise.ts'
-import { Configurations, type Configured, type PushedConfiguration, restrictionOf } from './configurations.ts'
+import { Configurations, type Configured, type PushedConfiguration } from './configurations.ts'
 import { GroupWatch } from './group-watch.ts'
+import { LaneCommands } from './lane-commands.ts'
 import { LaneWatch } from './lane-watch.ts'
 import { LaneFitness } from './lane-fitness.ts'
 import { MappingTable } from './mapping-table.ts'
+import { type PlacedGroup, placeOpenGroups } from './placing.ts'
 import { PresenceWatch } from './presence-watch.ts'
 import { SnapshotCutter, type SnapshotTimes } from './snapshot-cutter.ts'
 
@@ -47,8 +43,6 @@ const retryMs = 500
 const stepMs = 12_000
 /** How often all open groups are looked at, changed or not. */
 const lookAtAllMs = 10_000
-/** Stretches of one assign command: one takes at most about 110 bytes, all together at most 64 KiB (P16). */
-const stretchLimit = 500
 
 export interface Leader {
   readonly machine: HostedMachine<typeof leaderMachine>
@@ -113,7 +107,7 @@ interface Plan {
   lost: { readonly agent: string; readonly instance: string }[]
   expiries: { readonly group: GroupState; readonly grant: number }[]
   toAssign: readonly GroupState[]
-  assignments: { readonly group: GroupState; readonly assignments: readonly Assignment[]; readonly complete: boolean }[]
+  assignments: readonly PlacedGroup[]
   /** The realm's format may rise. */
   rise: boolean
 }
@@ -124,7 +118,7 @@ class Term {
   readonly #context: AgentContext
   readonly #epoch: number
   readonly #signal: HostedMachine<typeof leaderMachine>['send']
-  readonly #lanes: LaneClient
+  readonly #commands: LaneCommands
   readonly #presence: PresenceWatch
   readonly #agents: AgentWatch
   readonly #mappings: MappingTable
@@ -135,8 +129,6 @@ class Term {
   readonly #triggers: LeadingTriggers
   readonly #ending = new AbortController()
   readonly #unfollow: () => void
-  /** Commands under way, by what they are about. */
-  readonly #underWay = new Set<string>()
   #groups: GroupWatch | undefined
   #ableBefore = ''
   #lookedAtAllMs = -Infinity
@@ -156,7 +148,7 @@ class Term {
       if (!this.#ending.signal.aborted) signal(told)
     }
     const changed = () => this.#signal({ type: 'Changed' })
-    this.#lanes = laneClient({ bus, subjects })
+    this.#commands = new LaneCommands({ context, view, epoch, signal: this.#ending.signal })
     this.#presence = new PresenceWatch({ agents: coordinator.agents, bus, clock, logger: context.logger, presenceMs: constants.presenceMs, onChange: changed })
     this.#agents = new AgentWatch({ bus, subjects, clock, presence: this.#presence, self: context.agent, holders: () => this.#holders(), onChange: changed })
     this.#mappings = new MappingTable(coordinator.mappings, changed)
@@ -296,7 +288,7 @@ class Term {
       else if (atMs > nowMs) nextMs = Math.min(nextMs, atMs)
     }
     this.#remind(nextMs - nowMs)
-    plan.toAssign = this.#groups!.toAssign().filter((group) => !this.#underWay.has(group.group))
+    plan.toAssign = this.#groups!.toAssign().filter((group) => !this.#commands.areUnderWay(group.group))
     plan.rise = riseTo(this.#state.realm, this.#presence.present(), this.#inDoubt()) !== undefined
     this.#plan = plan
     const changes = plan.configurations.length + plan.mappings.length + plan.lost.length + plan.expiries.length + plan.toAssign.length
@@ -304,34 +296,11 @@ class Term {
   }
 
   place(): void {
-    const groups = this.#groups!
-    const { agents } = this.#plan
-    const here = new Map(agents.map((configured) => [configured.agent, restrictionOf(configured)]))
-    const added = new Map<string, number>()
-    const missing = new Set<string>()
-    for (const group of this.#plan.toAssign) {
-      const stretches = jobsToAssign(group, (agent) => here.has(agent), stretchLimit, (agent) => here.get(agent))
-      if (stretches.length === 0) {
-        groups.assigned(group.group)
-        continue
-      }
-      const candidates = agents.map(({ agent, configuration: { region, role, skills, skilledOnly } }) => ({
-        agent,
-        region,
-        role,
-        skills,
-        skilledOnly,
-        leads: agent === this.#context.agent,
-        load: groups.load(agent) + (added.get(agent) ?? 0),
-      }))
-      const placed = placeJobs({ group: group.group, region: group.region, distributionFactor: group.distributionFactor, agents: group.agents, stretches }, candidates)
-      for (const skill of placed.missing) missing.add(skill)
-      if (placed.assignments.length === 0) continue
-      for (const { first, last, agent } of placed.assignments) added.set(agent, (added.get(agent) ?? 0) + last - first + 1)
-      const complete = stretches.length < stretchLimit && placed.missing.length === 0
-      this.#plan.assignments.push({ group, assignments: placed.assignments, complete })
-    }
-    this.#sayMissing([...missing].sort().join(', '))
+    const { toAssign, agents } = this.#plan
+    const { assignments, complete, missing } = placeOpenGroups(toAssign, agents, { leader: this.#context.agent, load: (agent) => this.#groups!.load(agent) })
+    this.#plan.assignments = assignments
+    for (const group of complete) this.#groups!.assigned(group)
+    this.#sayMissing(missing.join(', '))
     this.#signal({ type: 'Placed' })
   }
 
@@ -342,9 +311,9 @@ class Term {
       const superseded = await Promise.all(mappings.map(({ lane, agent }) => this.#map(lane, agent)))
       if (superseded.includes(true)) return
       await this.#configurations.push(configurations)
-      for (const { group, grant } of expiries) this.#command(group, { kind: 'expire', grant }, `${group.group} ${grant}`)
+      for (const { group, grant } of expiries) this.#commands.send(group, { kind: 'expire', grant }, `${group.group} ${grant}`)
       for (const { group, assignments: given, complete } of assignments) {
-        this.#command(group, { kind: 'assign', assignments: given, ifRevision: group.revision }, group.group, () => {
+        this.#commands.send(group, { kind: 'assign', assignments: given, ifRevision: group.revision }, group.group, () => {
           if (complete) this.#groups?.assigned(group.group)
         })
       }
@@ -371,35 +340,6 @@ class Term {
     else if (written.kind === 'written') this.#fitness.mapped(lane, agent)
     this.#context.logger.debug({ lane, agent, epoch: this.#epoch, written: written.kind }, 'lane mapped')
     return written.kind === 'superseded'
-  }
-
-  /** Not waited for: a lane without a holder must not hold up the others. What fails is tried again in a later round. */
-  #command(group: GroupState, body: LaneCommandBody, about: string, done: () => void = () => {}): void {
-    const lane = laneOfGroup(group.group)
-    if (lane === undefined || this.#underWay.has(about)) return
-    this.#underWay.add(about)
-    const send = async () => {
-      const answer = await this.#lanes.send(lane, {
-        builtOn: { incarnation: this.#context.coordinator.log.incarnation, number: this.#state.lanes.get(lane)?.number ?? 0 },
-        group: group.group,
-        actor: `agent:${this.#context.agent}`,
-        epoch: this.#epoch,
-        body,
-      })
-      if (answer.kind === 'done') {
-        await this.#deps.view.reached(answer.position)
-        done()
-      } else if (answer.kind === 'refused') this.#refused(group.group, body, answer)
-    }
-    send()
-      .catch((error: unknown) => {
-        if (!this.#ending.signal.aborted) this.#context.logger.warn({ err: error, group: group.group }, 'a command of the leader failed')
-      })
-      .finally(() => this.#underWay.delete(about))
-  }
-
-  #refused(group: string, body: LaneCommandBody, answer: Extract<LaneCommandAnswer, { readonly kind: 'refused' }>): void {
-    this.#context.logger.warn({ group, command: body.kind, code: answer.code, text: answer.text }, 'a lane refused a command of the leader')
   }
 
   async #recordLost(agent: string, instance: string): Promise<void> {

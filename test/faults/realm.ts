@@ -12,8 +12,6 @@ import { join } from 'node:path'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
-import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
-import { type LaneState, emptyLane, foldTurn } from '../../machines/lane/state.ts'
 import { type RealmConstants, defaultConstants } from '../../machines/realm/realm.ts'
 import type { Operation } from '../../machines/service/operation.ts'
 import { type NoAnswer, laneClient } from '../../src/lane/client.ts'
@@ -24,20 +22,19 @@ import { joinRealm } from '../../src/realm/founding.ts'
 import { RealmView } from '../../src/realm/view.ts'
 import { type ApiClient, apiClient } from '../../src/service/client.ts'
 import type { FencingClass } from '../../src/sites/adapter.ts'
-import type { JournalEntry } from '../../src/sites/simulated/protocol.ts'
 import { NatsBus } from '../../streams/jetstream/bus.ts'
 import { type NatsCoordinator, connectCoordinator, openLink } from '../../streams/jetstream/connect.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
-import { canonicalBytes, canonicalJson, digestOf, newUlid } from '../../streams/codec.ts'
+import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
 import type { LaneCommand, LaneCommandAnswer, LaneCommandBody, WorkAnswer } from '../../streams/lane-protocol.ts'
 import { groupId, subjectsOf } from '../../streams/subjects.ts'
-import { checkRun } from '../checkers/all.ts'
 import { numbersOf } from '../checkers/group-replay.ts'
 import { type ReadLog, commitsOf, readLog } from '../checkers/read.ts'
 import type { Violation } from '../checkers/violation.ts'
 import { type EventuallyOptions, eventually } from '../support/eventually.ts'
 import { TestNatsServer } from '../support/nats-server.ts'
 import { type SimulatedSiteProcess, type SimulatedSiteSettings, startSimulatedSite } from '../support/simulated-site.ts'
+import { judgeRealm, wholeJournal } from './judging.ts'
 import { Program, mainFile, running } from './program.ts'
 import { Wire } from './wire.ts'
 
@@ -358,25 +355,8 @@ export class FaultRealm implements AsyncDisposable {
    * enforce may have seen a late call (P23).
    */
   async judge({ frozen, ended = true }: { readonly frozen: boolean; readonly ended?: boolean }): Promise<Violation[]> {
-    const log = await this.log()
-    const sites = await Promise.all([...this.sites].map(async ([site, process]) => ({ site, fencing: this.#fencing.get(site)!, calls: await wholeJournal(process) })))
-    return [
-      ...checkRun(log, { writers: this.wire.writers, ended, sites, expectations: { frozen, toleranceMs: 100, callDeadlineMs: shortTimes.siteCallDeadlineMs } }),
-      ...(await this.#checkService(log)),
-    ]
-  }
-
-  /** I6: what another process, the service, has of every group is what the log gives, folded anew. */
-  async #checkService(log: ReadLog): Promise<Violation[]> {
-    const violations: Violation[] = []
-    for (const [lane, folded] of foldLanes(log)) {
-      for (const [group, state] of folded.groups) {
-        const shown = await this.api.call('group', 'show', { group })
-        if (canonicalJson(shown.state) === canonicalJson(exclusiveStateOf(state))) continue
-        violations.push({ rule: 'I6', what: `the service shows group ${group} of lane ${lane} other than the log has it`, position: shown.position })
-      }
-    }
-    return violations
+    const { wire, sites, api } = this
+    return judgeRealm({ log: await this.log(), wire, sites, api, fencing: this.#fencing, siteCallDeadlineMs: shortTimes.siteCallDeadlineMs }, { frozen, ended })
   }
 
   /** What the programs said, for a failure's message. */
@@ -402,25 +382,4 @@ export class FaultRealm implements AsyncDisposable {
 
 function newest(format: number | undefined): readonly string[] {
   return format === undefined ? [] : ['--newest-format', String(format)]
-}
-
-function foldLanes(log: ReadLog): Map<string, LaneState> {
-  const lanes = new Map<string, LaneState>()
-  for (const { lane, turn } of log.turns) {
-    if (lane === undefined) continue
-    let state = lanes.get(lane)
-    if (state === undefined) lanes.set(lane, (state = emptyLane(lane)))
-    foldTurn(state, turn)
-  }
-  return lanes
-}
-
-async function wholeJournal(site: SimulatedSiteProcess): Promise<JournalEntry[]> {
-  const calls: JournalEntry[] = []
-  for (let after = 0; ; ) {
-    const page = (await site.request('GET', `/v1/journal?after=${after}&limit=1000`)).body.calls as readonly JournalEntry[]
-    if (page.length === 0) return calls
-    calls.push(...page)
-    after = page.at(-1)!.number
-  }
 }
