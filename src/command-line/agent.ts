@@ -6,6 +6,7 @@ import { stateText } from '../inspection/state-text.ts'
 import { systemClock } from '../platform/clock.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
+import { quarantineText } from './follow.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
 import { configurationFields, registerAgentConfigure } from './agent-configuration.ts'
@@ -39,7 +40,7 @@ export function registerAgent(program: Command): void {
             agents,
             'no agents yet; "reeve agent" starts one',
           )
-          if (quarantine !== null) print(styled('yellow', plain(`quarantine (${quarantine.why}): nothing is executed until "reeve realm release"`)))
+          if (quarantine !== null) print(styled('yellow', quarantineText(quarantine)))
         }),
       ),
     )

@@ -8,7 +8,7 @@ import { inputIsTerminal } from '../platform/terminal.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { demandSuccess, followGroup, operationText } from './follow.ts'
+import { demandSuccess, followGroup, operationText, sayQuarantine } from './follow.ts'
 import { runsText } from './group.ts'
 import { plain, print, printJson, printTable, styled } from './output.ts'
 import { type Ask, withSession } from './session.ts'
@@ -62,6 +62,7 @@ export function registerChange(program: Command): void {
           if (!flags['json']) {
             for (const line of applied.repeats) print(plain(line))
             print(`group ${applied.group}: ${counted(applied.jobs, 'job')}${applied.alreadySo > 0 ? `, ${alreadySo(applied.alreadySo)}` : ''} (position ${applied.position})${applied.known ? ', known already' : ''}`)
+            if (applied.result === null) await sayQuarantine(session)
           }
           if (!flags['wait'] && applied.result === null) {
             if (flags['json']) printJson(applied)

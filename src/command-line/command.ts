@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { isUlid, newUlid } from '../../streams/codec.ts'
 import { systemClock } from '../platform/clock.ts'
-import { environment } from '../platform/process.ts'
+import { accountName, environment } from '../platform/process.ts'
 import { systemRandom } from '../platform/random.ts'
 import { workingFolder } from '../platform/terminal.ts'
 import { type SettingName, type Settings, secretSettings, settingNames, settingTexts, settingsOf } from './configuration.ts'
@@ -82,9 +82,9 @@ export function commandIdOf(flags: Flags): string {
   return (flags['command'] as string | undefined) ?? newUlid(systemClock.nowMs(), systemRandom)
 }
 
-/** `person:NAME`, of who is logged in on this machine. */
+/** `person:NAME`, of who is logged in on this machine; where the environment does not say (a container, cron), of whose account it is. */
 export function actorOf(): string {
   const { USER, LOGNAME, USERNAME } = environment()
-  const name = (USER || LOGNAME || USERNAME || 'unknown').replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 64)
+  const name = (USER || LOGNAME || USERNAME || accountName() || 'unknown').replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 64)
   return `person:${name}`
 }

@@ -97,6 +97,16 @@ export function jobLine(job: JobShown): string {
   return `  ${marks[job.phase]} ${what}${agent}${reason}`
 }
 
+/** One line where the realm executes nothing for now: a group that only waits is not to look like one that hangs. */
+export async function sayQuarantine(session: Session): Promise<void> {
+  const { quarantine } = await session.ask('realm', 'show', {})
+  if (quarantine !== null) print(styled('yellow', quarantineText(quarantine)))
+}
+
+export function quarantineText({ why }: { readonly why: string }): string {
+  return plain(`quarantine (${why}): nothing is executed until "reeve realm release"`)
+}
+
 /** Exit code 1, with the reason, unless everything succeeded. */
 export function demandSuccess(shown: GroupShown): void {
   const { state } = shown

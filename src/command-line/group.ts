@@ -7,7 +7,7 @@ import { inputIsTerminal } from '../platform/terminal.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { demandSuccess, followGroup, hasEnded, jobLine } from './follow.ts'
+import { demandSuccess, followGroup, hasEnded, jobLine, sayQuarantine } from './follow.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
 import { type Session, withSession } from './session.ts'
@@ -34,7 +34,8 @@ export function registerGroup(program: Command): void {
             ...(flags['phase'] === undefined ? {} : { phase: flags['phase'] as (typeof phases)[number][] }),
             ...(flags['site'] === undefined ? {} : { site: flags['site'] as string }),
           }
-          const groups = await allPages((after) => ask('group', 'list', { ...filter, ...after, limit: Math.min(limit, 1000) }), (page) => page.groups, limit)
+          const found = await allPages((after) => ask('group', 'list', { ...filter, ...after, limit: Math.min(limit + 1, 1000) }), (page) => page.groups, limit + 1)
+          const groups = found.slice(0, limit)
           if (flags['json']) return printJson({ ok: true, groups })
           printTable(
             [
@@ -48,6 +49,7 @@ export function registerGroup(program: Command): void {
             groups,
             'no groups; "reeve change apply" opens one',
           )
+          if (found.length > limit) print(styled('dim', `more than ${limit}: give --limit, --phase or --site`))
         }),
       ),
     )
@@ -68,7 +70,7 @@ export function registerGroup(program: Command): void {
 
   limitOption(json(group.command('jobs')), 200)
     .summary('list the jobs of a group')
-    .description('Lists the jobs of a group by number, with their state and who executes them.')
+    .description('Lists the jobs of a group by number, with their state and, until the group has ended, who executes them; "reeve replay --why" says it of any job.')
     .argument('<group>', 'id of the group')
     .option('--after <JOB>', 'begin after the job with this number', wholeNumber(0, 1_000_000), 0)
     .action(
@@ -76,7 +78,8 @@ export function registerGroup(program: Command): void {
         withSession(settings, async ({ ask }) => {
           const limit = flags['limit'] as number
           const jobs = []
-          for (let after: number | null = flags['after'] as number; after !== null && jobs.length < limit; ) {
+          let after: number | null = flags['after'] as number
+          while (after !== null && jobs.length < limit) {
             const page: Awaited<ReturnType<typeof ask<'group', 'jobs'>>> = await ask('group', 'jobs', { group: id!, after, limit: Math.min(limit - jobs.length, 1000) })
             jobs.push(...page.jobs)
             after = page.next
@@ -84,13 +87,14 @@ export function registerGroup(program: Command): void {
           if (flags['json']) return printJson({ ok: true, group: id, jobs })
           for (const job of jobs) print(jobLine(job))
           if (jobs.length === 0) print(styled('dim', 'no jobs'))
+          else if (after !== null) print(styled('dim', `there are more: give --after ${jobs.at(-1)!.job}, or --limit`))
         }),
       ),
     )
 
-  changing(group.command('pause'))
+  changing(group.command('pause'), 'until nothing of it is in flight')
     .summary('grant no more locks in a group')
-    .description('Pauses a group: no more locks are granted. The job in flight ends by its outcome; of several jobs granted together, those not begun are given back. --wait: until nothing is in flight.')
+    .description('Pauses a group: no more locks are granted. The job in flight ends by its outcome; of several jobs granted together, those not begun are given back.')
     .argument('<group>', 'id of the group')
     .action(
       acting(async (settings, flags, [id]) =>
@@ -157,8 +161,8 @@ export function registerGroup(program: Command): void {
     )
 }
 
-function changing(command: Command): Command {
-  return commandOption(dryRun(json(command))).option('--wait', 'follow the group to its end; exit code 1 when it did not complete')
+function changing(command: Command, wait = 'follow the group to its end; exit code 1 when it did not complete'): Command {
+  return commandOption(dryRun(json(command))).option('--wait', wait)
 }
 
 interface GroupAsk {
@@ -203,6 +207,7 @@ async function change(
     if (flags['json']) return printJson(done)
     return print(`done: ${what} group ${id}${done.known ? ' (known already)' : ''} (position ${done.position}, revision ${done.revision})`)
   }
+  if (!flags['json'] && !destructive && until === undefined) await sayQuarantine(session)
   const shown = await followGroup(session, id, { quiet: flags['json'] === true, beyondRevision: done.revision - 1, ...(until === undefined ? {} : { until }) })
   if (flags['json']) printJson({ ...done, state: shown.state, position: shown.position })
   else print(`group ${id} is ${shown.state.phase} (position ${shown.position}, revision ${shown.state.revision})`)

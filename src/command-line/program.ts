@@ -48,9 +48,17 @@ export function buildProgram(): Command {
   registerCompletion(program)
   everyCommand(program, (command) => {
     command.exitOverride()
-    command.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'reeve: ')) })
+    command.configureOutput({ outputError: (text, write) => write(oneLine(text)) })
   })
   return program
+}
+
+/** What commander says in two lines, or two sentences, in one. */
+function oneLine(text: string): string {
+  return text
+    .replace(/^error: /, 'reeve: ')
+    .replace(/\n\(Did you mean (.+)\?\)$/m, '; did you mean $1?')
+    .replace(/ is invalid( for argument '[^']*')?\. (.)(.*?)\.?$/m, (_, where: string | undefined, first: string, rest: string) => ` is invalid${where ?? ''}: ${first.toLowerCase()}${rest}`)
 }
 
 export function everyCommand(command: Command, visit: (command: Command) => void): void {

@@ -1,10 +1,13 @@
 /** `reeve replay --why`: the chain of causes of one job, a line a link. */
 import { counted } from '../../machines/counted.ts'
 import type { Assignment, GroupEvent, JobSpec, Run } from '../../machines/execution-group/events.ts'
+import type { InstructionEvent } from '../../machines/instruction/instruction.ts'
 import { timeText } from '../platform/time-text.ts'
 import type { EventLink, Why } from '../replay/why.ts'
 import { operationText } from './follow.ts'
 import { plain, print, styled } from './output.ts'
+
+type InstructionTaken = Extract<InstructionEvent, { type: 'InstructionTaken' }>
 
 export function printWhy({ group, job, chain, undoes, retriedAs, links, missing }: Why): void {
   print(styled('bold', `job ${job} of group ${group}`))
@@ -44,6 +47,7 @@ function origin({ aggregate, id, revision, actor, command, epoch, cause, enabled
 }
 
 function detail({ aggregate, job, event }: EventLink): string {
+  if (aggregate === 'instruction' && event.type === 'InstructionTaken') return (event as InstructionTaken).data.text
   if (aggregate !== 'group') return shortened(event.data)
   const { type, data } = event as GroupEvent
   switch (type) {

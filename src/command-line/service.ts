@@ -47,6 +47,7 @@ export function registerService(program: Command): void {
               { head: 'maintenance', cell: (row) => beside(row, 'maintenance', row.actual.maintenance) },
               { head: 'users', cell: (row) => row.actual.users.join(' ') || '-' },
               { head: 'sessions', align: 'right', cell: (row) => row.actual.sessions.length },
+              { head: 'folder', cell: (row) => row.actual.folder || '-' },
             ],
             shown,
             'no such services',

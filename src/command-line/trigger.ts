@@ -243,16 +243,16 @@ function printShown(shown: Shown): void {
   if (definition !== null) {
     const { missed, overlap, monitoring, priority } = definition
     const operation = (definition.change as unknown as Define['change']).operation
-    fields.push(['change', `${operationText(operation)} ${JSON.stringify((definition.change as unknown as Define['change']).selector)}`])
+    fields.push(['change', `${operationText(operation)}, ${selectorText((definition.change as unknown as Define['change']).selector)}`])
     const { order = 'strict' } = definition.change as unknown as Define['change']
     fields.push(['order', order === 'strict' ? 'one job after another, as the selection lists the services' : order])
     fields.push(['when', whenText(shown)])
     fields.push(['next', shown.next === null ? 'never' : timeText(shown.next)])
     fields.push(['priority', priority ?? 0])
-    fields.push(['missed', `${missed['action'] as string} after ${missed['graceMs'] as number} ms`])
+    fields.push(['missed', `${missed['action'] as string} after ${durationText(missed['graceMs'] as number)}`])
     fields.push(['overlap', overlap.limit === undefined ? overlap.action : `${overlap.action}, at most ${overlap.limit}`])
     if (monitoring !== undefined) {
-      const limits = [monitoring.timeoutMs === undefined ? [] : `timeout ${monitoring.timeoutMs} ms`, monitoring.heartbeatMs === undefined ? [] : `heartbeat ${monitoring.heartbeatMs} ms`].flat()
+      const limits = [monitoring.timeoutMs === undefined ? [] : `timeout ${durationText(monitoring.timeoutMs)}`, monitoring.heartbeatMs === undefined ? [] : `heartbeat ${durationText(monitoring.heartbeatMs)}`].flat()
       fields.push(['monitoring', [...limits, `reports ${monitoring.report.join(', ') || 'nothing'}`].join('; ')])
     }
   }
@@ -273,6 +273,19 @@ function printShown(shown: Shown): void {
   )
 }
 
+/** In the words of the options of `trigger add`. */
+function selectorText({ sites, folder, group, name, services, all }: Define['change']['selector']): string {
+  const parts = [
+    sites === undefined ? [] : `site ${sites.join(' ')}`,
+    folder === undefined ? [] : `folder ${folder}`,
+    group === undefined ? [] : `group of services ${group}`,
+    name === undefined ? [] : `service name ${name}`,
+    services === undefined ? [] : `service ${services.join(' ')}`,
+    all === true ? 'all services' : [],
+  ]
+  return parts.flat().join(', ')
+}
+
 function printTimes(shown: ApiSuccess<'trigger', 'preview'>, flags: Flags): void {
   if (flags['json']) return printJson(shown)
   if (shown.times.length === 0) return print(styled('dim', 'no nominal time is to come'))
@@ -289,6 +302,12 @@ function printTimes(shown: ApiSuccess<'trigger', 'preview'>, flags: Flags): void
 }
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** In its largest unit that keeps it whole, as it can be given. */
+function durationText(durationMs: number): string {
+  const [unit, ms] = Object.entries(unitMs).findLast(([, each]) => durationMs >= each && durationMs % each === 0) ?? ['ms', 1]
+  return `${durationMs / ms}${unit}`
+}
 
 function durationArgument(text: string): number {
   const [, number, unit] = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text) ?? []

@@ -11,7 +11,7 @@ export async function checkRealm(ask: Ask): Promise<readonly Finding[]> {
   const { agents } = await ask('agent', 'list', { limit: 1000 })
   const { lanes } = await ask('lane', 'list', {})
   return [
-    ok('service', `service ${realm.service.id} answers; the log is at position ${realm.position}`),
+    ok('service', `service interface ${realm.service.id} answers; the log is at position ${realm.position}`),
     ...quarantine(realm.quarantine),
     ...format(realm.format, agents),
     leader(realm.leader, agents),

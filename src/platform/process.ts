@@ -8,7 +8,7 @@
  */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, userInfo } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../streams/ports/clock.ts'
 import { isExecutableFile } from './folders.ts'
@@ -46,6 +46,15 @@ export class CannotStart extends Error {
 
 export function environment(): Environment {
   return process.env
+}
+
+/** Who this process runs as on this machine; none where the account has no entry. */
+export function accountName(): string | undefined {
+  try {
+    return userInfo().username
+  } catch {
+    return undefined
+  }
 }
 
 export function homeFolder(): string {

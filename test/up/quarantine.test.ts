@@ -77,6 +77,8 @@ test('nothing is executed at any site, whatever waits and whatever comes; after 
   const direct = await run('change', 'apply', 'rename', 'Now', '--service', 'south/d00001', '--mode', 'direct')
   expect(direct).toMatchObject({ code: 3, err: 'reeve: the realm is in quarantine (restored from a backup): nothing is executed until "reeve realm release"; use mode jobs, which waits for that\n' })
   expect((await run('agent', 'list')).out).toContain('quarantine (restored from a backup): nothing is executed')
+  const waits = await run('change', 'apply', 'maintenance-off', '--site', 'south', '--mode', 'jobs', '--yes', '--include-unchanged')
+  expect(waits).toMatchObject({ code: 0, out: expect.stringContaining('\nquarantine (restored from a backup): nothing is executed until "reeve realm release"\n') })
   const doctor = await run('doctor', '--json')
   expect(doctor.code).toBe(1)
   expect(JSON.parse(doctor.out).findings).toContainEqual(expect.objectContaining({ check: 'quarantine', level: 'problem' }))
