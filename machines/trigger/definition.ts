@@ -57,6 +57,8 @@ export const definitionLimitBytes = 64 * 1024
 export const onceLimit = 100
 export const waitingLimit = 100
 export const priorityLimit = 100
+/** 9999-12-31T23:59:59.999Z: what is later has no text of four digits of the year, and past 8.64e15 it is no time at all. */
+export const lastTimeMs = 253_402_300_799_999
 /** A year: longest of any duration in a definition. */
 export const longestMs = 366 * 24 * 60 * 60 * 1000
 
@@ -67,8 +69,8 @@ export function definitionFault(definition: TriggerDefinition): string | undefin
   const atMs = when.atMs ?? []
   if (when.atMs === undefined && when.cron === undefined) return 'a trigger needs a time: once-at times, a cron expression, or both'
   if (when.atMs !== undefined && (atMs.length === 0 || atMs.length > onceLimit)) return `a trigger takes 1 to ${onceLimit} once-at times, not ${atMs.length}`
-  if (!atMs.every((time, index) => whole(time, 0, Number.MAX_SAFE_INTEGER) && (index === 0 || time > atMs[index - 1]!))) {
-    return 'once-at times are whole milliseconds since the Unix epoch, each later than the one before'
+  if (!atMs.every((time, index) => whole(time, 0, lastTimeMs) && (index === 0 || time > atMs[index - 1]!))) {
+    return 'once-at times are whole milliseconds since the Unix epoch, at most those of the year 9999, each later than the one before'
   }
   if (!whole(priority, -priorityLimit, priorityLimit)) return `priority ${priority}: give a whole number from -${priorityLimit} to ${priorityLimit}`
   if (!whole(missed.graceMs, 0, longestMs)) return `grace of ${missed.graceMs} ms: give a whole number from 0 to ${longestMs}`

@@ -1,6 +1,6 @@
 /** `trigger`: changes that are carried out at nominal times. */
 import { z } from 'zod'
-import { missedActions, onceLimit, overlapActions, priorityLimit, reportedOnWish, waitingLimit } from '../../machines/trigger/definition.ts'
+import { lastTimeMs, missedActions, onceLimit, overlapActions, priorityLimit, reportedOnWish, waitingLimit } from '../../machines/trigger/definition.ts'
 import { changeNames, changeTerms, groupTerms } from './change.ts'
 import { actor, after, commandId, count, id, next, pageLimit, success, text, timeMs, written } from './common.ts'
 import { endpoint } from './endpoint.ts'
@@ -11,7 +11,7 @@ export const triggerId = id.describe('id of a trigger')
 const { priority: _, ...otherTerms } = groupTerms
 export const triggeredChangeSchema = z.strictObject({ ...changeTerms, ...otherTerms, ...changeNames }).describe('as in change.apply; always mode jobs')
 
-const atMs = z.array(z.int().min(0)).min(1).max(onceLimit).optional().describe('once-at: milliseconds since the Unix epoch, rising')
+const atMs = z.array(z.int().min(0).max(lastTimeMs)).min(1).max(onceLimit).optional().describe('once-at: milliseconds since the Unix epoch, rising')
 const pattern = z.string().min(1).max(256).describe('five fields: minute, hour, day of the month, month, day of the week')
 const zone = z.string().min(1).max(64).describe('IANA time zone, such as Europe/Berlin')
 const when = z.strictObject({ atMs, cron: z.strictObject({ pattern, zone }).optional() }).describe('once-at times, a cron expression, or both')
@@ -147,7 +147,7 @@ export const triggerApi = {
     request: z.strictObject({
       trigger: triggerId.optional(),
       when: when.optional().describe('where no trigger is named'),
-      afterMs: z.int().min(0).optional().describe('default: now'),
+      afterMs: z.int().min(0).max(lastTimeMs).optional().describe('default: now'),
       count: z.int().min(1).max(1000).default(10),
     }),
     response: success({ zone: z.string(), times: z.array(time) }),

@@ -16,6 +16,9 @@ interface SubjectsAnswer {
   readonly total?: number
 }
 
+/** The server keeps times as nanoseconds in 64 bits, up to the year 2262. An alarm may come early (it says only that somebody should look). */
+const lastAlarmMs = Date.UTC(2200, 0, 1)
+
 export class JetStreamAlarms implements Alarms {
   readonly #link: Link
   readonly #stream: string
@@ -30,7 +33,7 @@ export class JetStreamAlarms implements Alarms {
   async set(trigger: string, atMs: number): Promise<AlarmOutcome> {
     const exchanged = await this.#link.exchange(this.#subjects.alarm(trigger), toBytes({ trigger, atMs } satisfies Alarm), {
       timeoutMs: this.#link.answerTimeoutMs,
-      headers: headersOf({ 'Nats-Schedule': `@at ${new Date(atMs).toISOString()}`, 'Nats-Schedule-Target': this.#subjects.alarmDue(trigger) }),
+      headers: headersOf({ 'Nats-Schedule': `@at ${new Date(Math.min(atMs, lastAlarmMs)).toISOString()}`, 'Nats-Schedule-Target': this.#subjects.alarmDue(trigger) }),
     })
     if (exchanged.kind !== 'answer') return { kind: 'indeterminate' }
     const answer = parseApiAnswer<{ readonly seq: number }>(exchanged.message.data)

@@ -42,6 +42,7 @@ describe('defining', () => {
     ['no once-at time', { when: { atMs: [] } }],
     ['times that do not rise', { when: { atMs: [20, 20] } }],
     ['a time with a fraction', { when: { atMs: [20.5] } }],
+    ['a time after the year 9999', { when: { atMs: [253_402_300_800_000] } }],
     ['too many times', { when: { atMs: Array.from({ length: 101 }, (_, index) => index + 20) } }],
     ['a priority that is too high', { priority: 101 }],
     ['a grace below 0', { missed: { action: 'skip', graceMs: -1 } }],
