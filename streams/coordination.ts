@@ -1,6 +1,7 @@
 /** Keys and values of the buckets (DESIGN §3). All rebuildable (I11). */
 import type { AgentRole } from '../machines/agent/agent.ts'
 import type { AgentConfiguration, DefaultGroup, Signature } from '../machines/agent/configuration.ts'
+import { idPattern } from './subjects.ts'
 
 export const leaseKey = 'leader'
 
@@ -89,6 +90,73 @@ export function toBytes(value: unknown): Uint8Array {
 export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage'
   readonly retryable = false
+}
+
+/**
+ * Values of buckets that are damaged, or that somebody else wrote: undefined, and nobody goes by them (I11). What is judged is that
+ * whoever reads the value finds what it goes by.
+ */
+export function presenceIn(value: Uint8Array): PresenceValue | undefined {
+  return valueIn<PresenceValue>(
+    value,
+    ({ agent, instance, role, region, skills, build }) => [agent, instance, role, region, build].every(isText) && Array.isArray(skills) && skills.every(isText),
+  )
+}
+
+export function presentInstanceIn(value: Uint8Array): string | undefined {
+  return valueIn<PresentInstanceValue>(value, ({ instance }) => isText(instance))?.instance
+}
+
+export function leaseIn(value: Uint8Array): LeaseValue | undefined {
+  return valueIn<LeaseValue>(value, ({ agent, instance }) => isText(agent) && idPattern.test(agent as string) && isText(instance))
+}
+
+export function laneMappingIn(value: Uint8Array): LaneMappingValue | undefined {
+  return valueIn<LaneMappingValue>(value, ({ lane, agent, epoch }) => isText(lane) && isText(agent) && Number.isSafeInteger(epoch))
+}
+
+export function agentConfigurationIn(value: Uint8Array): AgentConfigurationValue | undefined {
+  return valueIn<AgentConfigurationValue>(
+    value,
+    ({ agent, configuration, signature, epoch }) =>
+      isText(agent) &&
+      Number.isSafeInteger(epoch) &&
+      isObject(configuration) &&
+      [configuration.role, configuration.region].every(isText) &&
+      [configuration.adapters, configuration.skills].every((list) => Array.isArray(list) && list.every(isText)) &&
+      [configuration.skilledOnly, configuration.holdsLanes].every((flag) => typeof flag === 'boolean') &&
+      Number.isSafeInteger(configuration.capacity) &&
+      isObject(signature) &&
+      [signature.digest, signature.build, signature.leader].every(isText) &&
+      Number.isSafeInteger(signature.revision),
+  )
+}
+
+export function mappingCollectionIn(value: Uint8Array): MappingCollectionValue | undefined {
+  return valueIn<MappingCollectionValue>(value, ({ epoch, agents, groups, lanes }) => Number.isSafeInteger(epoch) && [agents, groups, lanes].every((list) => Array.isArray(list)))
+}
+
+function valueIn<T>(bytes: Uint8Array, isWhole: (value: Partial<T>) => boolean): T | undefined {
+  try {
+    const value = fromBytes<Partial<T> | null>(bytes)
+    return isObject(value) && isWhole(value) ? (value as T) : undefined
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error
+    return undefined
+  }
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+function isObject<T>(value: T): value is T & object {
+  return typeof value === 'object' && value !== null
+}
+
+/** For askers: an answer that is none is passed over (`accept` of the bus). */
+export function isRecord(data: Uint8Array): boolean {
+  return isObject(fromBytes<unknown>(data))
 }
 
 /** Throws `MalformedMessage`. The caller says what shape it expects; outside input is checked by schemas before. */

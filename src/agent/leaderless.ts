@@ -1,5 +1,5 @@
 /** A realm with no generic agent leads nothing: a skilled agent, which never campaigns, says so (spec/agents.md "The parts"). */
-import { type PresenceValue, fromBytes } from '../../streams/coordination.ts'
+import { presenceIn } from '../../streams/coordination.ts'
 import { type Repeating, every } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import type { AgentContext } from './context.ts'
@@ -11,7 +11,7 @@ export function watchForGenericAgents(context: AgentContext): Repeating {
   let said = false
   const look = async () => {
     const entries = await context.coordinator.agents.entries()
-    const generic = entries.some(({ key, value }) => key.startsWith('instance.') && fromBytes<PresenceValue>(value).role === 'generic')
+    const generic = entries.some(({ key, value }) => key.startsWith('instance.') && presenceIn(value)?.role === 'generic')
     if (!generic && !said) {
       context.logger.warn({ agent: context.agent }, 'no generic agent is here, so nothing is assigned and no lane is mapped; start one with "reeve agent"')
     }

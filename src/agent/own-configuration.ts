@@ -5,7 +5,7 @@
  * 2. After `dispose` [514] there is none until it was read anew.
  */
 import type { AgentConfiguration, Signature } from '../../machines/agent/configuration.ts'
-import { type AgentConfigurationValue, MalformedMessage, agentConfigurationKey, fromBytes } from '../../streams/coordination.ts'
+import { agentConfigurationIn, agentConfigurationKey } from '../../streams/coordination.ts'
 import type { Bucket, BucketEntry } from '../../streams/ports/bucket.ts'
 
 export interface ReceivedConfiguration {
@@ -70,14 +70,11 @@ export class OwnConfiguration {
     if (entry.revision <= this.#bucketRevision) return
     this.#bucketRevision = entry.revision
     const before = this.inForce?.signature.digest
-    try {
-      const { configuration, signature } = fromBytes<AgentConfigurationValue>(entry.value)
-      this.#latest = { configuration, signature }
-    } catch (error) {
-      // Rebuildable (I11): the leader writes it anew.
-      if (!(error instanceof MalformedMessage)) throw error
-      return
-    }
+    const value = agentConfigurationIn(entry.value)
+    // Rebuildable (I11): the leader writes it anew.
+    if (value === undefined) return
+    const { configuration, signature } = value
+    this.#latest = { configuration, signature }
     this.#wake()
     if (this.inForce !== undefined && this.inForce.signature.digest !== before) this.#changed()
   }

@@ -75,12 +75,14 @@ export async function runAgentProgram(options: AgentProgramOptions): Promise<Age
       ...(options.durability === undefined ? {} : { durability: options.durability }),
     })
     try {
+      let renewalsFailed: Error | undefined
       const keeper = threadKeeper({
         connect: { ...connect, name: `agent ${agent} (renewals)` },
         clock: systemClock,
         isConnected: () => coordinator.bus.link === 'connected',
         onFailure: (error) => {
           logger.error({ err: error }, 'the thread that renews presence and lease has ended')
+          renewalsFailed = error
           void running.force()
         },
       })
@@ -128,6 +130,8 @@ export async function runAgentProgram(options: AgentProgramOptions): Promise<Age
       parent.stop()
       logger.info({ agent, end: end.kind }, 'agent has ended')
       if (end.kind === 'failed') throw end.error
+      // Nobody told it to stop: whoever keeps it is to start it again.
+      if (renewalsFailed !== undefined) throw renewalsFailed
       return end
     } finally {
       await coordinator.close()

@@ -5,7 +5,7 @@
 import type { Assignment, GroupAgents, JobSpec } from '../../machines/execution-group/events.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { type JobCandidate, type Stretch, placeJobs, remainingByAgent } from '../../machines/placement/jobs.ts'
-import { type PresenceValue, fromBytes } from '../../streams/coordination.ts'
+import { type PresenceValue, agentConfigurationIn, presenceIn } from '../../streams/coordination.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { RealmFold } from '../realm/view.ts'
 
@@ -37,15 +37,16 @@ export function proposed(group: GroupToPropose, candidates: readonly JobCandidat
 export async function candidatesHere({ agents, config }: Pick<Coordinator, 'agents' | 'config'>, fold: RealmFold): Promise<readonly JobCandidate[]> {
   const [presences, configurations] = await Promise.all([agents.entries(), config.entries()])
   const skilledOnly = new Set<string>()
-  for (const { key, value } of configurations) {
+  for (const { key, value: bytes } of configurations) {
     if (!key.startsWith('agent.')) continue
-    const { agent, configuration } = fromBytes<{ readonly agent?: string; readonly configuration?: { readonly skilledOnly?: boolean } }>(value)
-    if (agent !== undefined && configuration?.skilledOnly === true) skilledOnly.add(agent)
+    const value = agentConfigurationIn(bytes)
+    if (value?.configuration.skilledOnly === true) skilledOnly.add(value.agent)
   }
   const latest = new Map<string, PresenceValue>()
   for (const { key, value } of presences) {
     if (!key.startsWith('instance.')) continue
-    const presence = fromBytes<PresenceValue>(value)
+    const presence = presenceIn(value)
+    if (presence === undefined) continue
     const known = latest.get(presence.agent)
     // Instance ids begin with the time at which the agent made them.
     if (presence.role !== 'service' && (known === undefined || known.instance < presence.instance)) latest.set(presence.agent, presence)

@@ -7,7 +7,7 @@
 import { electionMachine, type ElectionEffects, type LeaseSeen } from '../../machines/election/machine.ts'
 import { happened } from '../../machines/decision.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
-import { type LeaseValue, fromBytes, leaseKey, toBytes } from '../../streams/coordination.ts'
+import { type LeaseValue, fromBytes, isRecord, leaseIn as readLease, leaseKey, toBytes } from '../../streams/coordination.ts'
 import type { AgentPong } from '../../streams/lane-protocol.ts'
 import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
 import type { BucketEntry, WriteOutcome } from '../../streams/ports/bucket.ts'
@@ -251,7 +251,8 @@ class Candidate implements Election {
 
   async #ping(lease: LeaseSeen) {
     const { bus } = this.#context.coordinator
-    const asked = await bus.ask(this.#context.subjects.toAgent(lease.agent, 'ping'), toBytes({}), { timeoutMs: this.#times.answerMs })
+    if (lease.agent === '') return { type: 'NoResponders' as const }
+    const asked = await bus.ask(this.#context.subjects.toAgent(lease.agent, 'ping'), toBytes({}), { timeoutMs: this.#times.answerMs, accept: isRecord })
     switch (asked.kind) {
       case 'no-responders':
         return { type: 'NoResponders' as const }
@@ -333,6 +334,7 @@ class Candidate implements Election {
 }
 
 function leaseIn(entry: BucketEntry): LeaseSeen {
-  const { agent, instance } = fromBytes<LeaseValue>(entry.value)
+  // A damaged one names nobody, and nobody answers for it.
+  const { agent, instance } = readLease(entry.value) ?? { agent: '', instance: '' }
   return { agent, instance, revision: entry.revision }
 }

@@ -3,7 +3,7 @@
  * mapped to this agent.
  */
 import type { LaneState } from '../../machines/lane/state.ts'
-import { type LaneMappingValue, fromBytes } from '../../streams/coordination.ts'
+import { laneMappingIn } from '../../streams/coordination.ts'
 import type { WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { AgentContext, LaneHosting, LocalListener, Presence } from '../agent/context.ts'
 import type { TransitionListener } from '../process/host.ts'
@@ -50,8 +50,8 @@ export function startLaneHost(context: AgentContext, presence: Presence, options
 
   const watch = context.coordinator.mappings.watch((change) => {
     if (released || change.kind !== 'set') return
-    const mapping = fromBytes<Partial<LaneMappingValue>>(change.entry.value)
-    if (mapping.lane === undefined) return
+    const mapping = laneMappingIn(change.entry.value)
+    if (mapping === undefined) return
     if (mapping.agent === context.agent || processes.has(mapping.lane)) void processOf(mapping.lane).reconsider()
   })
   const link = context.coordinator.bus.onLink((state) => {

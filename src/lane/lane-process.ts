@@ -4,7 +4,7 @@
 import { stopsWriter } from '../../machines/lane/state.ts'
 import { laneHolderMachine } from '../../machines/lane-holder/machine.ts'
 import { type MachineState, laneHolderName } from '../../streams/agent-messages.ts'
-import { type LaneMappingValue, MalformedMessage, fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
+import { type LaneMappingValue, MalformedMessage, laneMappingIn, laneMappingKey, toBytes } from '../../streams/coordination.ts'
 import { readAnswer, readLaneCommand, readReleaseRequest, readWorkRequest } from '../../streams/lane-messages.ts'
 import type { LaneAnnounced, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
@@ -163,7 +163,7 @@ export class LaneProcess {
 
   async #mapping(): Promise<LaneMappingValue | undefined> {
     const entry = await this.#options.context.coordinator.mappings.get(laneMappingKey(this.lane))
-    return entry === undefined ? undefined : fromBytes<LaneMappingValue>(entry.value)
+    return entry === undefined ? undefined : laneMappingIn(entry.value)
   }
 
   async #mappedTo(): Promise<string | undefined> {

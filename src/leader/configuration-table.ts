@@ -8,7 +8,7 @@
  */
 import type { AgentState } from '../../machines/agent/agent.ts'
 import { type Manifest, chooseConfiguration } from '../../machines/agent/configuration.ts'
-import { type AgentConfigurationValue, MalformedMessage, agentConfigurationKey, fromBytes, toBytes } from '../../streams/coordination.ts'
+import { type AgentConfigurationValue, agentConfigurationIn, agentConfigurationKey, toBytes } from '../../streams/coordination.ts'
 import type { Bucket, BucketEntry } from '../../streams/ports/bucket.ts'
 import { type SignedConfiguration, signedDefault } from '../realm/configurations.ts'
 
@@ -88,12 +88,6 @@ export class ConfigurationTable {
   #note(entry: BucketEntry): void {
     const agent = entry.key.slice(configurationKeys.length)
     if ((this.#known.get(agent)?.revision ?? 0) >= entry.revision) return
-    let value: AgentConfigurationValue | undefined
-    try {
-      value = fromBytes<AgentConfigurationValue>(entry.value)
-    } catch (error) {
-      if (!(error instanceof MalformedMessage)) throw error
-    }
-    this.#known.set(agent, { value, revision: entry.revision })
+    this.#known.set(agent, { value: agentConfigurationIn(entry.value), revision: entry.revision })
   }
 }

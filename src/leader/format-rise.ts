@@ -7,7 +7,7 @@
 import { raiseFormat } from '../../machines/realm/decide.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { riseTo } from '../../machines/realm/rise.ts'
-import { type PresenceValue, fromBytes, presenceKey } from '../../streams/coordination.ts'
+import { type PresenceValue, presenceIn, presenceKey } from '../../streams/coordination.ts'
 import { singletons } from '../../streams/subjects.ts'
 import type { AgentContext } from '../agent/context.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
@@ -38,5 +38,5 @@ export async function riseIfAllKnow(context: AgentContext, epoch: number, signal
 
 export async function present(agents: AgentContext['coordinator']['agents']): Promise<readonly PresenceValue[]> {
   const prefix = presenceKey('')
-  return (await agents.entries()).filter(({ key }) => key.startsWith(prefix)).map(({ value }) => fromBytes<PresenceValue>(value))
+  return (await agents.entries()).filter(({ key }) => key.startsWith(prefix)).flatMap(({ value }) => presenceIn(value) ?? [])
 }

@@ -5,7 +5,7 @@
  * 2. Work waiting and no progress for `stuckMs`, or no answer at all for so long, makes a stuck one; but not while the log as a
  *    whole stands still, which is the stream's own leader change (4-8 s) and no reason: then `stuckAloneMs` counts.
  */
-import { fromBytes, toBytes } from '../../streams/coordination.ts'
+import { fromBytes, isRecord, toBytes } from '../../streams/coordination.ts'
 import type { LanePong } from '../../streams/lane-protocol.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import { type Clock, type Repeating, every, pause } from '../../streams/ports/clock.ts'
@@ -95,7 +95,7 @@ export class LaneWatch {
   async #ping(watched: Watched): Promise<'no-responders' | 'heard' | 'silent'> {
     const { bus, subjects, clock, position } = this.#deps
     const { agent, lane } = watched.held
-    const asked = await bus.ask(subjects.pingLane(agent, lane), toBytes({}), { timeoutMs: laneWatchTimes.answerMs })
+    const asked = await bus.ask(subjects.pingLane(agent, lane), toBytes({}), { timeoutMs: laneWatchTimes.answerMs, accept: isRecord })
     if (asked.kind === 'no-responders') return 'no-responders'
     if (asked.kind !== 'answer') return 'silent'
     const pong = fromBytes<LanePong>(asked.data)

@@ -7,7 +7,7 @@
 import { type ManifestEvent, type ManifestState, absentManifest, foldManifest, manifestId, recordManifest, shortDigest } from '../../machines/agent/manifest.ts'
 import type { AgentDescription } from '../../streams/agent-messages.ts'
 import { canonicalBytes, digestOf } from '../../streams/codec.ts'
-import { fromBytes, toBytes } from '../../streams/coordination.ts'
+import { fromBytes, isRecord, toBytes } from '../../streams/coordination.ts'
 import type { AgentContext } from '../agent/context.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 
@@ -38,7 +38,7 @@ export class Manifests {
 
   async #askAndRecord(agent: string): Promise<void> {
     const { coordinator, clock, random, subjects } = this.#context
-    const asked = await coordinator.bus.ask(subjects.toAgent(agent, 'describe'), toBytes({}), { timeoutMs: answerMs })
+    const asked = await coordinator.bus.ask(subjects.toAgent(agent, 'describe'), toBytes({}), { timeoutMs: answerMs, accept: isRecord })
     if (asked.kind !== 'answer' || this.#signal.aborted) return
     const { manifest } = fromBytes<AgentDescription>(asked.data)
     if (manifest === undefined) return

@@ -4,7 +4,7 @@
  * 1. It is written only when it says something new, and never over one of a later epoch.
  */
 import { canonicalJson } from '../../streams/codec.ts'
-import { type MappingCollectionValue, MalformedMessage, fromBytes, mappingCollectionKey, toBytes } from '../../streams/coordination.ts'
+import { type MappingCollectionValue, mappingCollectionIn, mappingCollectionKey, toBytes } from '../../streams/coordination.ts'
 import type { Bucket, BucketEntry } from '../../streams/ports/bucket.ts'
 
 interface Standing {
@@ -58,13 +58,8 @@ export class MappingCollection {
 
   #note(entry: BucketEntry): void {
     if ((this.#standing?.revision ?? 0) >= entry.revision) return
-    try {
-      const value = fromBytes<MappingCollectionValue>(entry.value)
-      this.#standing = { epoch: value.epoch, content: contentOf(value), revision: entry.revision }
-    } catch (error) {
-      if (!(error instanceof MalformedMessage)) throw error
-      this.#standing = { epoch: 0, content: '', revision: entry.revision }
-    }
+    const value = mappingCollectionIn(entry.value)
+    this.#standing = { epoch: value?.epoch ?? 0, content: value === undefined ? '' : contentOf(value), revision: entry.revision }
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * 1. A mapping is written only on the revision that was seen last, and never over one of a later epoch (FIG. 6 [616]).
  */
-import { type LaneMappingValue, fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
+import { type LaneMappingValue, laneMappingIn, laneMappingKey, toBytes } from '../../streams/coordination.ts'
 import type { Bucket } from '../../streams/ports/bucket.ts'
 
 export type MappingWritten =
@@ -25,7 +25,7 @@ export class MappingTable {
     this.#watch = bucket.watch((change) => {
       if (change.kind === 'current') this.#current = true
       else if (change.kind === 'set') {
-        if (change.entry.key.startsWith(laneKeys)) this.#note(change.entry.value, change.entry.revision)
+        if (change.entry.key.startsWith(laneKeys)) this.#note(change.entry.key.slice(laneKeys.length), change.entry.value, change.entry.revision)
       } else if (change.kind === 'gone') {
         for (const [lane] of this.#entries) if (laneMappingKey(lane) === change.key) this.#entries.delete(lane)
       }
@@ -38,7 +38,7 @@ export class MappingTable {
   }
 
   agentOf(lane: string): string | undefined {
-    return this.#entries.get(lane)?.value.agent
+    return this.#entries.get(lane)?.value.agent || undefined
   }
 
   /** Of the leader that placed the lane; undefined where it did not say. */
@@ -59,18 +59,19 @@ export class MappingTable {
     const key = laneMappingKey(lane)
     const outcome = known === undefined ? await this.#bucket.create(key, bytes) : await this.#bucket.update(key, bytes, known.revision)
     if (outcome.kind === 'written') {
-      this.#note(bytes, outcome.revision)
+      this.#note(lane, bytes, outcome.revision)
       return { kind: 'written' }
     }
     // What stands there decides about the next attempt; the next round makes it.
     const entry = await this.#bucket.get(key)
     if (entry === undefined) this.#entries.delete(lane)
-    else this.#note(entry.value, entry.revision)
+    else this.#note(lane, entry.value, entry.revision)
     return { kind: 'unsettled' }
   }
 
-  #note(bytes: Uint8Array, revision: number): void {
-    const value = fromBytes<LaneMappingValue>(bytes)
-    if ((this.#entries.get(value.lane)?.revision ?? 0) < revision) this.#entries.set(value.lane, { value, revision })
+  #note(lane: string, bytes: Uint8Array, revision: number): void {
+    // A damaged one names nobody: the lane is mapped anew (I11).
+    const value = laneMappingIn(bytes) ?? { lane, agent: '', epoch: 0 }
+    if ((this.#entries.get(lane)?.revision ?? 0) < revision) this.#entries.set(lane, { value, revision })
   }
 }

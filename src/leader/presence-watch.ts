@@ -8,7 +8,7 @@
  * 3. A missing bucket is made anew here: nobody is found lost by that alone.
  */
 import { lostAtMs } from '../../machines/placement/expiry.ts'
-import { type PresenceValue, fromBytes } from '../../streams/coordination.ts'
+import { type PresenceValue, presenceIn } from '../../streams/coordination.ts'
 import type { Bucket, BucketChange } from '../../streams/ports/bucket.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
@@ -124,10 +124,11 @@ export class PresenceWatch {
       case 'set': {
         const { key, value } = change.entry
         if (!key.startsWith(instanceKeys)) return
+        const now = presenceIn(value)
+        if (now === undefined) return
         const instance = key.slice(instanceKeys.length)
         this.#lastSeenMs.set(instance, clock.monotonicMs())
         const before = this.#here.get(instance)
-        const now = fromBytes<PresenceValue>(value)
         this.#here.set(instance, now)
         if (before === undefined) this.#changedMs = clock.monotonicMs()
         if (before === undefined || before.stopping !== now.stopping) onChange()

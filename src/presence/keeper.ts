@@ -7,7 +7,7 @@
  * 3. `onGone` is said at most once, and nothing is written or said after it, nor after `drop`.
  * 4. The stamp of a renewal was taken before the renewal was sent, on the asker's clocks.
  */
-import { fromBytes, toBytes } from '../../streams/coordination.ts'
+import { presentInstanceIn, toBytes } from '../../streams/coordination.ts'
 import type { Bucket } from '../../streams/ports/bucket.ts'
 import { type Clock, type Timer } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
@@ -180,7 +180,7 @@ class KeptKey implements Kept {
           // A creation whose fate is open may not have landed yet: it is repeated, and finds what it left, if anything.
           return this.#revision === 0 && after === 'indeterminate'
         }
-        if (fromBytes<{ readonly instance?: string }>(entry.value).instance !== this.#value.instance) return false
+        if (presentInstanceIn(entry.value) !== this.#value.instance) return false
         // Any of the renewals whose fate was open may be the one that stands there; the earliest is the safe one to count from.
         if (entry.revision !== this.#revision) this.#acknowledge(entry.revision, this.#oldestOpen!)
         return true

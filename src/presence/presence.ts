@@ -10,7 +10,7 @@
 import { presenceMachine } from '../../machines/presence/machine.ts'
 import type { PresenceEffects } from '../../machines/presence/machine.ts'
 import { newUlid } from '../../streams/codec.ts'
-import { type PresenceValue, type PresentInstanceValue, fromBytes, presenceKey, presentInstanceKey, toBytes } from '../../streams/coordination.ts'
+import { type PresenceValue, type PresentInstanceValue, presenceKey, presentInstanceIn, presentInstanceKey, toBytes } from '../../streams/coordination.ts'
 import type { BucketEntry } from '../../streams/ports/bucket.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
@@ -124,7 +124,7 @@ class PresenceKeeper implements OwnPresence {
 
   async isTheAgent(): Promise<boolean> {
     const entry = await this.#context.coordinator.agents.get(presentInstanceKey(this.#context.agent))
-    return entry !== undefined && this.#own.has(instanceIn(entry))
+    return entry !== undefined && this.#isOwn(entry)
   }
 
   onReplaced(listener: (instance: string) => void): void {
@@ -245,10 +245,13 @@ class PresenceKeeper implements OwnPresence {
           return this.#replacedBy === undefined
         }
         const entry = await agents.get(key)
-        if (entry !== undefined && this.#own.has(instanceIn(entry))) {
+        if (entry !== undefined && this.#isOwn(entry)) {
           this.#wasPresent = true
           this.#presentRevision = entry.revision
           if (instanceIn(entry) === instance) return this.#replacedBy === undefined
+        } else if (entry !== undefined && instanceIn(entry) === undefined) {
+          // Nobody's: written over.
+          this.#presentRevision = entry.revision
         } else if (this.#wasPresent) {
           // Deleted (I11): created again, which fails where another process was faster; or gone with its bucket (P18), whose revisions begin anew.
           if (entry === undefined || entry.revision < this.#presentRevision) this.#presentRevision = 0
@@ -265,8 +268,14 @@ class PresenceKeeper implements OwnPresence {
     return false
   }
 
+  #isOwn(entry: BucketEntry): boolean {
+    const instance = instanceIn(entry)
+    return instance !== undefined && this.#own.has(instance)
+  }
+
   #seePresent(entry: BucketEntry): void {
     const instance = instanceIn(entry)
+    if (instance === undefined) return
     if (this.#own.has(instance)) {
       this.#presentRevision = Math.max(this.#presentRevision, entry.revision)
       return
@@ -277,6 +286,7 @@ class PresenceKeeper implements OwnPresence {
   }
 }
 
-function instanceIn(entry: BucketEntry): string {
-  return fromBytes<PresentInstanceValue>(entry.value).instance
+/** Undefined where the value is damaged. */
+function instanceIn(entry: BucketEntry): string | undefined {
+  return presentInstanceIn(entry.value)
 }

@@ -11,7 +11,7 @@ import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { type GroupState, assigneeOf, headJob, headPhase } from '../../machines/execution-group/state.ts'
 import { jobTable } from '../../machines/job/machine.ts'
-import { type PresenceValue, fromBytes } from '../../streams/coordination.ts'
+import { type PresenceValue, presenceIn } from '../../streams/coordination.ts'
 import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
@@ -185,7 +185,7 @@ async function servicesHere(context: ExecutorContext): Promise<ReadonlySet<strin
 
 async function presences({ coordinator }: Pick<ExecutorContext, 'coordinator'>): Promise<readonly PresenceValue[]> {
   const entries = await coordinator.agents.entries()
-  return entries.filter(({ key }) => key.startsWith('instance.')).map(({ value }) => fromBytes<PresenceValue>(value))
+  return entries.filter(({ key }) => key.startsWith('instance.')).flatMap(({ value }) => presenceIn(value) ?? [])
 }
 
 /** For its lock, which nobody holds. */

@@ -8,7 +8,7 @@ import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state
 import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import type { AgentShown } from '../../streams/api/agent.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
-import { type AgentConfigurationValue, type PresenceValue, agentConfigurationKey, fromBytes, presenceKey, toBytes } from '../../streams/coordination.ts'
+import { type PresenceValue, agentConfigurationIn, agentConfigurationKey, fromBytes, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
 import { byCodeUnits } from '../change/selection.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { type SignedConfiguration, manifestOfAgent, signedDefault } from '../realm/configurations.ts'
@@ -40,7 +40,7 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
       const manifest = manifestOfAgent(fold, agent)
       const byDefault = manifest === undefined ? null : signedDefault(agent, manifest, context.build)
       const entry = await context.coordinator.config.get(agentConfigurationKey(id))
-      const current = entry === undefined ? null : fromBytes<AgentConfigurationValue>(entry.value)
+      const current = entry === undefined ? null : (agentConfigurationIn(entry.value) ?? null)
       const [asked, description] = await Promise.all([machines.ask([id]), machines.describe(id)])
       const seen = asked.map(({ machine, state, atMs }) => ({ machine, state, atMs }))
       return {
@@ -85,8 +85,8 @@ export async function presences({ coordinator }: ServiceContext): Promise<Presen
   const prefix = presenceKey('')
   for (const { key, value } of await coordinator.agents.entries()) {
     if (!key.startsWith(prefix)) continue
-    const presence = fromBytes<PresenceValue>(value)
-    if (presence.role !== 'service') found.set(key.slice(prefix.length), presence)
+    const presence = presenceIn(value)
+    if (presence !== undefined && presence.role !== 'service') found.set(key.slice(prefix.length), presence)
   }
   return found
 }

@@ -1,6 +1,6 @@
 /** States of the agents' machines: asked of the agents, else as last heard on the inspection subjects; live only (I11). */
 import type { AgentDescription, MachineState, TransitionMessage } from '../../streams/agent-messages.ts'
-import { fromBytes, toBytes } from '../../streams/coordination.ts'
+import { fromBytes, isRecord, toBytes } from '../../streams/coordination.ts'
 import type { Bus, Subscription } from '../../streams/ports/bus.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Subjects } from '../../streams/subjects.ts'
@@ -53,7 +53,7 @@ export class Machines {
 
   /** Undefined where it does not answer in time. */
   async describe(agent: string): Promise<AgentDescription | undefined> {
-    const asked = await this.#bus.ask(this.#subjects.toAgent(agent, 'describe'), toBytes({}), { timeoutMs: describeWaitMs })
+    const asked = await this.#bus.ask(this.#subjects.toAgent(agent, 'describe'), toBytes({}), { timeoutMs: describeWaitMs, accept: isRecord })
     if (asked.kind !== 'answer') return undefined
     try {
       return fromBytes<AgentDescription>(asked.data)

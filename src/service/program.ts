@@ -70,12 +70,14 @@ export async function runServiceProgram(options: ServiceProgramOptions): Promise
         acceptWeakDurability,
         ...formats,
       })
+      let renewalsFailed: Error | undefined
       const keeper = threadKeeper({
         connect: { servers, realm, ...login, name: `reeve serve ${service} (renewals)` },
         clock,
         isConnected: () => coordinator.bus.link === 'connected',
         onFailure: (error) => {
           logger.error({ err: error }, 'the thread that renews the presence has ended')
+          renewalsFailed = error
           stop()
         },
       })
@@ -85,6 +87,8 @@ export async function runServiceProgram(options: ServiceProgramOptions): Promise
         options.onReady?.()
         tellParent({ kind: 'ready' })
         await Promise.race([told, running.broken])
+        // Nobody told it to stop: whoever keeps it is to start it again.
+        if (renewalsFailed !== undefined) throw renewalsFailed
       } finally {
         await running.stop()
       }
