@@ -75,8 +75,9 @@ it.each(['succeeded', 'failed'] as const)('a job that may not be repeated and wh
 }, patienceMs)
 
 it('agent stop --force ends a process in the middle of a call: the agent did not stop gracefully, and the job runs again elsewhere', async () => {
-  const services = await realm.services('desk', 3)
-  await realm.sites.get('desk')!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 1_500 } })
+  // It is in some call for as long as its share of the group lasts, however long the command takes to be heard.
+  const services = await realm.services('desk', 16)
+  for (const service of services) await realm.sites.get('desk')!.addSwitch({ service, count: 1, fault: { kind: 'latency', latencyMs: 1_500 } })
   const group = await realm.open('desk', { services })
   const executor = await realm.inCall(group, 'desk')
   const { instance } = realm.view.state.agents.get(executor)!
@@ -86,8 +87,9 @@ it('agent stop --force ends a process in the middle of a call: the agent did not
   // It did what it was told: whoever started it does not start it again.
   expect(await ended).toEqual({ code: 0, signal: null })
   await realm.completes(group)
-  const grants = (await realm.grantsOf(group)).filter(({ jobs }) => jobs.includes(1))
-  expect(grants.map(({ agent }) => agent)).toEqual([executor, executor === 's1' ? 's2' : 's1'])
+  const grants = await realm.grantsOf(group)
+  const last = grants.filter(({ agent }) => agent === executor).at(-1)!
+  expect(grants.filter(({ jobs }) => jobs.includes(last.jobs[0]!)).map(({ agent }) => agent)).toEqual([executor, executor === 's1' ? 's2' : 's1'])
   const ends = (await realm.log()).turns.flatMap(({ turn }) => turn.commits).filter(({ aggregate, id }) => aggregate === 'agent' && id === executor).flatMap(({ events }) => events as readonly { readonly type: string; readonly data: { readonly instance?: string } }[])
   expect(ends.filter(({ type, data }) => type === 'AgentStopped' && data.instance === instance)).toEqual([])
 }, patienceMs)
@@ -127,9 +129,13 @@ it('jobs that require a skill go to agents that reported it and are alive; the o
   await realm.completes(none)
   expect(await grantees(none)).toEqual(['s2'])
 
-  // Every assignment was written on behalf of a leader, under its epoch (claim 1).
-  const assigned = (await realm.log()).turns.flatMap(({ turn }) => turn.commits).filter(({ events }) => events.some(({ type }) => type === 'JobsAssigned'))
-  expect(assigned.every(({ epoch }) => epoch !== undefined)).toBe(true)
+  // What needs a skill was assigned on behalf of a leader, under its epoch (claim 1); the service proposes for the others at most.
+  const commits = (await realm.log()).turns.flatMap(({ turn }) => turn.commits)
+  const assigned = commits.filter(({ events }) => events.some(({ type }) => type === 'JobsAssigned'))
+  const bySkill = assigned.filter(({ id }) => [both, one, none].includes(id))
+  expect(bySkill.length).toBeGreaterThanOrEqual(3)
+  expect(bySkill.every(({ epoch }) => epoch !== undefined)).toBe(true)
+  expect(assigned.every(({ epoch, actor }) => epoch !== undefined || actor.startsWith('service:') || actor.startsWith('program:') || actor.startsWith('person:'))).toBe(true)
 }, patienceMs)
 
 it('an agent that asks for a job by name too early, or for one that is not its own, is refused, and the order stays', async () => {
