@@ -126,14 +126,20 @@ export function agentConfigurationIn(value: Uint8Array): AgentConfigurationValue
       [configuration.adapters, configuration.skills].every((list) => Array.isArray(list) && list.every(isText)) &&
       [configuration.skilledOnly, configuration.holdsLanes].every((flag) => typeof flag === 'boolean') &&
       Number.isSafeInteger(configuration.capacity) &&
-      isObject(signature) &&
-      [signature.digest, signature.build, signature.leader].every(isText) &&
-      Number.isSafeInteger(signature.revision),
+      isSignature(signature),
   )
 }
 
 export function mappingCollectionIn(value: Uint8Array): MappingCollectionValue | undefined {
-  return valueIn<MappingCollectionValue>(value, ({ epoch, agents, groups, lanes }) => Number.isSafeInteger(epoch) && [agents, groups, lanes].every((list) => Array.isArray(list)))
+  return valueIn<MappingCollectionValue>(
+    value,
+    ({ epoch, build, agents, groups, lanes }) =>
+      Number.isSafeInteger(epoch) &&
+      isText(build) &&
+      isListOf(agents, ({ agent, signature }) => isText(agent) && isSignature(signature)) &&
+      isListOf(groups, ({ region, skill, agents: members }) => isText(region) && (skill === null || isText(skill)) && Array.isArray(members) && members.every(isText)) &&
+      isListOf(lanes, ({ lane, agent }) => isText(lane) && isText(agent)),
+  )
 }
 
 function valueIn<T>(bytes: Uint8Array, isWhole: (value: Partial<T>) => boolean): T | undefined {
@@ -144,6 +150,14 @@ function valueIn<T>(bytes: Uint8Array, isWhole: (value: Partial<T>) => boolean):
     if (!(error instanceof MalformedMessage)) throw error
     return undefined
   }
+}
+
+function isListOf<T>(list: readonly T[] | undefined, isWhole: (item: Partial<T>) => boolean): boolean {
+  return Array.isArray(list) && list.every((item) => isObject(item) && isWhole(item))
+}
+
+function isSignature(value: Partial<Signature> | undefined): boolean {
+  return isObject(value) && [value.digest, value.build, value.leader].every(isText) && Number.isSafeInteger(value.revision)
 }
 
 function isText(value: unknown): boolean {

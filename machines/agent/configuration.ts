@@ -99,15 +99,20 @@ function numbersIn(build: string): number[] {
   return (build.match(/\d+/g) ?? []).map(Number)
 }
 
-/** A default execution group [604]: the agents that may carry out jobs of one skill in one region; `skill` null: of any. */
+/**
+ * A default execution group [604]: the agents that may carry out jobs of one skill in one region; `skill` null: jobs that ask for none.
+ * Placement starts from them.
+ */
 export interface DefaultGroup {
   readonly region: string
   readonly skill: string | null
   readonly agents: readonly string[]
 }
 
-/** Sorted by region, then skill, the one of any skill first. */
-export function defaultGroups(agents: readonly { readonly agent: string; readonly configuration: AgentConfiguration }[]): readonly DefaultGroup[] {
+/** Sorted by region, then skill, the one of no skill first. */
+export function defaultGroups(
+  agents: readonly { readonly agent: string; readonly configuration: Pick<AgentConfiguration, 'region' | 'skills' | 'skilledOnly'> }[],
+): readonly DefaultGroup[] {
   const groups = new Map<string, { region: string; skill: string | null; agents: string[] }>()
   for (const { agent, configuration } of agents) {
     const { region, skills, skilledOnly } = configuration

@@ -13,6 +13,8 @@ export interface LifeCycleInput {
 
 export interface LifeCycleContext extends LifeCycleInput {
   readonly queue: 'empty' | 'waiting'
+  /** A nearer server has room; it goes there as soon as it is at rest. */
+  readonly nearer: boolean
 }
 
 export type LifeCycleSignal =
@@ -33,7 +35,7 @@ export type LifeCycleSignal =
   | { readonly type: 'ConfigurationApplied' }
   /** The configuration says another role: what follows from it begins anew, the configuration itself stays. */
   | { readonly type: 'RoleChanged'; readonly role: AgentRole }
-  /** Connected to a server that is not the nearest, and a nearer one has room again. */
+  /** Connected to a server that is not the nearest, and a nearer one has room again. Heeded when no job runs or waits here, also by the leader. */
   | { readonly type: 'NearerFound' }
   | { readonly type: 'Stop' }
   | { readonly type: 'Drained' }
@@ -73,12 +75,16 @@ const machineSetup = setup({
   guards: {
     generic: ({ context }) => context.role === 'generic',
     waiting: ({ context }) => context.queue === 'waiting',
+    nearer: ({ context }) => context.nearer,
   },
   delays: { reconnectMs: ({ context }) => context.reconnectMs },
 })
 
 const queueWaiting = machineSetup.assign({ queue: 'waiting' })
 const queueEmpty = machineSetup.assign({ queue: 'empty' })
+
+/** At rest only: what runs would have to end first. A leader need not resign: the lease outlives the moment without a connection. */
+const moveNearer = { guard: 'nearer', actions: ['moveNearer', machineSetup.assign({ nearer: false })] } as const
 
 const roleChanged = {
   RoleChanged: [
@@ -111,10 +117,12 @@ const configurationWatch = {
 
 export const lifeCycleMachine = machineSetup.createMachine({
   id: 'agent',
-  context: ({ input }) => ({ ...input, queue: 'empty' }),
+  context: ({ input }) => ({ ...input, queue: 'empty', nearer: false }),
   initial: 'initial',
   on: {
-    Disconnected: '.disconnected',
+    // Where it connects to then is seen anew.
+    Disconnected: { target: '.disconnected', actions: machineSetup.assign({ nearer: false }) },
+    NearerFound: { actions: machineSetup.assign({ nearer: true }) },
     Stop: '.stopping',
     QueueWaiting: { actions: queueWaiting },
     QueueEmpty: { actions: queueEmpty },
@@ -157,7 +165,7 @@ export const lifeCycleMachine = machineSetup.createMachine({
         jobs: {
           initial: 'none',
           states: {
-            none: { always: { guard: 'waiting', target: 'executing' }, on: { QueueWaiting: { target: 'executing', actions: queueWaiting } } },
+            none: { always: [{ guard: 'waiting', target: 'executing' }, moveNearer], on: { QueueWaiting: { target: 'executing', actions: queueWaiting } } },
             executing: { entry: 'sayLeaderExecutes', on: { QueueEmpty: { target: 'none', actions: queueEmpty } } },
           },
         },
@@ -172,12 +180,10 @@ export const lifeCycleMachine = machineSetup.createMachine({
         notReady: { entry: 'prepare', on: { Ready: 'watch' } },
         // [530]
         watch: {
-          always: { guard: 'waiting', target: 'running' },
+          always: [{ guard: 'waiting', target: 'running' }, moveNearer],
           on: {
             QueueWaiting: { target: 'running', actions: queueWaiting },
             ConfigurationChanged: { actions: 'applyConfiguration' },
-            // Only while nothing runs: what runs would have to end first.
-            NearerFound: { actions: 'moveNearer' },
           },
         },
         // [532]

@@ -1,8 +1,9 @@
 /**
- * Which agent's queue each job goes to: by skill, near the sites, over the share that the distribution factor says, to the least
- * loaded, and to the leader only when nobody else could. Pure; equal input gives equal output.
+ * Which agent's queue each job goes to: by skill, near the sites, over the share of those that the distribution factor says, to the
+ * least loaded, and to the leader only when nobody else could. Pure; equal input gives equal output.
  */
 import type { AgentRole } from '../agent/agent.ts'
+import { type DefaultGroup, defaultGroups } from '../agent/configuration.ts'
 import type { Assignment, GroupAgents, JobSpec } from '../execution-group/events.ts'
 import type { GroupState } from '../execution-group/state.ts'
 
@@ -29,7 +30,7 @@ export interface Stretch {
 export interface GroupToPlace {
   readonly group: string
   readonly region: string
-  /** Percentage of the mapped agents, 1 to 100. */
+  /** Percentage of the mapped agents, 1 to 100. They are those of the region where any of them is there. */
   readonly distributionFactor: number
   /** Only agents of this role; absent: any. */
   readonly agents?: GroupAgents | null
@@ -43,9 +44,11 @@ export interface Placed {
   readonly missing: readonly string[]
 }
 
-export function placeJobs(group: GroupToPlace, present: readonly JobCandidate[]): Placed {
+/** `groups`: default execution groups of those who are present, where they are known already. */
+export function placeJobs(group: GroupToPlace, present: readonly JobCandidate[], groups: readonly DefaultGroup[] = groupsOf(present)): Placed {
   const { agents } = group
-  const candidates = agents == null ? present : present.filter(({ role }) => role === agents)
+  const candidates = new Map<string, JobCandidate>()
+  for (const candidate of present) if (agents == null || candidate.role === agents) candidates.set(candidate.agent, candidate)
   const assignments: Assignment[] = []
   const missing = new Set<string>()
   const bySkill = new Map<string, Stretch[]>()
@@ -59,37 +62,51 @@ export function placeJobs(group: GroupToPlace, present: readonly JobCandidate[])
   const added = new Map<string, number>()
   for (const stretches of bySkill.values()) {
     const { skill } = stretches[0]!
-    const mapped = mappedAgents(skill, candidates)
+    const mapped = mappedAgents(skill, group.region, groups, candidates)
     if (mapped.length === 0) {
       if (skill !== undefined) missing.add(skill.name)
-      else if (candidates.length > 0 || agents != null) missing.add('no skill')
+      else if (candidates.size > 0 || agents != null) missing.add('no skill')
       if (agents != null) missing.add(`role ${agents}`)
       continue
     }
     // Rounded up, at least one (spec/agents.md): 4 mapped, 50 % → 2.
     const count = Math.max(1, Math.ceil((mapped.length * group.distributionFactor) / 100))
-    const chosen = [...mapped].sort((a, b) => rank(group, a, b, added)).slice(0, count)
+    const chosen = [...mapped].sort((a, b) => rank(a, b, added)).slice(0, count)
     assignments.push(...spread(stretches, chosen.map((candidate) => candidate.agent), added))
   }
   return { assignments: assignments.sort((a, b) => a.first - b.first), missing: [...missing].sort() }
 }
 
 /**
- * Agents that the jobs may go to: with the skill; where it only helps, those that have it if any, else all but those that take
- * jobs of their skills only; the leader if nobody else.
+ * Agents that the jobs may go to, from the default execution groups [604]: that of the skill in the region of the sites; where nobody is in it, those of
+ * the skill in all other regions. A skill that only helps: then those of no skill likewise. The leader if nobody else.
  */
-function mappedAgents(skill: JobSpec['skill'], candidates: readonly JobCandidate[]): readonly JobCandidate[] {
-  const open = candidates.filter((candidate) => candidate.skilledOnly !== true)
-  const skilled = skill === undefined ? open : candidates.filter((candidate) => candidate.skills.includes(skill.name))
-  const able = skilled.length === 0 && skill?.need === 'preferred' ? open : skilled
-  const followers = able.filter((candidate) => !candidate.leads)
-  return followers.length > 0 ? followers : able
+function mappedAgents(skill: JobSpec['skill'], region: string, groups: readonly DefaultGroup[], candidates: ReadonlyMap<string, JobCandidate>): readonly JobCandidate[] {
+  let leader: JobCandidate | undefined
+  for (const name of skill === undefined ? [null] : skill.need === 'preferred' ? [skill.name, null] : [skill.name]) {
+    const near: JobCandidate[] = []
+    const far: JobCandidate[] = []
+    for (const group of groups) {
+      if (group.skill !== name) continue
+      for (const agent of group.agents) {
+        const candidate = candidates.get(agent)
+        if (candidate?.leads === true) leader = candidate
+        else if (candidate !== undefined) (group.region === region ? near : far).push(candidate)
+      }
+    }
+    const followers = near.length > 0 ? near : far
+    if (followers.length > 0) return followers
+  }
+  return leader === undefined ? [] : [leader]
 }
 
-function rank(group: GroupToPlace, a: JobCandidate, b: JobCandidate, added: ReadonlyMap<string, number>): number {
-  const far = (candidate: JobCandidate) => (candidate.region === group.region ? 0 : 1)
+function rank(a: JobCandidate, b: JobCandidate, added: ReadonlyMap<string, number>): number {
   const load = (candidate: JobCandidate) => candidate.load + (added.get(candidate.agent) ?? 0)
-  return far(a) - far(b) || load(a) - load(b) || (a.agent < b.agent ? -1 : 1)
+  return load(a) - load(b) || (a.agent < b.agent ? -1 : 1)
+}
+
+function groupsOf(present: readonly JobCandidate[]): readonly DefaultGroup[] {
+  return defaultGroups(present.map(({ agent, region, skills, skilledOnly = false }) => ({ agent, configuration: { region, skills, skilledOnly } })))
 }
 
 /** Each agent gets one consecutive share, so that the lock changes hands as seldom as the factor allows. */

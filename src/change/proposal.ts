@@ -2,10 +2,11 @@
  * The mapping that a service proposes for the jobs of a new group (agents.md [342], claim 2): those that ask for no skill, by the very same
  * placement that the leader uses. What needs a skill, and what is left open, the leader assigns (claim 1), and what a lost agent held.
  */
+import { type AgentConfiguration, builtInDefaults } from '../../machines/agent/configuration.ts'
 import type { Assignment, GroupAgents, JobSpec } from '../../machines/execution-group/events.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { type JobCandidate, type Stretch, placeJobs, remainingByAgent } from '../../machines/placement/jobs.ts'
-import { type PresenceValue, agentConfigurationIn, presenceIn } from '../../streams/coordination.ts'
+import { type PresenceValue, agentConfigurationIn, agentConfigurationKey, presenceIn } from '../../streams/coordination.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { RealmFold } from '../realm/view.ts'
 
@@ -33,14 +34,14 @@ export function proposed(group: GroupToPropose, candidates: readonly JobCandidat
   return stretches.length === 0 ? [] : placeJobs({ ...group, stretches }, candidates).assignments
 }
 
-/** Agents that are present, as the buckets of presence and configuration tell it. Throws `Unavailable`. */
+/** Agents that are present, each as the configuration says that is in force for it. Throws `Unavailable`. */
 export async function candidatesHere({ agents, config }: Pick<Coordinator, 'agents' | 'config'>, fold: RealmFold): Promise<readonly JobCandidate[]> {
   const [presences, configurations] = await Promise.all([agents.entries(), config.entries()])
-  const skilledOnly = new Set<string>()
-  for (const { key, value: bytes } of configurations) {
-    if (!key.startsWith('agent.')) continue
-    const value = agentConfigurationIn(bytes)
-    if (value?.configuration.skilledOnly === true) skilledOnly.add(value.agent)
+  const current = new Map<string, AgentConfiguration>()
+  for (const { key, value } of configurations) {
+    if (!key.startsWith(agentConfigurationKey(''))) continue
+    const pushed = agentConfigurationIn(value)
+    if (pushed !== undefined) current.set(pushed.agent, pushed.configuration)
   }
   const latest = new Map<string, PresenceValue>()
   for (const { key, value } of presences) {
@@ -57,14 +58,12 @@ export async function candidatesHere({ agents, config }: Pick<Coordinator, 'agen
     for (const [agent, jobs] of remainingByAgent(group)) loads.set(agent, (loads.get(agent) ?? 0) + jobs)
   }
   return [...latest.values()]
-    .filter(({ stopping, agent }) => !stopping && !skilledOnly.has(agent))
+    .filter(({ stopping }) => !stopping)
     .sort((a, b) => (a.agent < b.agent ? -1 : 1))
-    .map(({ agent, region, role, skills }) => ({
-      agent,
-      region,
-      ...(role === 'service' ? {} : { role }),
-      skills,
-      leads: fold.realm.leader?.agent === agent,
-      load: loads.get(agent) ?? 0,
-    }))
+    .map((presence) => {
+      const { agent } = presence
+      // What the leader places by, too [626]; who has no configuration goes by how it was started.
+      const { region, role, skills, skilledOnly } = current.get(agent) ?? { ...builtInDefaults, ...presence, role: presence.role === 'skilled' ? presence.role : 'generic' }
+      return { agent, region, role, skills, skilledOnly, leads: fold.realm.leader?.agent === agent, load: loads.get(agent) ?? 0 }
+    })
 }

@@ -45,6 +45,32 @@ export function registerAgent(program: Command): void {
       ),
     )
 
+  json(agent.command('mapping'))
+    .summary('show who is mapped to what')
+    .description(
+      'Shows the mapping collection that the leader keeps: the default execution groups (agents by region and skill), which placement starts from, and who is to hold each lane. There are no default triggers yet: the one that a site has of itself, for its sync job, comes with that job; "reeve trigger list" shows those that people defined.',
+    )
+    .action(
+      acting(async (settings, flags) =>
+        withSession(settings, async ({ ask }) => {
+          const answer = await ask('agent', 'mapping', {})
+          if (flags['json']) return printJson(answer)
+          const { mapping } = answer
+          if (mapping === null) return print('no mapping yet: no leader has written it, or the realm is of format 1')
+          printTable(
+            [
+              { head: 'region', cell: (row) => row.region },
+              { head: 'skill', cell: (row) => row.skill ?? '-' },
+              { head: 'agents', cell: (row) => row.agents.join(' ') },
+            ],
+            mapping.groups,
+            'no default execution groups: no agent may be given jobs',
+          )
+          printTable([{ head: 'lane', cell: (row) => row.lane }, { head: 'to be held by', cell: (row) => row.agent }], mapping.lanes, 'no lanes yet: no program has founded the realm')
+        }),
+      ),
+    )
+
   json(agent.command('show'))
     .summary('show one agent and the states of its machines')
     .description('Shows one agent and the states of its machines.')

@@ -99,7 +99,7 @@ export function selectionOptions(command: Command): Command {
     .optionsGroup('How:')
     .option('--include-unchanged', 'make jobs also for services that are so already')
     .option('--window <N>', 'most jobs of one grant; more than 1 only where every job may be repeated', wholeNumber(1, 1000), 1)
-    .option('--distribution-factor <PERCENT>', 'share of the agents with the skill over which the jobs are spread', wholeNumber(1, 100), 100)
+    .option('--distribution-factor <PERCENT>', 'share of the agents with the skill, near the sites where there are any, over which the jobs are spread; 1: one agent', wholeNumber(1, 100), 1)
     .addOption(
       new Option('--order <ORDER>', 'strict: one job after another; sites: those of each site in order, sites beside one another; graph: as --predicate says, the others whenever they can')
         .choices(['strict', 'sites', 'graph'])

@@ -127,7 +127,7 @@ export function registerGroup(program: Command): void {
 
   changing(group.command('retry'))
     .summary('add the failed job of a blocked group anew')
-    .description('Adds the failed job of a blocked group anew, in its place; the group goes on from there.')
+    .description('Adds the failed job of a group that stopped at it anew, in its place; the group goes on from there. A job in flight is left alone: while the group is at work the command is refused (code 3), and no lock is closed by it. What the former executor still says of the failed job changes nothing. In a paused group the new job waits until "reeve group resume".')
     .argument('<group>', 'id of the group')
     .action(
       acting(async (settings, flags, [id]) =>

@@ -1,4 +1,5 @@
 /** [626]: the jobs of all open groups that nobody has in his queue, or not the right one, go to agents. Decides; sends nothing. */
+import { defaultGroups } from '../../machines/agent/configuration.ts'
 import type { Assignment } from '../../machines/execution-group/events.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { placeJobs } from '../../machines/placement/jobs.ts'
@@ -32,6 +33,7 @@ export interface Placing {
 
 export function placeOpenGroups(groups: readonly GroupState[], agents: readonly Configured[], { leader, load }: Placing): PlacedGroups {
   const here = new Map(agents.map((configured) => [configured.agent, restrictionOf(configured)]))
+  const mapping = defaultGroups(agents)
   const added = new Map<string, number>()
   const missing = new Set<string>()
   const assignments: PlacedGroup[] = []
@@ -51,7 +53,8 @@ export function placeOpenGroups(groups: readonly GroupState[], agents: readonly 
       leads: agent === leader,
       load: load(agent) + (added.get(agent) ?? 0),
     }))
-    const placed = placeJobs({ group: group.group, region: group.region, distributionFactor: group.distributionFactor, agents: group.agents, stretches }, candidates)
+    const { region, distributionFactor, agents: role } = group
+    const placed = placeJobs({ group: group.group, region, distributionFactor, agents: role, stretches }, candidates, mapping)
     for (const skill of placed.missing) missing.add(skill)
     if (placed.assignments.length === 0) continue
     for (const { first, last, agent } of placed.assignments) added.set(agent, (added.get(agent) ?? 0) + last - first + 1)

@@ -8,7 +8,7 @@ import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state
 import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import type { AgentShown } from '../../streams/api/agent.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
-import { type PresenceValue, agentConfigurationIn, agentConfigurationKey, fromBytes, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
+import { type MappingCollectionValue, type PresenceValue, agentConfigurationIn, agentConfigurationKey, fromBytes, mappingCollectionIn, mappingCollectionKey, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
 import { byCodeUnits } from '../change/selection.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { type SignedConfiguration, manifestOfAgent, signedDefault } from '../realm/configurations.ts'
@@ -54,6 +54,12 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
       }
     },
 
+    async mapping() {
+      const entry = await context.coordinator.mappings.get(mappingCollectionKey)
+      const collection = entry === undefined ? undefined : mappingCollectionIn(entry.value)
+      return { ok: true, mapping: collection === undefined ? null : collectionShown(collection) }
+    },
+
     async configure({ agent: id, change, actor, command }) {
       const fold = await view.current()
       if (!fold.agents.has(id)) throw new ApiFailure('unknown-agent', `there is no agent ${id}; "reeve agent list" shows those that are`)
@@ -76,6 +82,16 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
 }
 
 const stopAnswerMs = 5_000
+
+function collectionShown({ epoch, build, agents, groups, lanes }: MappingCollectionValue) {
+  return {
+    epoch,
+    build,
+    agents: agents.map(({ agent, signature }) => ({ agent, signature: { ...signature } })),
+    groups: groups.map(({ region, skill, agents: members }) => ({ region, skill, agents: [...members] })),
+    lanes: lanes.map(({ lane, agent }) => ({ lane, agent })),
+  }
+}
 
 type Presences = ReadonlyMap<string, PresenceValue>
 

@@ -13,7 +13,7 @@ import { feedWritten } from '../realm/feed.ts'
 import type { RealmFold } from '../realm/view.ts'
 import { decideDueTimes, dueAfter } from '../trigger/due.ts'
 import { BadTime, checkCron } from '../trigger/nominal-times.ts'
-import { type AskedChange, planTriggered } from '../trigger/plan.ts'
+import { type AskedChange, planTriggered, recordedChange } from '../trigger/plan.ts'
 import { previewOf, zoneOf } from '../trigger/preview.ts'
 import { standingOf } from '../trigger/run-standing.ts'
 import type { ServiceContext } from './context.ts'
@@ -72,7 +72,7 @@ export function triggerHandlers(context: ServiceContext): HandlersOf<'trigger'> 
         ...listed(fold, state),
         revision: state.revision,
         fault: state.fault === null ? null : { ...state.fault },
-        definition: state.definition === null ? null : ({ priority: 0, ...structuredClone(state.definition) } as never),
+        definition: state.definition === null ? null : (definitionShown(state.definition) as never),
         waiting: state.waiting.map(({ atMs }) => atMs),
         recent: state.recent.map((decided) => ({ ...decided, reported: decided.reported.map((report) => ({ ...report })) })).reverse(),
       }
@@ -85,6 +85,11 @@ export function triggerHandlers(context: ServiceContext): HandlersOf<'trigger'> 
       return { ok: true, zone: zoneOf(times), times: [...previewOf(times, afterMs, count)] }
     },
   }
+}
+
+function definitionShown({ change, missed, ...rest }: TriggerDefinition) {
+  const other = missed.change === undefined ? {} : { change: recordedChange(missed.change) }
+  return structuredClone({ priority: 0, ...rest, change: recordedChange(change), missed: { ...missed, ...other } })
 }
 
 function isThere(state: TriggerState): boolean {

@@ -20,7 +20,7 @@ import { feedWritten } from '../realm/feed.ts'
 import type { Sites } from '../service/sites.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
 import { type TriggerWriting, writeReport } from './due.ts'
-import { planTriggered } from './plan.ts'
+import { planTriggered, recordedChange } from './plan.ts'
 import { standingOf, unchangedCode } from './run-standing.ts'
 
 export interface RunStarterOptions {
@@ -79,7 +79,7 @@ export class RunStarter {
   async #plan(trigger: string, run: TriggerRun): Promise<void> {
     const { writing, sites, adapterOf } = this.#options
     const { view } = writing
-    const parsed = triggeredChangeSchema.safeParse(run.change)
+    const parsed = triggeredChangeSchema.safeParse(recordedChange(run.change))
     if (!parsed.success) throw new ApiFailure('malformed', `the change of trigger ${trigger} has a term that this build does not know: use a newer build`)
     const { window, distributionFactor, order, agents, onFailure, name, text } = parsed.data
     const plan = await planTriggered({ sites: view.state.sites, read: (site) => sites.read(site) }, parsed.data, adapterOf)

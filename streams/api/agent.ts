@@ -34,6 +34,13 @@ const planned = z.object({
   holdsLanes: z.exactOptional(z.boolean()),
 }).describe('what is planned for it; what is absent is as it was started or built')
 
+const signature = z.object({
+  digest,
+  revision: count.describe('of the agent: of what was planned or how it was started last'),
+  build: z.string().describe('of the manifest: what its build is made to do'),
+  leader: z.string().describe('build of the leader that computed it'),
+})
+
 const configured = z.object({
   configuration: z.object({
     role,
@@ -44,12 +51,7 @@ const configured = z.object({
     capacity,
     holdsLanes: z.boolean(),
   }),
-  signature: z.object({
-    digest,
-    revision: count.describe('of the agent: of what was planned or how it was started last'),
-    build: z.string().describe('of the manifest: what its build is made to do'),
-    leader: z.string().describe('build of the leader that computed it'),
-  }),
+  signature,
 })
 
 export const agentApi = {
@@ -73,6 +75,26 @@ export const agentApi = {
       machines: z.array(z.object({ machine: z.string(), state: machineState, atMs: z.int() })).describe('as it says, else as last heard'),
     }),
     errors: ['unknown-agent'],
+  }),
+  mapping: endpoint({
+    kind: 'query',
+    summary: 'Shows the mapping collection: whose configuration is in force, the default execution groups that placement starts from, and who is to hold each lane',
+    request: z.strictObject({}),
+    response: success({
+      mapping: z
+        .object({
+          epoch: count.describe('of the leader that wrote it'),
+          build: z.string().describe('of that leader'),
+          agents: z.array(z.object({ agent: id, signature })),
+          groups: z
+            .array(z.object({ region: z.string(), skill: z.string().nullable().describe('null: jobs that ask for none'), agents: z.array(id) }))
+            .describe('agents by region and skill'),
+          lanes: z.array(z.object({ lane: z.string(), agent: id.describe('that is to hold it') })),
+        })
+        .nullable()
+        .describe('null while no leader has written it, and in a realm of format 1'),
+    }),
+    errors: [],
   }),
   configure: endpoint({
     kind: 'command',

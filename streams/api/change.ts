@@ -24,7 +24,7 @@ export const changeTerms = {
   operation: operationSchema,
   includeUnchanged: z.boolean().default(false).describe('make jobs also for services that are so already'),
   window: z.int().min(1).max(1000).default(1).describe('most jobs of one grant; more than 1 only where every job may be repeated'),
-  distributionFactor: z.int().min(1).max(100).default(100).describe('percentage of the agents that have the skill, over which the jobs are spread'),
+  distributionFactor: z.int().min(1).max(100).default(1).describe('percentage of the agents that have the skill, near the sites where there are any, over which the jobs are spread; rounded up, so 1 is one agent a skill (of up to 100)'),
 }
 
 /** Of the group, and in the words of who asks. */

@@ -1,5 +1,7 @@
 /** Who says where jobs go: the service for what asks for no skill (claim 2), the leader for the rest (claim 1). In virtual time. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
+import { type PlanChange, configureAgent } from '../../machines/agent/decide.ts'
 import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
 import { type InstructionEvent, type InstructionState, type InstructionTerms, absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
 import { planBytes } from '../../src/change/plan-bytes.ts'
@@ -58,6 +60,15 @@ async function change(jobs: readonly JobSpec[], terms: InstructionTerms = {}): P
   return groupId('here-1', command)
 }
 
+async function plan(agent: string, change: PlanChange): Promise<void> {
+  await world.drive(
+    writeAggregate<AgentState, AgentEvent>(
+      { log: world.observer.log, clock: world.clock, random: world.dice },
+      { subject: world.subjects.aggregate('agent', agent), aggregate: 'agent', id: agent, empty: absentAgent(agent), fold: foldAgent, decide: (state) => configureAgent(state, change), actor: 'person:test' },
+    ),
+  )
+}
+
 const assignmentsOf = (group: string) =>
   commits.filter((commit) => commit.group === group).flatMap(({ actor, events }) => events.flatMap((event) => (event.type === 'JobsAssigned' ? [{ actor, assignments: event.data.assignments }] : [])))
 const ended = (group: string) => world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed')
@@ -113,10 +124,29 @@ describe('groups for agents of one role', () => {
   it('a group is carried out near its sites', async () => {
     world.start('far', { region: 'elsewhere' })
     await world.until('far is here', () => world.view.state.agents.get('far')?.phase === 'started')
-    const group = await change(Array.from({ length: 8 }, () => plain), { distributionFactor: 60 })
+    // Over all that are mapped: those are the ones of the region, where there are any.
+    const group = await change(Array.from({ length: 8 }, () => plain))
     await ended(group)
     expect(world.executors(group)).not.toContain('far')
+    expect(assignmentsOf(group)[0]!.actor).toBe('service:s1')
   })
+})
+
+it('what is proposed goes by the configuration in force, not by how an agent was started', async () => {
+  const leader = world.leader()!.agent
+  const [away, skilledNow, stays] = ['a', 'b', 'c', 'd'].filter((agent) => agent !== leader) as [string, string, string]
+  await plan('s', { role: 'generic', skilledOnly: true })
+  await plan(away, { region: 'elsewhere' })
+  await plan(skilledNow, { role: 'skilled' })
+  await world.until('all applied', () => [...world.members.values()].every(({ running }) => running.describe().configuration !== null) && world.members.get(away)!.running.describe().region === 'elsewhere' && world.members.get(skilledNow)!.running.describe().role === 'skilled' && world.members.get('s')!.running.describe().role === 'generic')
+  const near = await change(Array.from({ length: 6 }, () => plain))
+  await ended(near)
+  const [proposal] = assignmentsOf(near)
+  expect(proposal!.actor).toBe('service:s1')
+  expect(new Set(proposal!.assignments.map(({ agent }) => agent))).toEqual(new Set([skilledNow, stays]))
+  const bySkilled = await change([plain, plain], { agents: 'skilled' })
+  await ended(bySkilled)
+  expect(assignmentsOf(bySkilled)).toMatchObject([{ actor: 'service:s1', assignments: [{ agent: skilledNow }] }])
 })
 
 it('in a graph a branch goes on while the agent of another one is away (I1)', async () => {

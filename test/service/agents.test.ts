@@ -7,6 +7,7 @@ import { manifestOf } from '../../src/agent/manifest.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
+import { type MappingCollectionValue, mappingCollectionKey, toBytes } from '../../streams/coordination.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { type TestRealm, startRealm } from './realm.ts'
 
@@ -43,6 +44,22 @@ test('is shown with what follows from it, signed, as soon as its build is on rec
   expect(await realm.api.call('agent', 'show', { agent: 'a1' })).toMatchObject({
     byDefault: { configuration: { role: 'generic', region: 'here', capacity: 64, holdsLanes: true }, signature: { revision: 1, build: '1.0.0' } },
   })
+})
+
+test('who is mapped to what is shown as the leader keeps it; as none while there is none, or what stands there is none', async () => {
+  const { mappings } = realm.person
+  expect(await realm.api.call('agent', 'mapping', {})).toEqual({ ok: true, mapping: null })
+  const mapping: MappingCollectionValue = {
+    epoch: 4,
+    build: '1.0.0',
+    agents: [{ agent: 'a1', signature: { digest: 'a'.repeat(64), revision: 1, build: '1.0.0', leader: '1.0.0' } }],
+    groups: [{ region: 'here', skill: null, agents: ['a1'] }, { region: 'here', skill: 'drill', agents: ['a1'] }],
+    lanes: [{ lane: 'here-1', agent: 'a1' }],
+  }
+  await mappings.put(mappingCollectionKey, toBytes(mapping))
+  expect(await realm.api.call('agent', 'mapping', {})).toEqual({ ok: true, mapping })
+  await mappings.put(mappingCollectionKey, new TextEncoder().encode('not JSON'))
+  expect(await realm.api.call('agent', 'mapping', {})).toEqual({ ok: true, mapping: null })
 })
 
 test('is planned in parts, taken back, and answered by what is planned now; a repetition is known', async () => {

@@ -86,6 +86,16 @@ describe('in a realm of this format', () => {
     const { group } = await realm.api.call('change', 'apply', { selector: { sites: ['alpha'] }, operation: { name: 'rehearse' }, priority: -3, agents: 'generic', distributionFactor: 30 })
     expect(await realm.api.call('group', 'show', { group: group! })).toMatchObject({ state: { priority: -3, agents: 'generic', distributionFactor: 30, decision: 2 } })
   })
+
+  test('unless a factor is asked for, one agent a skill: that is written; left out in the log it means 100, for ever', async () => {
+    const change: Pick<ApiRequest<'change', 'apply'>, 'selector' | 'operation'> = { selector: { sites: ['alpha'] }, operation: { name: 'rehearse' } }
+    for (const [asked, written] of [[undefined, 1], [100, undefined]] as const) {
+      const { group, command } = await realm.api.call('change', 'apply', { ...change, ...(asked === undefined ? {} : { distributionFactor: asked }) })
+      expect(await realm.api.call('group', 'show', { group: group! })).toMatchObject({ state: { distributionFactor: asked ?? 1 } })
+      const { turns } = await realm.api.call('log', 'read', { aggregate: 'instruction', id: command })
+      expect((turns[0]!.turn.commits[0]!.events[0]!.data as { distributionFactor?: number }).distributionFactor).toBe(written)
+    }
+  })
 })
 
 describe('in a realm of format 1', () => {

@@ -31,14 +31,21 @@ describe('defining', () => {
     const shown = await realm.api.call('trigger', 'show', { trigger: 'nightly' })
     expect(shown).toMatchObject({
       phase: 'active', name: 'Nightly start', revision: 1, waiting: [], recent: [], running: null, next: defined.next[0]!.atMs,
-      definition: { missed: { action: 'run-now', graceMs: 60_000 }, overlap: { action: 'skip' }, change: { operation: { name: 'start' } } },
+      definition: { missed: { action: 'run-now', graceMs: 60_000 }, overlap: { action: 'skip' }, change: { operation: { name: 'start' }, distributionFactor: 1 } },
     })
     const { turns } = await realm.api.call('log', 'read', { aggregate: 'trigger', id: 'nightly' })
     const [event] = turns[0]!.turn.commits[0]!.events
     expect(event).toEqual({
       type: 'TriggerDefined',
-      data: { name: 'Nightly start', change: nightly.change, when: nightly.when, missed: { action: 'run-now', graceMs: 60_000 }, overlap: { action: 'skip' }, sinceMs: expect.any(Number) },
+      data: { name: 'Nightly start', change: { ...nightly.change, distributionFactor: 1 }, when: nightly.when, missed: { action: 'run-now', graceMs: 60_000 }, overlap: { action: 'skip' }, sinceMs: expect.any(Number) },
     })
+  })
+
+  test('over all agents: left out in the log, for ever, and shown', async () => {
+    await define({ change: { ...nightly.change, distributionFactor: 100 } })
+    expect(await realm.api.call('trigger', 'show', { trigger: 'nightly' })).toMatchObject({ definition: { change: { distributionFactor: 100 } } })
+    const { turns } = await realm.api.call('log', 'read', { aggregate: 'trigger', id: 'nightly' })
+    expect(turns[0]!.turn.commits[0]!.events[0]).toMatchObject({ data: { change: nightly.change } })
   })
 
   test('again: nothing; with the same command id: the first result; otherwise: a change', async () => {
@@ -123,9 +130,9 @@ test('no nominal time is lost to a change of the definition where nobody leads: 
   expect(shown).toMatchObject({ revision: 3, running: { atMs, state: 'to-plan' } })
 })
 
-test('a run that no leader starts is started by a service, under the command that the log holds', async () => {
+test.each([[1, undefined], [100, 100]])('a run that no leader starts is started by a service, under the command that the log holds; over %i %%', async (factor, distributionFactor) => {
   const atMs = Date.now() + 300
-  await define({ when: { atMs: [atMs] } })
+  await define({ when: { atMs: [atMs] }, change: { ...nightly.change, ...(distributionFactor === undefined ? {} : { distributionFactor }) } })
   await eventually(() => Date.now() > atMs)
   await realm.api.call('trigger', 'remove', { trigger: 'nightly' })
   const { running } = await realm.api.call('trigger', 'show', { trigger: 'nightly' })
@@ -137,6 +144,7 @@ test('a run that no leader starts is started by a service, under the command tha
     { withinMs: 30_000 },
   )
   expect(shown).toMatchObject({ jobs: 2, name: 'Nightly start' })
+  expect(await realm.api.call('group', 'show', { group: shown.group })).toMatchObject({ state: { distributionFactor: factor } })
   await realm.work(shown.group)
   await eventually(async () => (await realm.api.call('trigger', 'show', { trigger: 'nightly' })).running?.state === 'succeeded')
 }, 60_000)

@@ -62,7 +62,18 @@ describe('agent process [506]', () => {
   it('goes to the nearest coordinator when that is back, while nothing runs [508]', () => {
     expect(skilled(...inWatch, nearer)).toMatchObject({ state: { process: 'watch' }, effects: [{ type: 'moveNearer' }] })
     expect(skilled(...inWatch, waiting, nearer)).toMatchObject({ state: running, effects: [] })
-    expect(generic(connected, elected, nearer)).toMatchObject({ effects: [] })
+    expect(skilled(...inWatch, waiting, nearer, empty)).toMatchObject({ state: { process: 'watch' }, effects: [{ type: 'moveNearer' }] })
+  })
+  it('once, and not by what it heard before a disconnection', () => {
+    expect(skilled(...inWatch, nearer, configuration)).toMatchObject({ effects: [{ type: 'applyConfiguration' }] })
+    expect(skilled(...inWatch, waiting, nearer, disconnected, empty, after('disconnected', 'reconnectMs', 'agent'), connected, ready)).toMatchObject({ state: { process: 'watch' }, effects: [] })
+  })
+  it('a leader goes there too, while it executes nothing; it leads on when it is connected again', () => {
+    expect(generic(connected, elected, nearer)).toMatchObject({ state: { leading: { jobs: 'none' } }, effects: [{ type: 'moveNearer' }] })
+    expect(generic(connected, elected, waiting, nearer)).toMatchObject({ state: { leading: { jobs: 'executing' } }, effects: [] })
+    expect(generic(connected, elected, waiting, nearer, empty)).toMatchObject({ state: { leading: { jobs: 'none' } }, effects: [{ type: 'moveNearer' }] })
+    const back: Signal[] = [disconnected, after('disconnected', 'reconnectMs', 'agent'), connected, elected]
+    expect(generic(connected, elected, nearer, ...back)).toMatchObject({ state: { leading: { jobs: 'none' } } })
   })
   it('then watches the configuration again', () => expect(skilled(...inWatch, waiting, configuration, applied)).toMatchObject({ state: running }))
 })

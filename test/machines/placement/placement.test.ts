@@ -96,8 +96,28 @@ describe('jobs', () => {
     expect(agentsOf(placeJobs(group([{ first: 1, last: 1 }]), [candidate('a', { leads: true })]))).toEqual(['a'])
     expect(agentsOf(placeJobs(group([{ first: 1, last: 1, skill: drill }]), [candidate('a', { leads: true, skills: ['drill'] }), candidate('b')]))).toEqual(['a'])
   })
-  it('prefer the region, then the least loaded', () => {
-    expect(agentsOf(placeJobs(group([{ first: 1, last: 1 }]), [candidate('a', { region: 'there' }), candidate('b', { load: 9 })]))).toEqual(['b'])
+  it('go to the default execution group of the region, whatever the factor and the load; to those of other regions only where nobody is in it', () => {
+    const far = [candidate('a', { region: 'there' }), candidate('z', { region: 'yonder' })]
+    const near = [candidate('b', { load: 9 }), candidate('c', { load: 9 })]
+    for (const factor of [1, 50, 51, 100]) {
+      expect(new Set(agentsOf(placeJobs(group([{ first: 1, last: 10 }], factor), [...far, ...near])))).toEqual(new Set(factor > 50 ? ['b', 'c'] : ['b']))
+      expect(new Set(agentsOf(placeJobs(group([{ first: 1, last: 10 }], factor), far)))).toEqual(new Set(factor > 50 ? ['a', 'z'] : ['a']))
+    }
+    // Who is near and cannot do them is no reason to wait.
+    expect(agentsOf(placeJobs(group([{ first: 1, last: 1, skill: drill }], 100), [candidate('b'), candidate('a', { region: 'there', skills: ['drill'] })]))).toEqual(['a'])
+    expect(agentsOf(placeJobs(group([{ first: 1, last: 1 }], 100), [only('b', 'drill'), candidate('a', { region: 'there' })]))).toEqual(['a'])
+    // A leader works only when nobody else could, near or far.
+    expect(agentsOf(placeJobs(group([{ first: 1, last: 1 }], 100), [candidate('b', { leads: true }), candidate('a', { region: 'there' })]))).toEqual(['a'])
+  })
+  it('that benefit from a skill go far for it, but not to a leader', () => {
+    const preferred = group([{ first: 1, last: 1, skill: { name: 'drill', need: 'preferred' } }], 100)
+    expect(agentsOf(placeJobs(preferred, [candidate('b'), candidate('a', { region: 'there', skills: ['drill'] })]))).toEqual(['a'])
+    expect(agentsOf(placeJobs(preferred, [candidate('b'), candidate('a', { leads: true, skills: ['drill'] })]))).toEqual(['b'])
+    expect(agentsOf(placeJobs(preferred, [candidate('a', { leads: true, skills: ['drill'] })]))).toEqual(['a'])
+  })
+  it('where the default execution groups are given, go to nobody else', () =>
+    expect(agentsOf(placeJobs(group([{ first: 1, last: 10 }], 100), [candidate('a'), candidate('b')], [{ region: 'here', skill: null, agents: ['b', 'gone'] }]))).toEqual(['b']))
+  it('prefer the least loaded', () => {
     expect(agentsOf(placeJobs(group([{ first: 1, last: 1 }]), [candidate('a', { load: 2 }), candidate('b', { load: 1 })]))).toEqual(['b'])
   })
   it('the distribution factor is rounded up: 4 mapped, 50 % are 2, 51 % are 3, 1 % is 1', () => {
