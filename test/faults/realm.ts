@@ -224,6 +224,8 @@ export class FaultRealm implements AsyncDisposable {
       // One that changes something each time, so that no service is left out as so already.
       operation: request.operation ?? { name: 'rename', to: `Name ${(this.#names += 1)}` },
       confirmed: true,
+      // Over all agents, so that locks change hands.
+      distributionFactor: 100,
       ...(request.window === undefined ? {} : { window: request.window }),
     })
     if (applied.group === null) throw new Error('nothing to do')
