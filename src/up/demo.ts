@@ -63,6 +63,7 @@ export async function submitSample(ask: Session['ask'], dataFolder: string, cloc
     operation: { name: 'maintenance-on' },
     // Agents are to be seen at work, also where one service is left to change.
     mode: 'jobs',
+    distributionFactor: 100,
     name: 'Sample change',
     text: sampleText,
     confirmed: true,
