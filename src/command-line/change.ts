@@ -8,7 +8,7 @@ import { inputIsTerminal } from '../platform/terminal.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { demandSuccess, followGroup, operationText, sayQuarantine } from './follow.ts'
+import { demandSuccess, waitForGroup, operationText, sayQuarantine } from './follow.ts'
 import { runsText } from './group.ts'
 import { plain, print, printJson, printTable, styled } from './output.ts'
 import { type Ask, withSession } from './session.ts'
@@ -68,7 +68,7 @@ export function registerChange(program: Command): void {
             if (flags['json']) printJson(applied)
             return
           }
-          const shown = await followGroup(session, applied.group, { quiet: flags['json'] === true })
+          const shown = await waitForGroup(session, applied.group, { quiet: flags['json'] === true })
           if (flags['json']) printJson(flags['wait'] ? { ...applied, state: shown.state, position: shown.position } : applied)
           else print(`group ${applied.group} is ${shown.state.phase} (position ${shown.position}, revision ${shown.state.revision})`)
           demandSuccess(shown)

@@ -18,7 +18,7 @@ import { NatsServerError } from '../server/errors.ts'
 import { UnknownSiteKind } from '../sites/registry.ts'
 import { BadTime } from '../trigger/nominal-times.ts'
 
-export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4 } as const
+export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4, interrupted: 130 } as const
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
 export const exitMeanings: readonly (readonly [ExitCode, string])[] = [
@@ -27,6 +27,7 @@ export const exitMeanings: readonly (readonly [ExitCode, string])[] = [
   [exitCodes.usage, 'wrong usage'],
   [exitCodes.refused, 'refused: a precondition does not hold, nothing was changed'],
   [exitCodes.unreachable, 'somebody who is needed did not answer; where a command may still happen, its id is said'],
+  [exitCodes.interrupted, 'interrupted: what it waited for goes on'],
 ]
 
 /** A command ends with this code and line. */

@@ -5,6 +5,7 @@ import type { ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { JobShown } from '../../streams/api/group.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { systemClock } from '../platform/clock.ts'
+import { exitNow, onStopSignal } from '../platform/process.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { clearStatus, plain, print, showStatus, styled } from './output.ts'
 import type { Session } from './session.ts'
@@ -46,12 +47,30 @@ export interface Following {
   readonly until?: (state: ExclusiveState) => boolean
 }
 
-/** Resolves when the group has stopped. Any message of the feed makes it look at once; without one it looks every 200 ms. */
+/** For a command that waits: the group goes on without it, and that is said. Throws `CommandEnd` where it is interrupted before that is done. */
+export async function waitForGroup(session: Session, group: string, options: Omit<Following, 'signal'>): Promise<GroupShown> {
+  const interrupt = new AbortController()
+  const signals = onStopSignal((_signal, again) => {
+    interrupt.abort()
+    if (again) exitNow(exitCodes.interrupted)
+  })
+  try {
+    const shown = await followGroup(session, group, { ...options, signal: interrupt.signal })
+    if (!interrupt.signal.aborted || isDone(shown.state, options)) return shown
+    throw new CommandEnd(exitCodes.interrupted, `interrupted; group ${group} goes on: see "reeve group show ${group}"`)
+  } finally {
+    signals.stop()
+  }
+}
+
+function isDone(state: GroupShown['state'], { until, beyondRevision = 0 }: Following): boolean {
+  return (hasStopped(state.phase) || until?.(state as ExclusiveState) === true) && state.revision > beyondRevision
+}
+
+/** Resolves when the group has stopped, or `signal` is aborted. Any message of the feed makes it look at once; without one it looks every 200 ms. */
 export async function followGroup(session: Session, group: string, options: Following): Promise<GroupShown> {
   const { signal } = options
   const settled = new Set<number>()
-  /** Who executed a job, as seen while it ran: a group that has ended names nobody any more. */
-  const executors = new Map<number, string>()
   let wake = () => {}
   const subscription = session.bus.subscribe(session.subjects.feed('group', group), () => wake())
   try {
@@ -59,12 +78,11 @@ export async function followGroup(session: Session, group: string, options: Foll
       const shown = await session.ask('group', 'show', { group })
       const { state } = shown
       if (!options.quiet) {
-        if (state.jobs <= jobsShownOneByOne) await printSettled(session, group, settled, executors)
+        if (state.jobs <= jobsShownOneByOne) await printSettled(session, group, settled)
         const left = state.lock === null ? '' : `, job ${state.executing[0]?.[0] ?? ''} at ${state.lock.agent}`
         showStatus(`${spinner[turn % spinner.length]} ${state.position} of ${counted(state.jobs, 'job')} settled${left}`)
       }
-      if ((hasStopped(state.phase) || options.until?.(state as ExclusiveState) === true) && state.revision > (options.beyondRevision ?? 0)) return shown
-      if (signal?.aborted) return shown
+      if (isDone(state, options) || signal?.aborted) return shown
       await new Promise<void>((resolve) => {
         wake = resolve
         void pause(systemClock, pollMs, signal).then(resolve)
@@ -76,14 +94,13 @@ export async function followGroup(session: Session, group: string, options: Foll
   }
 }
 
-async function printSettled(session: Session, group: string, settled: Set<number>, executors: Map<number, string>): Promise<void> {
+async function printSettled(session: Session, group: string, settled: Set<number>): Promise<void> {
   for (let after: number | null = 0; after !== null; ) {
     const page: ApiSuccess<'group', 'jobs'> = await session.ask('group', 'jobs', { group, after, limit: 1000 })
     for (const job of page.jobs) {
-      if (job.agent !== null) executors.set(job.job, job.agent)
       if (settled.has(job.job) || job.phase === 'pending' || job.phase === 'granted') continue
       settled.add(job.job)
-      print(jobLine({ ...job, agent: job.agent ?? executors.get(job.job) ?? null }))
+      print(jobLine(job))
     }
     after = page.next
   }

@@ -7,10 +7,10 @@ import { inputIsTerminal } from '../platform/terminal.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { demandSuccess, followGroup, hasEnded, jobLine, sayQuarantine } from './follow.ts'
+import { demandSuccess, waitForGroup, hasEnded, jobLine, sayQuarantine } from './follow.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
-import { type Session, withSession } from './session.ts'
+import { type Ask, type Session, withSession } from './session.ts'
 import { limitOption } from './site.ts'
 
 const phases = [
@@ -63,14 +63,14 @@ export function registerGroup(program: Command): void {
         withSession(settings, async ({ ask }) => {
           const shown = await ask('group', 'show', { group: id! })
           if (flags['json']) return printJson(shown)
-          printState(shown.state as ExclusiveState, shown.position)
+          printState(shown.state as ExclusiveState, shown.position, await executorsText(ask, id!))
         }),
       ),
     )
 
   limitOption(json(group.command('jobs')), 200)
     .summary('list the jobs of a group')
-    .description('Lists the jobs of a group by number, with their state and, until the group has ended, who executes them; "reeve replay --why" says it of any job.')
+    .description('Lists the jobs of a group by number, with their state and in whose queue they are, or who executed them.')
     .argument('<group>', 'id of the group')
     .option('--after <JOB>', 'begin after the job with this number', wholeNumber(0, 1_000_000), 0)
     .action(
@@ -208,7 +208,7 @@ async function change(
     return print(`done: ${what} group ${id}${done.known ? ' (known already)' : ''} (position ${done.position}, revision ${done.revision})`)
   }
   if (!flags['json'] && !destructive && until === undefined) await sayQuarantine(session)
-  const shown = await followGroup(session, id, { quiet: flags['json'] === true, beyondRevision: done.revision - 1, ...(until === undefined ? {} : { until }) })
+  const shown = await waitForGroup(session, id, { quiet: flags['json'] === true, beyondRevision: done.revision - 1, ...(until === undefined ? {} : { until }) })
   if (flags['json']) printJson({ ...done, state: shown.state, position: shown.position })
   else print(`group ${id} is ${shown.state.phase} (position ${shown.position}, revision ${shown.state.revision})`)
   if (until?.(shown.state as ExclusiveState) !== true && !(destructive && shown.state.phase === 'cancelled')) demandSuccess(shown)
@@ -218,7 +218,26 @@ function firstOpen(state: ExclusiveState): number {
   return state.executing[0]?.[0] ?? state.failed.at(-1)?.job ?? state.pending[0]?.[0] ?? 1
 }
 
-export function printState(state: ExclusiveState, position: number): void {
+/** Jobs that it says of who executed them; more are in `group jobs`. */
+const executorsShown = 1000
+
+/** Who executed which of its first jobs; undefined where nobody has yet. */
+async function executorsText(ask: Ask, group: string): Promise<string | undefined> {
+  const { jobs, next } = await ask('group', 'jobs', { group, limit: executorsShown })
+  const byAgent = new Map<string, [number, number][]>()
+  for (const { job, agent, phase } of jobs) {
+    if (agent === null || (phase !== 'succeeded' && phase !== 'failed' && phase !== 'unknown')) continue
+    const runs = byAgent.get(agent) ?? []
+    byAgent.set(agent, runs)
+    const last = runs.at(-1)
+    if (last !== undefined && last[1] === job - 1) last[1] = job
+    else runs.push([job, job])
+  }
+  const texts = [...byAgent].sort(([a], [b]) => (a < b ? -1 : 1)).map(([agent, runs]) => `${agent} ${runsText(runs)}`)
+  return texts.length === 0 ? undefined : `${texts.join(', ')}${next === null ? '' : ', …'}`
+}
+
+export function printState(state: ExclusiveState, position: number, executedBy?: string): void {
   printFields([
     ['group', state.group],
     ['name', state.name],
@@ -229,6 +248,7 @@ export function printState(state: ExclusiveState, position: number): void {
     ...(state.onFailure === undefined ? [] : ([['on failure', state.onFailure]] as const)),
     ['settled', `${state.position} of ${state.jobs}`],
     ['executed', runsText(state.executed)],
+    ...(executedBy === undefined ? [] : ([['by', executedBy]] as const)),
     ['executing', state.lock === null ? '-' : `${runsText(state.executing)} by ${state.lock.agent} (lock ${state.lock.grant})`],
     ['pending', runsText(state.pending)],
     ...(state.cancelled.length === 0 ? [] : ([['cancelled', runsText(state.cancelled)]] as const)),

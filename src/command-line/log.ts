@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { counted } from '../../machines/counted.ts'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { FeedMessage } from '../../streams/feed.ts'
-import { laneOfGroup, requireId } from '../../streams/subjects.ts'
+import { requireId } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { onStopSignal } from '../platform/process.ts'
 import { fileFacts } from '../platform/folders.ts'
@@ -33,7 +33,8 @@ export function registerLog(program: Command): void {
       acting(async (settings, flags) =>
         withSession(settings, async ({ bus, subjects, ask }) => {
           const group = flags['group'] as string | undefined
-          if (group !== undefined && laneOfGroup(group) === undefined) throw new CommandEnd(exitCodes.usage, `${JSON.stringify(group)} is not the id of a group`)
+          // Says what is wrong with an id that no group has.
+          if (group !== undefined) await ask('group', 'show', { group })
           const stop = new AbortController()
           const signals = onStopSignal(() => stop.abort())
           try {

@@ -44,7 +44,7 @@ export async function placeOf(settings: Settings): Promise<Place> {
     throw new CommandEnd(exitCodes.unreachable, `no realm runs with the data in ${settings.data}: start one with "reeve up" (in a clone: "npm start"), or name a server with --server URL`)
   }
   if (!running.alive) {
-    throw new CommandEnd(exitCodes.unreachable, `the realm with the data in ${settings.data} has ended (process ${running.pid}): start it again as it was started: "reeve up", "reeve up --demo", or in a clone "npm start"`)
+    throw new CommandEnd(exitCodes.unreachable, `the realm with the data in ${settings.data} has ended (process ${running.pid}): start it again with "reeve up" (in a clone: "npm start")`)
   }
   return {
     servers: [{ url: running.url, region: null }],

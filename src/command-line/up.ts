@@ -21,7 +21,7 @@ export function registerUp(program: Command): void {
     .command('up')
     .summary('run everything on this machine')
     .description('Runs everything on this machine: a nats-server of its own (or --server), agents and the service interface, each a process. Ctrl-C ends all of it.')
-    .option('--demo', 'with two simulated desktop sites; the first start carries out a sample change')
+    .option('--demo', 'with two simulated desktop sites, which later starts bring up again; the first start carries out a sample change')
     .option('--exit', 'end when the sample change is done')
     .option('--quarantine [WHY]', 'execute nothing until "reeve realm release": it is in the log before any agent starts')
     .option('--port <PORT>', 'port of its own nats-server on the loopback interface; default: any free one', wholeNumber(1, 65_535))

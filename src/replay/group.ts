@@ -8,7 +8,7 @@ import { type ExclusiveState, exclusiveStateOf } from '../../machines/execution-
 import { absentGroup } from '../../machines/execution-group/state.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
-import { type Subjects, laneOfGroup } from '../../streams/subjects.ts'
+import { type Subjects, idPattern, laneOfGroup } from '../../streams/subjects.ts'
 import { type At, atText } from './at.ts'
 
 /** The live log, or an exported file. */
@@ -34,11 +34,18 @@ export class ReplayRefused extends Error {
   }
 }
 
+/** What is an id, though not one of a group, is unknown as any other that no group has. */
+export function noGroupNamed(group: string): ReplayRefused {
+  const shows = '"reeve group list" shows those that there are'
+  if (idPattern.test(group)) return new ReplayRefused('unknown-group', `there is no group ${group}: ${shows}`)
+  return new ReplayRefused('malformed', `${JSON.stringify(group)} is not the id of a group: ${shows}`)
+}
+
 /** Throws `ReplayRefused`, `MalformedTurn`, and what the source throws. `until`: end of a read of a log that goes on. */
 export async function replayGroup(read: ReadMessages, subjects: Subjects, group: string, at: At, until?: number): Promise<ReplayedGroup> {
   const lane = laneOfGroup(group)
   if (lane === undefined) {
-    throw new ReplayRefused('malformed', `${JSON.stringify(group)} is not the id of a group: "reeve group list" shows those that there are`)
+    throw noGroupNamed(group)
   }
   const end = at.kind === 'position' ? Math.min(at.position, until ?? at.position) : until
   const state = absentGroup(group)

@@ -4,7 +4,7 @@ import { decodeTurn } from '../../streams/codec.ts'
 import { type Subjects, laneOfGroup } from '../../streams/subjects.ts'
 import { isGroupEventType } from '../../machines/execution-group/evolve.ts'
 import type { At } from './at.ts'
-import { type ReadMessages, ReplayRefused } from './group.ts'
+import { type ReadMessages, ReplayRefused, noGroupNamed } from './group.ts'
 
 export interface Recorded {
   readonly position: number
@@ -52,7 +52,7 @@ export function* recordedIn(position: number, turn: Turn, wanted: (commit: Commi
 /** Every event of a group, in order. Throws `ReplayRefused`, `MalformedTurn`, and what the source throws. `until`: as in `replayGroup`. */
 export async function* recordedOfGroup(read: ReadMessages, subjects: Subjects, group: string, until?: number): AsyncGenerator<Recorded> {
   const lane = laneOfGroup(group)
-  if (lane === undefined) throw new ReplayRefused('malformed', `${JSON.stringify(group)} is not the id of a group: "reeve group list" shows those that there are`)
+  if (lane === undefined) throw noGroupNamed(group)
   const name = `"${group}"`
   let found = false
   for await (const batch of read({ subjects: [subjects.lane(lane)], from: 1, ...(until === undefined ? {} : { until }) })) {

@@ -14,6 +14,7 @@ import { mayStillHappen } from '../change/take.ts'
 import { byCodeUnits } from '../change/selection.ts'
 import type { RealmFold } from '../realm/view.ts'
 import type { ServiceContext } from './context.ts'
+import { Executors } from './executors.ts'
 import type { HandlersOf } from './handlers.ts'
 import { pageOf } from './page.ts'
 import { jobSpecsOf } from './job-specs.ts'
@@ -26,6 +27,7 @@ const sinceFormat2: ReadonlySet<LaneCommandBody['kind']> = new Set(['pause', 're
 
 export function groupHandlers(context: ServiceContext, sender: LaneSender): HandlersOf<'group'> {
   const { view, projection, clock, random } = context
+  const executors = new Executors(context.coordinator.log, context.subjects)
 
   const ask = async (request: Asked, body: LaneCommandBody) => {
     const { group, actor } = request
@@ -84,9 +86,13 @@ export function groupHandlers(context: ServiceContext, sender: LaneSender): Hand
       const specs = await jobSpecsOf(context, state)
       const phases = phasesOf(state)
       const retries = new Map(state.retries.map(({ job, retryOf }) => [job, retryOf]))
+      const until = fold.groupPositions.get(group)!
       const page = pageOf(jobsFrom(specs, after, limit, state, phases, retries), limit)
       const last = after + page.items.length
-      return { ok: true, group, jobs: page.items, next: last < specs.length ? last : null }
+      const forgotten = page.items.some((job) => job.agent === null && hasOutcome(job))
+      const executed = forgotten ? await executors.of(group, projection.beginOf(group), until) : new Map<number, string>()
+      const jobs = page.items.map((job) => (job.agent === null && hasOutcome(job) ? { ...job, agent: executed.get(job.job) ?? null } : job))
+      return { ok: true, group, jobs, next: last < specs.length ? last : null }
     },
 
     pause: (request) => ask(request, { kind: 'pause' }),
@@ -138,6 +144,10 @@ function phasesOf(state: GroupState): Phases {
       return { phase: 'pending', reason: null }
     },
   }
+}
+
+function hasOutcome({ phase }: JobShown): boolean {
+  return phase === 'succeeded' || phase === 'failed' || phase === 'unknown'
 }
 
 function* jobsFrom(

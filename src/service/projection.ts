@@ -20,6 +20,8 @@ interface FollowedGroup {
   /** A success of the sync job sets nothing. */
   sets: boolean
   readonly sites: Set<string>
+  /** Of the first turn that holds a commit of it. */
+  readonly begins: number
 }
 
 export class Projection {
@@ -43,6 +45,11 @@ export class Projection {
     return this.#groups.get(group)?.sites ?? new Set()
   }
 
+  /** Where a group begins in the log; the beginning of the log for one that was not heard of. */
+  beginOf(group: string): number {
+    return this.#groups.get(group)?.begins ?? 1
+  }
+
   /** Who asked for the instruction, as its commit says. */
   actorOf(command: string): string | undefined {
     return this.#actors.get(command)
@@ -61,7 +68,7 @@ export class Projection {
     const at = parseEventSubject(this.#subjects.realm, seen.subject)
     if (at === undefined) return
     for (const commit of seen.turn.commits) {
-      if (commit.aggregate === 'group') this.#takeGroup(commit.id, commit.events as readonly GroupEvent[])
+      if (commit.aggregate === 'group') this.#takeGroup(commit.id, commit.events as readonly GroupEvent[], seen.position)
       else if (at.kind === 'instruction') {
         for (const event of commit.events as readonly InstructionEvent[]) if (event.type === 'InstructionTaken') this.#actors.set(at.id, commit.actor)
       } else if (at.kind === 'site') {
@@ -70,10 +77,10 @@ export class Projection {
     }
   }
 
-  #takeGroup(id: string, events: readonly GroupEvent[]): void {
+  #takeGroup(id: string, events: readonly GroupEvent[], position: number): void {
     let group = this.#groups.get(id)
     if (group === undefined) {
-      group = { specs: new JobSpecs(), sets: true, sites: new Set() }
+      group = { specs: new JobSpecs(), sets: true, sites: new Set(), begins: position }
       this.#groups.set(id, group)
     }
     for (const event of events) {

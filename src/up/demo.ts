@@ -1,4 +1,4 @@
-/** The two simulated sites of `reeve up --demo`, and the one sample change of the first start. */
+/** The two simulated sites that `reeve up --demo` adds, and the one sample change of the first start. */
 import { join } from 'node:path'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import { newUlid } from '../../streams/codec.ts'
@@ -24,6 +24,17 @@ export const demoKind = 'simulated'
 /** Of each site. */
 const sampleServices = 4
 const sampleText = 'Sample: maintenance mode for four services of each site'
+
+/**
+ * Which of them `up` starts: all for a demonstration; otherwise those that an earlier one added and whose data lie here (`held`),
+ * for they belong to this data folder and nobody else starts them.
+ */
+export function sitesToStart(demo: boolean, known: ReadonlyMap<string, SiteState>, held: ReadonlySet<string>): readonly DemoSite[] {
+  return demoSites.filter(({ site }) => {
+    const state = known.get(site)
+    return demo || (state?.managed === true && state.kind === demoKind && held.has(site))
+  })
+}
 
 /** The port that a site had when it was added: the log names it for ever. 0, any free one, for a new site. */
 export function portOf(known: SiteState | undefined): number {

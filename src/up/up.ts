@@ -1,6 +1,6 @@
 /**
- * `reeve up`: everything on this machine. Starts the server, the service interface, the agents and, for a demonstration,
- * two simulated sites, each a process of its own; keeps them running, and ends all of them with itself.
+ * `reeve up`: everything on this machine. Starts the server, the service interface, the agents and, for a demonstration or
+ * after one, two simulated sites, each a process of its own; keeps them running, and ends all of them with itself.
  *
  * 1. One `up` a data folder: the folder's lock is taken first and let go last.
  * 2. What was started is stopped in the order agents and service, sites, server, whatever happened in between.
@@ -17,7 +17,7 @@ import type { Settings } from '../command-line/configuration.ts'
 import { print, showStatus, styled } from '../command-line/output.ts'
 import { apiOf, type Session } from '../command-line/session.ts'
 import { type DataFolder, dataFolderAt, lockFolder } from '../platform/data-folder.ts'
-import { makeFolder } from '../platform/folders.ts'
+import { makeFolder, namesIn } from '../platform/folders.ts'
 import { type Environment, environment, ownProcessId, processIdentity } from '../platform/process.ts'
 import { RealmRefused, joinRealm } from '../realm/founding.ts'
 import { putIntoQuarantine } from '../realm/quarantine.ts'
@@ -25,7 +25,7 @@ import { RealmView } from '../realm/view.ts'
 import { type NatsServer, startNatsServer } from '../server/run.ts'
 import { adapters } from '../sites/registry.ts'
 import { durabilityAt } from './ask-durability.ts'
-import { demoKind, demoSites, portOf } from './demo.ts'
+import { demoKind, type DemoSite, portOf, sitesToStart } from './demo.ts'
 import { rememberRealm, rememberedRealm } from './realm-identity.ts'
 import { removeRunning, writeRunning } from './running-file.ts'
 import { Supervised } from './supervisor.ts'
@@ -122,13 +122,14 @@ class Up implements RunningUp {
     showStatus('starting service, agents and sites …')
     const service = this.#supervise(this.#programs, 'service', () => ['serve', ...this.#place, '--id', 'service'])
     const generic = Array.from({ length: genericAgents }, (_, index) => this.#agent(`generic-${index + 1}`, 'generic', undefined))
-    const sites = demo ? demoSites.map((site) => this.#demoSite(site)) : []
+    const held = sitesToStart(demo, view.state.sites, new Set(await namesIn(this.#folder.sites)))
+    const sites = held.map((site) => this.#demoSite(site))
     const skilled = [...new Set([...[...view.state.sites.values()].filter((site) => site.managed).map((site) => site.kind), ...(demo ? [demoKind] : [])])].flatMap((kind) => this.#skilledFor(kind))
     const started = await Promise.all([service.start(), ...sites.map((site) => site.start()), ...[...generic, ...skilled].map((agent) => agent.start())])
     this.#demandGoing()
     line('service', 'answers on the NATS subjects of the realm')
     line('agents', [...generic, ...skilled].map((agent) => agent.name).join(' '))
-    if (demo) await this.#addDemoSites(started.slice(1, 1 + sites.length).map((ready) => ready.address))
+    await this.#addDemoSites(held, started.slice(1, 1 + sites.length).map((ready) => ready.address))
     view.onTurn(() => void this.#followSites())
     await this.#followSites()
     await this.#untilLanesAreHeld()
@@ -247,7 +248,7 @@ class Up implements RunningUp {
     }
   }
 
-  #demoSite({ site, name, services, seed }: (typeof demoSites)[number]): Supervised {
+  #demoSite({ site, name, services, seed }: DemoSite): Supervised {
     // The same one for the whole run, so that a restart finds its callers.
     let port = portOf(this.view.state.sites.get(site))
     const program = this.#supervise(this.#sites, `site ${site}`, () => [
@@ -262,8 +263,8 @@ class Up implements RunningUp {
     return program
   }
 
-  async #addDemoSites(addresses: readonly (string | undefined)[]): Promise<void> {
-    for (const [index, { site }] of demoSites.entries()) {
+  async #addDemoSites(sites: readonly DemoSite[], addresses: readonly (string | undefined)[]): Promise<void> {
+    for (const [index, { site }] of sites.entries()) {
       const known = this.view.state.sites.get(site)
       if (known === undefined || known.revision === 0) {
         await this.session.ask('site', 'add', { site, kind: demoKind, address: addresses[index]!, region: this.#options.settings.region, actor: 'program:reeve-up' })

@@ -68,7 +68,7 @@ const job = z.object({
   service: z.string(),
   operation: operationSchema,
   phase: z.enum(['pending', 'granted', 'unknown', 'succeeded', 'failed', 'cancelled']),
-  agent: z.string().nullable().describe('in whose queue it is, or who executes it'),
+  agent: z.string().nullable().describe('in whose queue it is, or who executes or executed it'),
   reason: reason.nullable(),
   retryOf: z.int().nullable(),
 })

@@ -55,7 +55,8 @@ describe('in a realm', () => {
     [['group', 'retry', 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV'], 3, /^there is no group here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV; /],
     [['agent', 'stop', 'nobody'], 3, /^there is no agent nobody; "reeve agent list" shows/],
     [['replay', '--group', 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV'], 3, /^there is no group here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV at the end of the log: /],
-    [['log', 'tail', '--group', 'nonsense'], 2, /^"nonsense" is not the id of a group$/],
+    [['log', 'tail', '--group', 'nonsense'], 3, /^there is no group nonsense; /],
+    [['replay', '--group', 'nonsense'], 3, /^there is no group nonsense: /],
     [['log', 'export', '--to', '/nowhere/log.ndjson'], 1, /^\/nowhere\/log\.ndjson cannot be written \(ENOENT\): name another file$/],
   ]
 

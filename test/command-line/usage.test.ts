@@ -130,7 +130,7 @@ describe('without a realm', () => {
     await writeFile(join(data, 'running.json'), JSON.stringify({ url: 'nats://127.0.0.1:1', realm: 'reeve', pid: 1, identity: 'another boot/1' }))
     const { code, err } = await reeve(['service', 'list', '--data', data], { folder })
     expect(code).toBe(4)
-    expect(err).toMatch(/has ended \(process 1\): start it again as it was started: "reeve up", "reeve up --demo", or in a clone "npm start"$/m)
+    expect(err).toMatch(/has ended \(process 1\): start it again with "reeve up" \(in a clone: "npm start"\)$/m)
   })
 
   test('doctor finds nothing wrong in an empty folder', async () => {

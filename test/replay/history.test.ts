@@ -126,7 +126,8 @@ describe("a group's history", () => {
 
   test('a group or an agent that is not there is refused in one line', async () => {
     await expect(all(recordedOfGroup(story.read, subjects, `${lane}-01J00000000000000000000000`, await until()))).rejects.toMatchObject({ name: 'ReplayRefused', code: 'unknown-group' })
-    await expect(all(recordedOfGroup(story.read, subjects, 'nothing'))).rejects.toMatchObject({ code: 'malformed' })
+    await expect(all(recordedOfGroup(story.read, subjects, 'nothing'))).rejects.toMatchObject({ code: 'unknown-group' })
+    await expect(all(recordedOfGroup(story.read, subjects, 'no group'))).rejects.toMatchObject({ code: 'malformed' })
     await expect(all(recordedOfAgent(story.read, subjects, 'nobody', await until()))).rejects.toMatchObject({ code: 'unknown-agent', message: expect.stringMatching(/^the log knows nothing of an agent nobody: /) })
     await expect(all(recordedOfAgent(story.read, subjects, 'a.b'))).rejects.toMatchObject({ name: 'MalformedId' })
   })

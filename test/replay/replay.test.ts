@@ -115,6 +115,7 @@ describe('1,000 groups interleaved', () => {
 
   test('before a group was opened there is no such group', async () => {
     await expect(replayGroup(live, subjects, groups[999]!, parseAt('1'), messages.length)).rejects.toMatchObject({ code: 'unknown-group' })
+    await expect(replayGroup(live, subjects, 'nope', { kind: 'end' }, messages.length)).rejects.toMatchObject({ code: 'unknown-group' })
     await expect(replayGroup(live, subjects, 'not an id', { kind: 'end' }, messages.length)).rejects.toMatchObject({ code: 'malformed' })
   })
 })

@@ -52,6 +52,26 @@ test('a blocked group is retried under a new job number, its jobs are listed in 
   expect(await phases()).toEqual(['1 a1 succeeded', '2 a2 failed', '3 a3 succeeded', '4 a4 succeeded', '5 a2 succeeded for 2'])
 })
 
+test('who executed a job is said of a group that goes on, and from the log of one that has ended', async () => {
+  const group = await open()
+  await realm.work(group, failing(2))
+  const agents = async (limit = 1000) => (await realm.api.call('group', 'jobs', { group, limit })).jobs.map(({ job, agent }) => `${job} ${agent}`)
+  expect(await agents()).toEqual(['1 worker', '2 worker', '3 worker', '4 worker'])
+  await realm.api.call('group', 'cancel', { group })
+  expect(await realm.api.call('group', 'show', { group })).toMatchObject({ state: { phase: 'cancelled', assignments: [] } })
+  // What nobody executed was in the queue of somebody, which is of no interest any more.
+  expect(await agents()).toEqual(['1 worker', '2 worker', '3 null', '4 null'])
+  expect(await agents(1)).toEqual(['1 worker'])
+})
+
+test('who undid a job is said when all of it is undone', async () => {
+  const change = { selector: { services: ['alpha/a1', 'alpha/a2'] }, operation: { name: 'maintenance-on' }, mode: 'jobs', onFailure: 'compensate' } as const
+  const group = (await realm.api.call('change', 'apply', { ...change, selector: { services: [...change.selector.services] } })).group!
+  expect(await realm.work(group, failing(2))).toMatchObject({ phase: 'compensated' })
+  const { jobs } = await realm.api.call('group', 'jobs', { group })
+  expect(jobs.map(({ job, phase, agent }) => `${job} ${phase} ${agent}`)).toEqual(['1 succeeded worker', '2 failed worker', '3 succeeded worker'])
+})
+
 test('a group is cancelled; what is asked of it afterwards is refused or so already', async () => {
   const group = await open()
   expect(await realm.api.call('group', 'cancel', { group })).toMatchObject({ known: false })

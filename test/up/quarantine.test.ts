@@ -87,7 +87,9 @@ test('nothing is executed at any site, whatever waits and whatever comes; after 
 
   // It outlives a start without the flag: only a release ends it.
   await end(second)
-  const third = await up('--demo')
+  // Nor is `--demo` needed again: the sites belong to the data folder.
+  const third = await up()
+  expect(third.out()).toMatch(/site +north at .*\n.*site +south at /)
   expect(third.out()).toMatch(/quarantine +restored from a backup/)
   expect((await journal('north')).length).toBe(before)
   expect((await run('realm', 'release')).out).toBe('the quarantine has ended; what waits is executed\n')
