@@ -9,6 +9,7 @@ import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { type RunningService, startService } from '../../src/service/service.ts'
 import { drillAdapter } from '../../src/sites/drill/adapter.ts'
 import { digestOf, newUlid } from '../../streams/codec.ts'
+import type { Commit } from '../../streams/envelope.ts'
 import { groupId } from '../../streams/subjects.ts'
 import { World } from './world.ts'
 
@@ -21,14 +22,17 @@ let service: RunningService
 /** By group: what was appended of it, with who did it. */
 let commits: { readonly group: string; readonly actor: string; readonly events: readonly GroupEvent[] }[]
 
-beforeEach(async () => {
+beforeEach(() => begin({ generic: ['a', 'b', 'c', 'd'], skilled: ['s'] }))
+afterEach(end)
+
+async function begin(agents: { readonly generic: readonly string[]; readonly skilled: readonly string[] }): Promise<void> {
   world = new World()
   commits = []
   world.view.onTurn(({ turn }) => {
     for (const { aggregate, id, actor, events } of turn.commits) if (aggregate === 'group') commits.push({ group: id, actor, events: events as readonly GroupEvent[] })
   })
-  for (const agent of ['a', 'b', 'c', 'd']) world.start(agent)
-  world.start('s', { role: 'skilled', skills: ['drill'] })
+  for (const agent of agents.generic) world.start(agent)
+  for (const agent of agents.skilled) world.start(agent, { role: 'skilled', skills: ['drill'] })
   await world.addSite('site-1', 'drill://')
   await world.until('all lanes held', () => [...world.view.state.lanes.values()].filter(({ holder }) => holder !== null).length === 4)
   const { clock, subjects, dice } = world
@@ -36,11 +40,12 @@ beforeEach(async () => {
   service = await world.drive(
     startService({ coordinator, subjects, clock, random: dice.stream('s1'), logger: silent, service: 's1', build: '0.1.0', region: 'here', adapterOf: () => drillAdapter, timings: { continueMs: 100 } }),
   )
-})
-afterEach(async () => {
+}
+
+async function end(): Promise<void> {
   await world.drive(service.stop())
   await world.end()
-})
+}
 
 /** As a service that took it and was killed would leave it: whoever is here opens the group. */
 async function change(jobs: readonly JobSpec[], terms: InstructionTerms = {}): Promise<string> {
@@ -91,6 +96,29 @@ it('claims 1 and 2: in one change the service proposes where jobs go, over the s
   // The jobs of the proposal were in their queues before the leader said anything.
   expect(types.indexOf('LockGranted')).toBeGreaterThan(types.indexOf('GroupSealed'))
   expect(world.executors(group).filter((agent) => agent === 's').length).toBeGreaterThanOrEqual(2)
+})
+
+it('claim 2: with no leader alive, and nobody who could lead, a group reaches its queues by the proposal of the service alone, and ends', async () => {
+  await end()
+  // Skilled agents never lead; the lanes are theirs, as one that leads holds lanes only where no other can.
+  await begin({ generic: ['a'], skilled: ['s', 't', 'u'] })
+  expect(world.leader()!.agent).toBe('a')
+  expect([...world.view.state.lanes.values()].map(({ holder }) => holder!.agent)).not.toContain('a')
+  await world.kill('a')
+  const since: Commit[] = []
+  world.view.onTurn(({ turn }) => since.push(...turn.commits))
+  const group = await change([plain, plain, plain, plain, plain, plain])
+  await ended(group)
+  expect(world.leader()).toBeUndefined()
+  const given = assignmentsOf(group)
+  expect(given.map(({ actor }) => actor)).toEqual(['service:s1'])
+  const queued = given[0]!.assignments
+  expect(queued.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, index) => first + index))).toEqual([1, 2, 3, 4, 5, 6])
+  expect(queued.map(({ agent }) => agent)).not.toContain('a')
+  // Whoever has a job in its queue has carried it out; nobody who leads has written anything since.
+  expect(new Set(world.executors(group))).toEqual(new Set(queued.map(({ agent }) => agent)))
+  expect(since.length).toBeGreaterThan(0)
+  expect(since.filter(({ epoch, actor }) => epoch !== undefined || actor === 'agent:a')).toEqual([])
 })
 
 it('what was proposed to an agent that is lost by then is assigned anew by the leader', async () => {
