@@ -51,6 +51,12 @@ export class StoredLog {
     return this.incarnation
   }
 
+  replace(position: number, bytes: Uint8Array): void {
+    const former = this.#messages[position - 1]
+    if (former === undefined) throw new Error(`there is no message at position ${position}`)
+    this.#messages[position - 1] = { ...former, bytes: bytes.slice() }
+  }
+
   purge(subject: string, upTo: number): void {
     for (let position = 1; position <= Math.min(upTo, this.end()); position++) {
       if (this.at(position)?.subject === subject) this.#messages[position - 1] = undefined

@@ -147,6 +147,11 @@ export class MemoryRealm {
     return this.#log.raiseIncarnation()
   }
 
+  /** As after a restore from which something else came back (P11): invariant 3 does not hold for this message. */
+  replaceMessage(position: number, bytes: Uint8Array): void {
+    this.#log.replace(position, bytes)
+  }
+
   /** Deletes every alarm: they are derived (I11). */
   deleteAlarms(): void {
     this.#alarms.cancelAll()

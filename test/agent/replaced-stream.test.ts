@@ -1,0 +1,53 @@
+/** P11: what stands at the position of a holder's last turn after a reconnection is not what it wrote. In virtual time. */
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { CannotGoOn } from '../../src/agent/agent.ts'
+import { decodeTurn, encodeTurn, newUlid } from '../../streams/codec.ts'
+import { World } from './world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = new World()
+  for (const agent of ['a', 'b', 'c']) world.start(agent)
+  await world.until('all lanes held', () => [...world.view.state.lanes.values()].filter(({ holder }) => holder !== null && holder.agent !== world.leader()?.agent).length === 4)
+})
+afterEach(() => world.end())
+
+const holderOf = (lane: string) => world.view.state.lanes.get(lane)!.holder!.agent
+
+/** The server is away, and its stream comes back as `change` leaves the last turn of the lane. */
+async function comesBack(lane: string, change: (bytes: Uint8Array) => Uint8Array): Promise<void> {
+  const last = (await world.drive(world.observer.log.last(world.subjects.lane(lane))))!
+  world.realm.stop()
+  world.realm.replaceMessage(last.position, change(last.bytes))
+  await world.pass(100)
+  world.realm.start()
+}
+
+it('another turn at the position of its own: the process stops with one line, and writes nothing more', async () => {
+  const holder = holderOf('here-1')
+  const { running, client } = world.members.get(holder)!
+  const appended: string[] = []
+  world.faults.append = ({ client: by, subject }) => {
+    if (by === client && subject === world.subjects.lane('here-1')) appended.push(subject)
+    return {}
+  }
+  await comesBack('here-1', (bytes) => encodeTurn({ ...decodeTurn(bytes), turn: newUlid(world.clock.nowMs(), world.dice) }))
+  const end = await world.drive(running.ended)
+  expect(end).toEqual({ kind: 'failed', error: expect.any(CannotGoOn) })
+  const { message } = (end as { readonly error: Error }).error
+  expect(message).toBe('the log does not allow this program to go on (wrong-incarnation): start it again')
+  expect(message.split('\n')).toHaveLength(1)
+  expect(appended).toEqual([])
+})
+
+it('the same bytes there: it goes on', async () => {
+  const holder = holderOf('here-1')
+  let over = false
+  void world.members.get(holder)!.running.ended.then(() => (over = true))
+  await comesBack('here-1', (bytes) => bytes)
+  await world.addSite('site-1', 'drill://')
+  const group = await world.openGroup('here-1', [{ site: 'site-1', service: 's00001', operation: { name: 'rehearse' }, repeatable: true }])
+  await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed')
+  expect(over).toBe(false)
+  expect(holderOf('here-1')).toBe(holder)
+})
