@@ -33,6 +33,8 @@ export async function takeFolded(taking: Taking, folded: FoldedLane): Promise<Ta
   foldTurn(folded.state, turn)
   folded.tail.position = outcome.position
   folded.tail.digest = digestOf(bytes)
+  // P9: whoever follows the feed is to hear of it, and reads the log then.
+  folded.recent.push({ position: outcome.position, timeMs: turn.timeMs, number: turn.number, commits: turn.commits })
   return 'taken'
 }
 

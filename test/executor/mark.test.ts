@@ -1,0 +1,97 @@
+/** The mark of an executor (P21): a token starts a job once, however often and however late its grant arrives. Over memory ports, in virtual time. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { JobSpec } from '../../machines/execution-group/events.ts'
+import { formatVersion } from '../../machines/realm/realm.ts'
+import type { Executing } from '../../src/agent/context.ts'
+import { noLanes, startExecutor } from '../../src/executor/executor.ts'
+import { drillAdapter } from '../../src/sites/drill/adapter.ts'
+import type { SiteCall, SiteResult } from '../../src/sites/adapter.ts'
+import { fromBytes, toBytes } from '../../streams/coordination.ts'
+import type { GrantMessage, GrantRef, GrantsMessage, WorkRequest } from '../../streams/lane-protocol.ts'
+import { Stage, lane, subjects } from '../lane/stage.ts'
+
+const callMs = 100
+const spec: JobSpec = { site: 'site-1', service: 's1', operation: { name: 'rehearse' }, repeatable: true }
+let stage: Stage
+let executor: Executing
+let calls: SiteCall[]
+/** Given back, as a holder heard it. */
+let stopped: GrantRef[]
+
+beforeEach(async () => {
+  stage = new Stage()
+  await stage.found()
+  calls = []
+  stopped = []
+  const { clock, dice, state } = stage
+  const coordinator = stage.realm.connect({ name: 'e', clock })
+  const connection = {
+    ...drillAdapter.connect({ site: 'site-1', kind: 'drill', address: 'drill://', region: 'here' }),
+    carryOut: (call: SiteCall) =>
+      new Promise<SiteResult>((resolve) => {
+        calls.push(call)
+        clock.after(callMs, () => resolve({ kind: 'done' }))
+      }),
+  }
+  executor = startExecutor(
+    { agent: 'e', role: 'skilled', region: 'here', skills: [], build: 'test', coordinator, subjects, clock, random: dice, constants: state.constants, realm: { state, onChange: () => () => {} }, newestFormat: formatVersion, logger: { debug() {}, info() {}, warn() {}, error() {} } },
+    { instance: 'e-1', acknowledged: true, mayStartCall: () => true, onNewInstance: () => () => {} },
+    { connection: () => connection },
+    noLanes,
+  )
+  // A holder that takes note of everything.
+  stage.asker.bus.subscribe(subjects.toLane(lane, 'work'), (message) => {
+    stopped.push(...fromBytes<WorkRequest>(message.data).stopped)
+    message.answer(toBytes({ kind: 'taken', number: 1, queued: 0, grants: [], stops: [] }))
+  })
+})
+afterEach(async () => {
+  executor.abandon()
+  await stage.end()
+})
+
+const grantOf = (grant: number, more: Partial<GrantMessage> = {}): GrantMessage => ({ group: 'here-1-G', grant, agent: 'e', instance: 'e-1', incarnation: 1, callDeadlineMs: 2_000, jobs: [{ job: 1, spec }], ...more })
+async function say(...grants: GrantMessage[]): Promise<void> {
+  const message: GrantsMessage = { lane, incarnation: 1, number: 1, grants, stops: [] }
+  stage.asker.bus.publish(subjects.toAgent('e', 'grants'), toBytes(message))
+  await stage.pass(1)
+}
+const tokens = () => calls.map(({ token }) => token.revision)
+
+describe('P21', () => {
+  test('a grant that arrives twice, while its call runs and after it has ended, starts its job once', async () => {
+    await say(grantOf(5))
+    await say(grantOf(5), grantOf(5))
+    expect(tokens()).toEqual([5])
+    await stage.until('the end of the call', () => executor.load.held === 0)
+    await say(grantOf(5))
+    await stage.pass(callMs)
+    expect(tokens()).toEqual([5])
+  })
+
+  test('a late grant with a lower token starts nothing; one with a higher token does', async () => {
+    await say(grantOf(5))
+    await stage.until('the end of the call', () => executor.load.held === 0)
+    await say(grantOf(4))
+    await say(grantOf(9))
+    await say(grantOf(8))
+    expect(tokens()).toEqual([5, 9])
+  })
+
+  test('a token that was given up stays so, and is given back again when it comes again', async () => {
+    await say(grantOf(5, { instance: 'e-0' }))
+    await say(grantOf(5))
+    await stage.pass(callMs)
+    expect(calls).toEqual([])
+    expect(stopped).toContainEqual({ group: 'here-1-G', grant: 5 })
+    expect(stopped.length).toBeGreaterThan(1)
+    await say(grantOf(6))
+    expect(tokens()).toEqual([6])
+  })
+
+  test('the mark is of one group: the same token of another group starts its job', async () => {
+    await say(grantOf(5))
+    await say(grantOf(5, { group: 'here-1-H' }))
+    expect(calls.map(({ token }) => token.scope)).toEqual(['here-1-G', 'here-1-H'])
+  })
+})
