@@ -7,6 +7,7 @@ import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { formatVersion } from '../../machines/realm/realm.ts'
 import { type ServerPlace, byNearness } from '../../machines/coordinator/choice.ts'
+import { withoutLogin } from '../../streams/login-in-text.ts'
 import { realmNamePattern, regionPattern } from '../../streams/subjects.ts'
 import { fileFacts, readTextFile, systemErrorCode } from '../platform/folders.ts'
 import { type Environment } from '../platform/process.ts'
@@ -104,7 +105,7 @@ export async function settingsOf(asked: Asked): Promise<Settings> {
     if (values[name] === undefined) continue
     const judged = shape[name].safeParse(values[name])
     if (judged.success) continue
-    const shown = secretSettings.has(name) ? '' : ` ${JSON.stringify(values[name])}`
+    const shown = secretSettings.has(name) ? '' : ` ${withoutLogin(JSON.stringify(values[name]))}`
     violations.push(`${sources[name]}:${shown} is no ${name}; ${judged.error.issues[0]!.message}`)
   }
   if (values['password'] !== undefined && values['user'] === undefined) violations.push(`${sources['password']}: a password needs a user`)

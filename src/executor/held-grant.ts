@@ -6,6 +6,7 @@ import type { JobSpec } from '../../machines/execution-group/events.ts'
 import type { Outcome } from '../../machines/execution-group/decide/locks.ts'
 import type { Service } from '../../machines/service/model.ts'
 import type { GrantMessage, OutcomeReport } from '../../streams/lane-protocol.ts'
+import { withoutLogin } from '../../streams/login-in-text.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { Presence, SiteDirectory } from '../agent/context.ts'
@@ -169,8 +170,8 @@ function outcomeOf(result: Exclude<SiteResult, { kind: 'fenced' }>): Outcome {
     case 'already':
       return { kind: 'succeeded', already: true }
     case 'failed':
-      return { kind: 'failed', reason: { code: result.code, text: result.reason } }
+      return { kind: 'failed', reason: { code: result.code, text: withoutLogin(result.reason) } }
     case 'unknown':
-      return { kind: 'unknown', reason: { code: 'unknown', text: result.reason } }
+      return { kind: 'unknown', reason: { code: 'unknown', text: withoutLogin(result.reason) } }
   }
 }

@@ -3,6 +3,7 @@ import type { Decision } from '../../machines/decision.ts'
 import { happened } from '../../machines/decision.ts'
 import { beginQuarantine, endQuarantine, raiseFormat } from '../../machines/realm/decide.ts'
 import { type RealmEvent, type RealmState, allowsFormat, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
+import { withoutLogin } from '../../streams/login-in-text.ts'
 import { type Subjects, singletons } from '../../streams/subjects.ts'
 import { type AggregateContext, type AggregateWritten, writeAggregate } from './aggregate-writer.ts'
 
@@ -20,10 +21,11 @@ export interface QuarantineAsked {
 
 /** Durable when it resolves with `written`. Throws as `writeAggregate`. */
 export function putIntoQuarantine(context: AggregateContext, subjects: Subjects, asked: QuarantineAsked): Promise<AggregateWritten<RealmState>> {
+  const why = withoutLogin(asked.why)
   return write(context, subjects, asked, (state) => {
-    if (!state.founded || allowsFormat(state, quarantineFormat) || asked.nobodyPresent !== true) return beginQuarantine(state, asked.why)
+    if (!state.founded || allowsFormat(state, quarantineFormat) || asked.nobodyPresent !== true) return beginQuarantine(state, why)
     const raised = raiseFormat(state, quarantineFormat)
-    const begun = beginQuarantine({ ...state, format: quarantineFormat }, asked.why)
+    const begun = beginQuarantine({ ...state, format: quarantineFormat }, why)
     return raised.kind === 'events' && begun.kind === 'events' ? happened<RealmEvent>(...raised.events, ...begun.events) : begun
   })
 }

@@ -7,6 +7,7 @@ import { byCodeUnits, unknownSite } from '../change/selection.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { feedWritten } from '../realm/feed.ts'
 import { type SiteAdapter, SiteUnreachable, capabilitiesAt } from '../sites/adapter.ts'
+import { holdsPassword } from '../../streams/login-in-text.ts'
 import { UnknownSiteKind } from '../sites/registry.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
@@ -19,7 +20,7 @@ export function siteHandlers(context: ServiceContext): HandlersOf<'site'> {
     async add(request) {
       const { site, kind, address, region = ownRegion, actor, command } = request
       const adapter = adapterOf(context, kind)
-      const fault = adapter.checkAddress(address)
+      const fault = adapter.checkAddress(address) ?? (holdsPassword(address) ? `the address of a site holds no password (I10)` : undefined)
       if (fault !== undefined) throw new ApiFailure('bad-address', fault)
       const { sites: known } = await view.current()
       const { fencing } = capabilitiesAt(adapter, address)

@@ -11,6 +11,7 @@ import { apiCatalogue, answerJsonSchema, answerLimitBytes, requestJsonSchema } f
 import type { CatalogueEntry } from '../../streams/api/catalogue.ts'
 import { ApiFailure, type Failure } from '../../streams/api/errors.ts'
 import { fromBytes, toBytes } from '../../streams/coordination.ts'
+import { pathOfPassword } from '../../streams/login-in-text.ts'
 import type { BusMessage, EndpointDefinition, Subscription } from '../../streams/ports/bus.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { type Repeating, pause } from '../../streams/ports/clock.ts'
@@ -260,6 +261,9 @@ class Requests {
       const at = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`
       throw new ApiFailure('malformed', `the request is malformed${at}: ${issue?.message ?? 'unknown fault'}; docs/api.md has its form`)
     }
+    // I10: what people write stands in the log for ever. Of addresses each kind of site says what it takes.
+    const secret = pathOfPassword(entry.noun === 'site' ? { ...(parsed.data as object), address: undefined } : parsed.data)
+    if (secret !== undefined) throw new ApiFailure('malformed', `the request holds a password at ${secret}: say it without, the log keeps every text for ever`)
     const handlers = this.#handlers[entry.noun] as Record<string, (request: unknown) => Promise<unknown>>
     return handlers[entry.verb]!(parsed.data)
   }

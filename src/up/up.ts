@@ -10,6 +10,7 @@ import { counted } from '../../machines/counted.ts'
 import { type RealmState, allowsFormat, formatVersion } from '../../machines/realm/realm.ts'
 import { presenceKey } from '../../streams/coordination.ts'
 import { connectCoordinator, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
+import { withoutLogin } from '../../streams/login-in-text.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
@@ -181,7 +182,7 @@ class Up implements RunningUp {
     })
     await rememberRealm(settings.data, realm.realm)
     await this.#quarantine(coordinator, realm)
-    if (this.#server === undefined) line('server', `${this.url}, durability ${coordinator.durability.level}`)
+    if (this.#server === undefined) line('server', `${withoutLogin(this.url)}, durability ${coordinator.durability.level}`)
     this.view = new RealmView(coordinator.log, this.#subjects)
     this.session = {
       bus: coordinator.bus,

@@ -1,6 +1,7 @@
 /** Connecting a program to its realm on NATS: everything of `Coordinator`, behind one connection. */
 import type { ConnectionOptions } from 'nats'
 import { connect } from 'nats'
+import { withoutLogin } from '../login-in-text.ts'
 import type { Bucket } from '../ports/bucket.ts'
 import type { LinkState } from '../ports/bus.ts'
 import type { Clock, Random } from '../ports/clock.ts'
@@ -81,7 +82,7 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
   const info = link.connection.info
   if (!isAtLeast(info?.version ?? '0.0.0', leastServerVersion)) {
     throw new ServerTooOld(
-      `the nats-server at ${options.servers.join(', ')} is ${info?.version ?? 'of unknown version'}, and Reeve needs ${leastServerVersion} or newer: upgrade it, or name another server`,
+      `the nats-server at ${named(options.servers)} is ${info?.version ?? 'of unknown version'}, and Reeve needs ${leastServerVersion} or newer: upgrade it, or name another server`,
     )
   }
   // R3 wherever there is a cluster (DESIGN §3).
@@ -187,8 +188,13 @@ export async function openLink(options: Pick<ConnectOptions, 'servers' | 'name' 
   try {
     return new Link(await connect(settings), clock, options.answerTimeoutMs, order)
   } catch (cause) {
-    throw new Unavailable(`no nats-server answers at ${servers.join(', ')}: check the URL and that it runs`, { cause })
+    throw new Unavailable(`no nats-server answers at ${named(servers)}: check the URL and that it runs`, { cause })
   }
+}
+
+/** I10. */
+function named(servers: readonly string[]): string {
+  return servers.map(withoutLogin).join(', ')
 }
 
 function loginOf({ token, user, pass }: Login): Login {

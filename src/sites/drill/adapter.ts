@@ -4,6 +4,7 @@
  */
 import type { Service, SiteConfiguration } from '../../../machines/service/model.ts'
 import type { OperationName } from '../../../machines/service/operation.ts'
+import { withoutLogin } from '../../../streams/login-in-text.ts'
 import type { SiteAdapter, SiteCall, SiteConnection, SiteRecord, SiteResult } from '../adapter.ts'
 
 const operations: ReadonlySet<OperationName> = new Set(['rehearse'])
@@ -19,7 +20,7 @@ export const drillAdapter: SiteAdapter = {
   repeatable: operations,
   checkAddress(address) {
     if (countOf(address) !== undefined) return undefined
-    return `address ${JSON.stringify(address)} is none of a drill site: give drill://?services=N, N from 1 to ${mostServices}`
+    return `address ${JSON.stringify(withoutLogin(address))} is none of a drill site: give drill://?services=N, N from 1 to ${mostServices}`
   },
   connect: (record) => new DrillConnection(record),
 }

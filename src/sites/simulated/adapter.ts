@@ -5,6 +5,7 @@
  */
 import type { SiteConfiguration } from '../../../machines/service/model.ts'
 import type { OperationName } from '../../../machines/service/operation.ts'
+import { withoutLogin } from '../../../streams/login-in-text.ts'
 import { HttpFailure, httpClient } from '../../platform/http-client.ts'
 import type { HttpClient } from '../../platform/http-client.ts'
 import { SiteUnreachable } from '../adapter.ts'
@@ -31,18 +32,13 @@ function checkAddress(address: string): string | undefined {
   const wanted = 'give http://HOST:PORT, with ?fencing=recorded or ?fencing=none for a site started so'
   const url = URL.parse(address)
   if (!url || url.protocol !== 'http:' || url.pathname !== '/' || url.hash !== '') {
-    return `address ${JSON.stringify(withoutSecret(url, address))} is none of a simulated site: ${wanted}`
+    return `address ${JSON.stringify(withoutLogin(address))} is none of a simulated site: ${wanted}`
   }
   if (url.username !== '' || url.password !== '') return `the address of a simulated site holds no user or password: ${wanted}`
   if (fencingOf(address) === undefined || [...url.searchParams.keys()].some((key) => key !== 'fencing')) {
-    return `address ${JSON.stringify(address)} has an unknown option: ${wanted}`
+    return `address ${JSON.stringify(withoutLogin(address))} has an unknown option: ${wanted}`
   }
   return undefined
-}
-
-/** I10: what stands before an "@" may be a password. */
-function withoutSecret(url: URL | null, address: string): string {
-  return url?.password || address.includes('@') ? address.replace(/\/\/.*@/, '//…@') : address
 }
 
 function fencingOf(address: string): FencingClass | undefined {
