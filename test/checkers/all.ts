@@ -3,7 +3,9 @@ import { checkGroups } from './groups.ts'
 import { checkLeadership } from './leadership.ts'
 import { type LogFacts, checkLog } from './log.ts'
 import type { ReadLog } from './read.ts'
+import { type LiveLane, checkReplay } from './replay.ts'
 import { type SiteExpectations, type SiteJournal, checkSites } from './sites.ts'
+import { type ToldFacts, checkTold } from './told.ts'
 import { checkTriggers } from './triggers.ts'
 import type { Violation } from './violation.ts'
 
@@ -15,15 +17,21 @@ export interface RunFacts extends LogFacts {
   /** What the sites' own journals say, where there are any. */
   readonly sites?: readonly SiteJournal[]
   readonly expectations?: SiteExpectations
+  /** What somebody was told, where it was overheard. */
+  readonly told?: ToldFacts
+  /** Folds of lanes beside the log's own: what holders have in memory (I6), what snapshots hold (I11). */
+  readonly live?: readonly LiveLane[]
 }
 
-/** I1-I7, and with journals I9. */
-export function checkRun(log: ReadLog, { ended, triggersEndedBy, sites, expectations, ...facts }: RunFacts): Violation[] {
+/** I1-I7; with journals I9, with what was told I8. */
+export function checkRun(log: ReadLog, { ended, triggersEndedBy, sites, expectations, told, live = [], ...facts }: RunFacts): Violation[] {
   return [
     ...checkLog(log, facts),
     ...checkGroups(log, { mustHaveEnded: ended }),
     ...checkLeadership(log),
     ...checkTriggers(log, triggersEndedBy === undefined ? {} : { endedBy: triggersEndedBy }),
     ...(sites === undefined || expectations === undefined ? [] : checkSites(log, sites, expectations)),
+    ...checkReplay(log, live),
+    ...(told === undefined ? [] : checkTold(log, told)),
   ]
 }

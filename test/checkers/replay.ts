@@ -8,14 +8,17 @@ export interface LiveLane {
   readonly lane: string
   readonly holder: string
   readonly state: LaneState
+  /** Lane number with which it ends, where it does not go on (a snapshot). */
+  readonly upTo?: number
 }
 
 export function checkReplay(log: ReadLog, live: readonly LiveLane[]): Violation[] {
   const violations: Violation[] = []
-  for (const { lane, holder, state } of live) {
+  for (const { lane, holder, state, upTo } of live) {
     const folded = emptyLane(lane)
     // One that was replaced and has not written since does not know it yet; what it holds is the log up to its own last turn (I4).
-    for (const stored of log.turns) if (stored.lane === lane && stored.turn.number <= lastKnown(log, lane, state)) foldTurn(folded, stored.turn)
+    const last = upTo ?? lastKnown(log, lane, state)
+    for (const stored of log.turns) if (stored.lane === lane && stored.turn.number <= last) foldTurn(folded, stored.turn)
     const expected = plain(folded)
     const found = plain(state)
     for (const key of new Set([...Object.keys(expected), ...Object.keys(found)])) {

@@ -15,7 +15,7 @@ export interface SiteCallRecord {
   /** 0: never, or not yet. */
   readonly beganOrder: number
   readonly endedOrder: number
-  /** Where it is known: its caller was frozen between its check and its call, or during it. */
+  /** Its caller was frozen between its check and its call, or during it: only the site can stop what comes of that (P23). */
   readonly frozen?: boolean
 }
 
@@ -26,8 +26,6 @@ export interface SiteJournal {
 }
 
 export interface SiteExpectations {
-  /** Some executor was frozen, no matter which: it may call after its grant was closed, and only the site can stop that (P23). */
-  readonly frozen: boolean
   /** By which the clocks of site and log may differ, and a call may be under way, milliseconds. */
   readonly toleranceMs: number
   /** Time of a call; what runs longer at a site that does not keep deadlines is beyond any protocol (P23). */
@@ -74,7 +72,7 @@ function readGrants(log: ReadLog) {
 }
 
 /** Write ahead (I9), order (I2), and no call for a grant that is closed. */
-function checkAgainstLog(site: SiteJournal, { grants, settledMs, replays }: ReturnType<typeof readGrants>, { frozen, toleranceMs }: SiteExpectations): Violation[] {
+function checkAgainstLog(site: SiteJournal, { grants, settledMs, replays }: ReturnType<typeof readGrants>, { toleranceMs }: SiteExpectations): Violation[] {
   const violations: Violation[] = []
   for (const call of site.calls) {
     const say = (rule: string, what: string) => violations.push({ rule, what: `site ${site.site}, call ${call.number} (${call.idempotencyKey}, token ${call.token.revision}): ${what}`, position: undefined })
@@ -89,7 +87,7 @@ function checkAgainstLog(site: SiteJournal, { grants, settledMs, replays }: Retu
     if (call.arrivedMs < grant.storedMs - toleranceMs) say('I9', 'arrived before its grant was in the log')
     const place = grant.jobs.indexOf(job)
     if (place < 0) say('I9', `its grant is of jobs ${grant.jobs.join()}`)
-    if (!frozen && call.frozen !== true && call.arrivedMs > grant.closedMs + toleranceMs) say('I9', `arrived ${call.arrivedMs - grant.closedMs} ms after its grant was closed`)
+    if (call.frozen !== true && call.arrivedMs > grant.closedMs + toleranceMs) say('I9', `arrived ${call.arrivedMs - grant.closedMs} ms after its grant was closed`)
     for (const earlier of predecessors(replays.get(group)!, job)) {
       if (grant.jobs.slice(0, place).includes(earlier)) {
         const before = site.calls.find((other) => other.idempotencyKey === `${group}/${earlier}` && other.token.revision === call.token.revision)
@@ -121,9 +119,8 @@ function checkOnce(site: SiteJournal): Violation[] {
 }
 
 /** What the class promises; one that does not enforce is kept in order by the protocol alone, where nobody was frozen. */
-function checkFencing(site: SiteJournal, { frozen, callDeadlineMs, toleranceMs }: SiteExpectations): Violation[] {
+function checkFencing(site: SiteJournal, { callDeadlineMs, toleranceMs }: SiteExpectations): Violation[] {
   const violations: Violation[] = []
-  if (site.fencing !== 'enforced' && frozen) return violations
   const byScope = new Map<string, SiteCallRecord[]>()
   for (const call of site.calls) byScope.set(call.token.scope, [...(byScope.get(call.token.scope) ?? []), call])
   for (const [scope, calls] of byScope) {

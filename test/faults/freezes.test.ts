@@ -1,5 +1,6 @@
 /** SIGSTOP and SIGCONT: a process that others have given up wakes, and what it goes on to do changes nothing (I4, I9, P17-P23). */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import { eventually } from '../support/eventually.ts'
 import { FaultRealm, patienceMs } from './realm.ts'
@@ -19,7 +20,7 @@ beforeAll(async () => {
 beforeEach(() => realm.settled(), patienceMs)
 
 afterEach(async () => {
-  expect(await realm.judge({ frozen: true })).toEqual([])
+  expect(await realm.judge()).toEqual([])
 }, patienceMs)
 
 afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)
@@ -27,14 +28,12 @@ afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)
 it("a lane's holder is frozen until another has taken the lane: awake again, it tries to write, and nothing of that is in the log", async () => {
   await realm.sites.get('enforced')!.addSwitch({ fault: { kind: 'latency', latencyMs: 400 } })
   // One whose holder executes none of it, so that outcomes travel to the frozen one.
-  const { group, lane, holder } = await eventually(async () => {
-    const opened = await realm.open('enforced')
-    const its = laneOfGroup(opened)!
-    const executor = await realm.executing(opened)
-    if (realm.holderOf(its) !== executor) return { group: opened, lane: its, holder: realm.holderOf(its)! }
-    await realm.completes(opened)
-    return undefined
-  }, { withinMs: patienceMs / 2, what: 'a group whose lane is held elsewhere' })
+  const lane = 'here-1'
+  const holder = realm.holderOf(lane)!
+  const executor = ['s1', 's2'].find((agent) => agent !== holder)!
+  const jobs: JobSpec[] = (await realm.services('enforced', 6)).map((service) => ({ site: 'enforced', service, operation: { name: 'rename', to: 'While frozen' }, repeatable: true, skill: { name: 'simulated', need: 'required' } }))
+  const group = await realm.openJobs(lane, jobs, executor)
+  expect(await realm.executing(group)).toBe(executor)
   const frozen = realm.agent(holder)
   await realm.inCall(group, 'enforced')
   frozen.freeze()
@@ -56,28 +55,47 @@ it("a lane's holder is frozen until another has taken the lane: awake again, it 
   expect(tried.filter(({ turn }) => written.has(turn))).toEqual([])
 }, patienceMs)
 
-it('an executor is frozen inside a call until its job is granted again: awake again, its outcome changes nothing', async () => {
-  const sites = ['enforced', 'recorded', 'none']
-  const groups: { readonly site: string; readonly group: string; readonly executor: string }[] = []
-  for (const site of sites) {
-    const services = await realm.services(site, 4)
-    await realm.sites.get(site)!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 1_500 } })
-  }
-  const opened = await Promise.all(sites.map(async (site) => ({ site, group: await realm.open(site, { services: await realm.services(site, 4) }) })))
-  for (const { site, group } of opened) groups.push({ site, group, executor: await realm.inCall(group, site) })
-  const executors = new Set(groups.map(({ executor }) => executor))
-  for (const executor of executors) realm.agent(executor).freeze()
-  if (executors.size === 2) realm.agent([...executors][1]!).thaw()
-  const [frozen] = executors
-  const met = groups.filter(({ executor }) => executor === frozen)
-  for (const { group } of met) await eventually(() => realm.group(group).grant !== null && realm.group(group).grant!.agent !== frozen || realm.group(group).position > 0, { withinMs: 40_000, what: `a second grant in group ${group}` })
-  realm.agent(frozen!).thaw()
-  for (const { group } of groups) await realm.completes(group)
-  for (const { site, group } of groups) expect(await realm.changes(site, group), site).toEqual([1, 2, 3, 4])
-  for (const { group } of met) {
+it('an executor is frozen inside a call until its job is granted again: awake again, its outcome changes nothing, and a site that enforces refuses its late call', async () => {
+  const sites = ['enforced', 'recorded'] as const
+  // One executor for both: the other skilled agent is away until it has begun.
+  const [frozen, other] = [realm.agent('s1'), realm.agent('s2')]
+  await other.stop()
+  await realm.eventually(() => realm.view.state.agents.get(other.name)!.phase !== 'started', { what: 'the end of the other executor' })
+  const met = await Promise.all(
+    sites.map(async (site) => {
+      const services = await realm.services(site, 4)
+      await realm.sites.get(site)!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 1_500 } })
+      // Where the site enforces, the grant is of more than the job whose call is under way.
+      return { site, services, group: await realm.open(site, { services, ...(site === 'enforced' ? { window: 4 } : {}) }) }
+    }),
+  )
+  expect(await Promise.all(met.map(({ site, group }) => realm.inCall(group, site)))).toEqual([frozen.name, frozen.name])
+  const instance = realm.view.state.agents.get(frozen.name)!.instance
+  frozen.freeze()
+  await other.start()
+  for (const { group } of met) await realm.eventually(() => realm.group(group).grant?.agent === other.name || realm.group(group).position > 0, { withinMs: 40_000, what: `a second grant in group ${group}` })
+  const thawedMs = Date.now()
+  frozen.thaw()
+  for (const { site, group } of met) {
+    await realm.completes(group)
+    expect(await realm.changes(site, group), site).toEqual([1, 2, 3, 4])
     const grants = (await realm.grantsOf(group)).filter(({ jobs }) => jobs.includes(1))
-    expect(grants.length, group).toBe(2)
-    expect(grants[0]!.agent).toBe(frozen)
+    expect(grants.map(({ agent, instance: of }) => [agent, of === instance]), group).toEqual([[frozen.name, true], [other.name, false]])
+    const [first, second] = grants.map(({ grant }) => grant) as [number, number]
+    // What it has to say of the job it says when it wakes; the holder takes note, and the log has the outcome of the second grant alone.
+    const late = await realm.eventually(
+      () => realm.wire.overheard.work.find(({ process, request, sentMs }) => process === frozen.process && sentMs >= thawedMs && request.outcomes.some((outcome) => outcome.group === group && outcome.grant === first && outcome.job === 1)),
+      { what: `the late outcome of group ${group}`, withinMs: 20_000 },
+    )
+    expect(late.answer.kind).toBe('taken')
+    const ended = (await realm.eventsOf(group)).flatMap((event) => (event.type === 'JobSucceeded' || event.type === 'JobFailed' || event.type === 'JobUnknown' ? [event.data] : []))
+    expect(ended.filter(({ job }) => job === 1)).toMatchObject([{ job: 1, grant: second }])
+    expect(ended.filter(({ grant }) => grant === first)).toEqual([])
+    if (site !== 'enforced') continue
+    // The call for which it had checked everything when it was stopped, and which no check of its own keeps back (P23).
+    const { service, operation } = (await realm.eventsOf(group)).flatMap((event) => (event.type === 'JobsAdded' ? event.data.jobs : []))[1]!
+    expect(await realm.callLate(site, { group, grant: first, job: 2, service, operation })).toMatchObject({ kind: 'fenced' })
+    expect(await realm.changes(site, group)).toEqual([1, 2, 3, 4])
   }
 }, patienceMs)
 
@@ -95,6 +113,7 @@ it('the leader is frozen until another leads, then both lead for a while: the la
   await realm.executing(second)
   const lane = laneOfGroup(second)!
   const grantsBefore = (await realm.grantsOf(second)).length
+  const before = (await frozen.said()).length
   frozen.thaw()
   // In the name of the one that woke, as it may have had it in its hands: the order is refused, whoever holds the lane.
   const late = await realm.toLane(lane, { group: second, actor: `agent:${former.agent}`, epoch: former.epoch, body: { kind: 'pause' } })
@@ -104,6 +123,9 @@ it('the leader is frozen until another leads, then both lead for a while: the la
   // It has heard that it leads no longer, and is there for what else it is asked.
   await realm.eventually(async () => (await realm.api.call('agent', 'show', { agent: former.agent })).leading === false, { withinMs: 60_000, what: 'the end of the older leadership' })
   expect(realm.view.state.realm.leader).toMatchObject({ agent: later.agent, epoch: later.epoch })
+  // It says so itself: awake, it still took itself for the leader, and was told otherwise.
+  const said = await realm.eventually(async () => (await frozen.said()).slice(before).split('\n').find((line) => line.includes('leads no longer')), { what: 'what the woken leader says' })
+  expect(said).toMatch(new RegExp(`\\b${former.epoch}\\b`))
 
   const { turns } = await realm.log()
   const epochs = new Map<string, number>()

@@ -24,6 +24,8 @@ export class Program {
   readonly #realm: { readonly wire: Wire; readonly folder: string; readonly pids: Map<number, string> }
   #child: ChildProcess | undefined
   #starts = 0
+  /** When its processes stood still. */
+  readonly frozen: { readonly fromMs: number; untilMs: number }[] = []
 
   constructor(name: string, args: (url: string) => readonly string[], realm: { readonly wire: Wire; readonly folder: string; readonly pids: Map<number, string> }) {
     this.name = name
@@ -92,10 +94,17 @@ export class Program {
   }
 
   freeze(): void {
+    this.frozen.push({ fromMs: Date.now(), untilMs: Infinity })
     this.signal('SIGSTOP')
   }
 
   thaw(): void {
     if (this.runs) this.signal('SIGCONT')
+    this.frozen.at(-1)!.untilMs = Date.now()
+  }
+
+  /** What it has said, of all its processes. */
+  said(): Promise<string> {
+    return readFile(join(this.#realm.folder, `${this.name}.log`), 'utf8')
   }
 }

@@ -14,6 +14,7 @@ import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { type RealmConstants, defaultConstants } from '../../machines/realm/realm.ts'
 import type { Operation } from '../../machines/service/operation.ts'
+import { callIdentity } from '../../src/executor/call-identity.ts'
 import { type NoAnswer, laneClient } from '../../src/lane/client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { processIdentity } from '../../src/platform/process.ts'
@@ -34,7 +35,7 @@ import type { Violation } from '../checkers/violation.ts'
 import { type EventuallyOptions, eventually } from '../support/eventually.ts'
 import { TestNatsServer } from '../support/nats-server.ts'
 import { type SimulatedSiteProcess, type SimulatedSiteSettings, startSimulatedSite } from '../support/simulated-site.ts'
-import { judgeRealm, wholeJournal } from './judging.ts'
+import { type Expected, judgeRealm, wholeJournal } from './judging.ts'
 import { Program, mainFile, running } from './program.ts'
 import { Wire } from './wire.ts'
 
@@ -286,9 +287,11 @@ export class FaultRealm implements AsyncDisposable {
     return [...commitsOf(await this.log(), 'group')].filter(({ commit }) => commit.id === group).flatMap(({ commit }) => commit.events as readonly GroupEvent[])
   }
 
-  /** Every grant of a group, in order. */
-  async grantsOf(group: string): Promise<readonly { readonly agent: string; readonly instance: string; readonly jobs: readonly number[] }[]> {
-    return (await this.eventsOf(group)).flatMap((event) => (event.type === 'LockGranted' ? [{ agent: event.data.agent, instance: event.data.instance, jobs: numbersOf(event.data.jobs) }] : []))
+  /** Every grant of a group, in order; `grant` is its token's revision. */
+  async grantsOf(group: string): Promise<readonly { readonly grant: number; readonly agent: string; readonly instance: string; readonly jobs: readonly number[] }[]> {
+    return [...commitsOf(await this.log(), 'group')].flatMap(({ commit }) =>
+      (commit.id === group ? (commit.events as readonly GroupEvent[]) : []).flatMap((event, index) =>
+        event.type === 'LockGranted' ? [{ grant: commit.revision + index, agent: event.data.agent, instance: event.data.instance, jobs: numbersOf(event.data.jobs) }] : []))
   }
 
   /** On the wire, in an agent's name: asks for one job by name. The agent must hold no grant of that lane. */
@@ -305,18 +308,21 @@ export class FaultRealm implements AsyncDisposable {
     return laneClient({ bus, subjects }).send(lane, { builtOn: { incarnation: log.incarnation, number: 0 }, ...command })
   }
 
-  /** On the wire: jobs as they are given here, which no plan of an adapter makes. Resolves when the group is sealed. */
-  async openJobs(lane: string, jobs: readonly JobSpec[]): Promise<string> {
+  /** On the wire: jobs as they are given here, which no plan of an adapter makes; proposed to the agent, where one is named. Resolves when the group is sealed. */
+  async openJobs(lane: string, jobs: readonly JobSpec[], agent?: string): Promise<string> {
     const group = groupId(lane, this.newCommandId())
     const plan = digestOf(canonicalBytes({ jobs }))
-    const bodies: readonly LaneCommandBody[] = [
-      { kind: 'open', name: 'jobs of a test', jobs: jobs.length, parts: 1, plan, window: 1, region: 'here', distributionFactor: 100 },
-      { kind: 'add', plan, part: 1, jobs },
-      { kind: 'seal', plan },
+    const bodies: readonly ((revision: number) => LaneCommandBody)[] = [
+      () => ({ kind: 'open', name: 'jobs of a test', jobs: jobs.length, parts: 1, plan, window: 1, region: 'here', distributionFactor: 100 }),
+      () => ({ kind: 'add', plan, part: 1, jobs }),
+      ...(agent === undefined ? [] : [(revision: number): LaneCommandBody => ({ kind: 'assign', assignments: [{ first: 1, last: jobs.length, agent }], ifRevision: revision })]),
+      () => ({ kind: 'seal', plan }),
     ]
+    let revision = 0
     for (const body of bodies) {
-      const answer = await this.toLane(lane, { group, actor: 'program:test', body })
-      if (answer.kind !== 'done') throw new Error(`${body.kind} of group ${group}: ${JSON.stringify(answer)}`)
+      const answer = await this.toLane(lane, { group, actor: 'program:test', body: body(revision) })
+      if (answer.kind !== 'done') throw new Error(`${body(revision).kind} of group ${group}: ${JSON.stringify(answer)}`)
+      revision = answer.revision
     }
     return group
   }
@@ -352,14 +358,25 @@ export class FaultRealm implements AsyncDisposable {
     return readLog(messages, realmName)
   }
 
-  /**
-   * All checkers on the real log and the sites' own journals: I1-I7, I9. `frozen`: an executor was frozen, so that a site that does not
-   * enforce may have seen a late call (P23).
-   */
-  async judge({ frozen, ended = true }: { readonly frozen: boolean; readonly ended?: boolean }): Promise<Violation[]> {
-    const { wire, sites, api } = this
-    return judgeRealm({ log: await this.log(), wire, sites, api, fencing: this.#fencing, siteCallDeadlineMs: shortTimes.siteCallDeadlineMs }, { frozen, ended })
+  /** All checkers (`judging.ts`). */
+  async judge(expected: Expected = {}): Promise<Violation[]> {
+    const journals = await Promise.all([...this.sites].map(async ([site, process]) => ({ site, fencing: this.#fencing.get(site)!, calls: await wholeJournal(process) })))
+    const { agents, view, api, wire } = this
+    return judgeRealm({ coordinator: this.#coordinator, log: () => this.log(), view, api, wire, agents, journals, late: this.#late, constants: shortTimes }, expected)
   }
+
+  /**
+   * At a site, in an agent's name: a call that its frozen process had checked and not yet made (P23). Resolves with what the site
+   * says of it.
+   */
+  async callLate(site: string, call: { readonly group: string; readonly grant: number; readonly job: number; readonly service: string; readonly operation: Operation }): Promise<unknown> {
+    const { group, grant, job, service, operation } = call
+    const body = { operation, ...callIdentity(group, this.#coordinator.log.incarnation, grant, job), deadlineMs: Date.now() + shortTimes.siteCallDeadlineMs, fencing: this.#fencing.get(site)! }
+    const answer = await this.sites.get(site)!.request('POST', `/v1/services/${encodeURIComponent(service)}/operations`, body)
+    this.#late.add(`${site} ${answer.body.call}`)
+    return answer.body.outcome
+  }
+  readonly #late = new Set<string>()
 
   /** What the programs said, for a failure's message. */
   async logs(): Promise<string> {

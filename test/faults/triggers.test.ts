@@ -2,7 +2,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import { standingOf } from '../../src/trigger/run-standing.ts'
-import { checkTriggers } from '../checkers/triggers.ts'
 import { commitsOf } from '../checkers/read.ts'
 import { FaultRealm, patienceMs } from './realm.ts'
 
@@ -16,8 +15,7 @@ beforeAll(async () => {
 beforeEach(() => realm.settled(), patienceMs)
 
 afterEach(async () => {
-  expect(await realm.judge({ frozen: false })).toEqual([])
-  expect(checkTriggers(await realm.log(), { endedBy: Date.now() })).toEqual([])
+  expect(await realm.judge({ triggersEndedBy: Date.now() })).toEqual([])
 }, patienceMs)
 
 afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)

@@ -8,13 +8,14 @@
 import { type Server, type Socket, connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { type Frame, Frames } from '../support/nats-proxy.ts'
+import { type Asked, Overheard, isOverheard } from './overheard.ts'
 
 export interface WireMessage {
   /** Who sent it, or is to receive it. */
   readonly process: string
-  /** publish: on its way to the server. answer: on its way back to who asked. */
-  readonly kind: 'publish' | 'answer'
-  /** Of the publish, or of the request that is answered. */
+  /** publish: on its way to the server. answer: on its way back to who asked. delivery: on its way to who listens, watches or follows. */
+  readonly kind: 'publish' | 'answer' | 'delivery'
+  /** Of the publish or the delivery, or of the request that is answered. */
   readonly subject: string
   readonly payload: () => Buffer
 }
@@ -48,6 +49,10 @@ export class Wire implements AsyncDisposable {
   readonly writers = new Map<string, string>()
   /** Every append to a lane that was sent, also those that the log refused, in the order of sending. */
   readonly attempts: { readonly process: string; readonly subject: string; readonly turn: string; readonly number: number }[] = []
+  /** Subjects of everything that was published, and of what of it waited for an answer. */
+  readonly published = new Set<string>()
+  readonly asked = new Set<string>()
+  readonly overheard = new Overheard()
   readonly #targetPort: () => number
   readonly #ways: Way[] = []
   readonly #rules = new Set<LossRule>()
@@ -58,7 +63,7 @@ export class Wire implements AsyncDisposable {
 
   /** A way to the server for one process; `name` tells it from every other, also from a former one of the same agent. */
   async open(name: string): Promise<{ readonly url: string; close(): Promise<void> }> {
-    const way = new Way(name, this.#targetPort, (message) => this.#passes(message))
+    const way = new Way(name, this.#targetPort, this)
     await way.listen()
     this.#ways.push(way)
     return way
@@ -74,7 +79,10 @@ export class Wire implements AsyncDisposable {
     this.#rules.delete(rule)
   }
 
-  #passes(message: WireMessage): boolean {
+  /** False: it is lost. `asks`: an answer is waited for. */
+  passes(message: WireMessage, asks = false): boolean {
+    if (message.kind === 'publish') this.published.add(message.subject)
+    if (asks) this.asked.add(message.subject)
     if (message.kind === 'publish' && message.subject.includes('.event.lane.')) this.#noteWriter(message)
     for (const rule of this.#rules) if (rule.loses(message)) return false
     return true
@@ -96,15 +104,15 @@ export class Wire implements AsyncDisposable {
 class Way {
   readonly #name: string
   readonly #targetPort: () => number
-  readonly #passes: (message: WireMessage) => boolean
+  readonly #wire: Wire
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #closed: Promise<void> | undefined
 
-  constructor(name: string, targetPort: () => number, passes: (message: WireMessage) => boolean) {
+  constructor(name: string, targetPort: () => number, wire: Wire) {
     this.#name = name
     this.#targetPort = targetPort
-    this.#passes = passes
+    this.#wire = wire
     this.#server = createServer((socket) => this.#join(socket))
   }
 
@@ -143,23 +151,29 @@ class Way {
       })
     }
     /** What was asked, by the inbox of its answer. */
-    const asked = new Map<string, string>()
+    const asked = new Map<string, Asked | { readonly subject: string }>()
+    const process = this.#name
     const fromClient = new Frames((frame) => {
       if (frame.verb === 'PUB' || frame.verb === 'HPUB') {
         const [subject = ''] = frame.fields
         const inbox = frame.fields.length > (frame.verb === 'PUB' ? 2 : 3) ? frame.fields[1] : undefined
         if (inbox !== undefined) {
           if (asked.size > 10_000) asked.delete(asked.keys().next().value as string)
-          asked.set(inbox, subject)
+          asked.set(inbox, isOverheard(subject) ? { process, subject, payload: Buffer.from(payloadOf(frame)), sentMs: Date.now() } : { subject })
         }
-        if (!this.#passes({ process: this.#name, kind: 'publish', subject, payload: () => payloadOf(frame) })) return
+        if (!this.#wire.passes({ process, kind: 'publish', subject, payload: () => payloadOf(frame) }, inbox !== undefined)) return
       }
       server.write(frame.bytes)
     })
     const fromServer = new Frames((frame) => {
       if (frame.verb === 'MSG' || frame.verb === 'HMSG') {
-        const subject = asked.get(frame.fields[0] ?? '')
-        if (subject !== undefined && !this.#passes({ process: this.#name, kind: 'answer', subject, payload: () => payloadOf(frame) })) return
+        const [to = ''] = frame.fields
+        const request = asked.get(to)
+        const payload = () => payloadOf(frame)
+        // The server itself says that nobody hears the request: no payload.
+        if (request !== undefined && 'payload' in request && payload().length > 0) this.#wire.overheard.note(request, payload(), Date.now())
+        if (request !== undefined && !this.#wire.passes({ process, kind: 'answer', subject: request.subject, payload })) return
+        if (request === undefined && !to.startsWith('_INBOX.') && !this.#wire.passes({ process, kind: 'delivery', subject: to, payload })) return
       }
       client.write(frame.bytes)
     })

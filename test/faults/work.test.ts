@@ -15,7 +15,7 @@ beforeAll(async () => {
 beforeEach(() => realm.settled(), patienceMs)
 
 afterEach(async () => {
-  expect(await realm.judge({ frozen: false })).toEqual([])
+  expect(await realm.judge()).toEqual([])
 }, patienceMs)
 
 afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)

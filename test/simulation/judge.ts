@@ -3,8 +3,6 @@ import type { LaneState } from '../../machines/lane/state.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import { checkRun } from '../checkers/all.ts'
-import { checkReplay } from '../checkers/replay.ts'
-import { checkTold } from '../checkers/told.ts'
 import { readLog } from '../checkers/read.ts'
 import type { Violation } from '../checkers/violation.ts'
 import { constants } from './plan.ts'
@@ -25,15 +23,13 @@ export interface Judged {
 
 export function judge(judged: Judged): Violation[] {
   const log = readLog(judged.messages, judged.subjects.realm)
-  return [
-    ...checkRun(log, {
-      writers: judged.writers,
-      ended: judged.ended,
-      sites: judged.sites.map(({ plan, journal }) => ({ site: plan.site, fencing: plan.fencing, calls: journal })),
-      // An executor's clock may run 1 % too fast: it waits for the time of a call that much shorter.
-      expectations: { frozen: false, toleranceMs: 10, callDeadlineMs: 0.99 * constants.siteCallDeadlineMs - 10 },
-    }),
-    ...checkReplay(log, judged.live),
-    ...checkTold(log, judged.told),
-  ]
+  return checkRun(log, {
+    writers: judged.writers,
+    ended: judged.ended,
+    sites: judged.sites.map(({ plan, journal }) => ({ site: plan.site, fencing: plan.fencing, calls: journal })),
+    // An executor's clock may run 1 % too fast: it waits for the time of a call that much shorter.
+    expectations: { toleranceMs: 10, callDeadlineMs: 0.99 * constants.siteCallDeadlineMs - 10 },
+    told: judged.told,
+    live: judged.live,
+  })
 }
