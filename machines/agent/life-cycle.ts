@@ -83,7 +83,7 @@ const machineSetup = setup({
 const queueWaiting = machineSetup.assign({ queue: 'waiting' })
 const queueEmpty = machineSetup.assign({ queue: 'empty' })
 
-/** At rest only: what runs would have to end first. A leader need not resign: the lease outlives the moment without a connection. */
+/** At rest only: what runs would have to end first. For a leader it is a disconnection like any other: it, or another, is elected then (I7). */
 const moveNearer = { guard: 'nearer', actions: ['moveNearer', machineSetup.assign({ nearer: false })] } as const
 
 const roleChanged = {

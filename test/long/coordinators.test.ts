@@ -89,3 +89,16 @@ it('the nearest is killed: the agent goes to the next, and back when the nearest
   child.kill('SIGTERM')
   expect(await once(child, 'exit')).toEqual([0, null])
 })
+
+it('a leader goes back too, and somebody leads then', async () => {
+  const [near, far, third] = cluster.urls as [string, string, string]
+  await start('leads', 'here', [near, far, third], ['here', 'there', 'there'])
+  const leadsAt = (url: string) => eventually(async () => (await worksAt('leads', url)).leading, { what: `leading at ${url}`, withinMs })
+  await leadsAt(near)
+  const [nearest] = [...cluster.servers.values()]
+  await nearest!.kill()
+  await leadsAt(far)
+  await nearest!.start()
+  // Nobody else is there to be elected.
+  expect(await leadsAt(near)).toBeGreaterThan(0)
+})

@@ -68,12 +68,13 @@ describe('agent process [506]', () => {
     expect(skilled(...inWatch, nearer, configuration)).toMatchObject({ effects: [{ type: 'applyConfiguration' }] })
     expect(skilled(...inWatch, waiting, nearer, disconnected, empty, after('disconnected', 'reconnectMs', 'agent'), connected, ready)).toMatchObject({ state: { process: 'watch' }, effects: [] })
   })
-  it('a leader goes there too, while it executes nothing; it leads on when it is connected again', () => {
+  it('a leader goes there too, while it executes nothing, and takes part in the election when it is connected again', () => {
     expect(generic(connected, elected, nearer)).toMatchObject({ state: { leading: { jobs: 'none' } }, effects: [{ type: 'moveNearer' }] })
     expect(generic(connected, elected, waiting, nearer)).toMatchObject({ state: { leading: { jobs: 'executing' } }, effects: [] })
     expect(generic(connected, elected, waiting, nearer, empty)).toMatchObject({ state: { leading: { jobs: 'none' } }, effects: [{ type: 'moveNearer' }] })
-    const back: Signal[] = [disconnected, after('disconnected', 'reconnectMs', 'agent'), connected, elected]
-    expect(generic(connected, elected, nearer, ...back)).toMatchObject({ state: { leading: { jobs: 'none' } } })
+    const back: Signal[] = [disconnected, after('disconnected', 'reconnectMs', 'agent'), connected]
+    expect(generic(connected, elected, nearer, ...back)).toMatchObject({ state: 'election', effects: [{ type: 'campaign' }] })
+    expect(generic(connected, elected, nearer, ...back, elected)).toMatchObject({ state: { leading: { jobs: 'none' } }, effects: [{ type: 'prepare' }] })
   })
   it('then watches the configuration again', () => expect(skilled(...inWatch, waiting, configuration, applied)).toMatchObject({ state: running }))
 })
