@@ -37,6 +37,8 @@ interface WaitingCommand {
 
 /** Most commands that wait for a turn; further ones are not answered, and their askers repeat. */
 const commandLimit = 4_096
+/** Most commands that wait for the election that they name; of more the oldest is dropped, and its asker repeats. */
+const aheadLimit = 256
 const urgentKinds: ReadonlySet<LaneCommand['body']['kind']> = new Set(['pause', 'cancel', 'expire'])
 const verifyRetryMs = 100
 /** A holder that has appended nothing for so long looks whether it was replaced: no conflict tells it (I4, P5). */
@@ -49,6 +51,8 @@ export class LaneHolder {
   readonly #schedule = new Schedule()
   readonly #work = new Map<string, WaitingWork>()
   #commands: WaitingCommand[] = []
+  /** Of an epoch that this process has not seen begin: once in the log, it would shut out every leader before it (P27). */
+  #ahead: WaitingCommand[] = []
   readonly #openings = new Map<string, { parts: number; sinceMs: number }>()
   readonly #deadlines: Repeating
   readonly #idleChecks: Repeating
@@ -76,7 +80,7 @@ export class LaneHolder {
       this.#appended = false
     })
     // What was held back by the quarantine is granted at once when that ends.
-    this.#unfollowRealm = options.realm.onChange(() => this.#nudge())
+    this.#unfollowRealm = options.realm.onChange(() => this.#onRealm())
     this.#finished = this.#run()
   }
 
@@ -119,8 +123,24 @@ export class LaneHolder {
 
   command(command: LaneCommand, answer: (answer: LaneCommandAnswer) => void): void {
     if (!this.accepts) return answer({ kind: 'not-the-holder' })
+    if (this.#isAhead(command)) {
+      this.#ahead.push({ command, answer })
+      if (this.#ahead.length > aheadLimit) this.#ahead.shift()
+      return
+    }
     if (this.#commands.length >= commandLimit) return
     this.#commands.push({ command, answer })
+    this.#nudge()
+  }
+
+  #isAhead({ epoch = 0 }: LaneCommand): boolean {
+    return epoch > Math.max(this.#options.realm.state.leader?.epoch ?? 0, this.#lane.epoch)
+  }
+
+  #onRealm(): void {
+    const waiting = this.#ahead
+    this.#ahead = []
+    for (const { command, answer } of waiting) this.command(command, answer)
     this.#nudge()
   }
 
@@ -162,9 +182,10 @@ export class LaneHolder {
     this.#unfollowRealm()
     // Says nothing about what became of the requests, only that they are to be repeated elsewhere (P5).
     for (const { answer } of this.#work.values()) answer({ kind: 'not-the-holder' })
-    for (const { answer } of this.#commands) answer({ kind: 'not-the-holder' })
+    for (const { answer } of [...this.#commands, ...this.#ahead]) answer({ kind: 'not-the-holder' })
     this.#work.clear()
     this.#commands = []
+    this.#ahead = []
     this.#nudge()
   }
 

@@ -1,6 +1,6 @@
 /**
- * What the realm's own events say, followed live by every program that acts on them: its format, and whether it is in
- * quarantine. Owned by one process; a view that lags by a moment, never the truth (I7).
+ * What the realm's own events say, followed live by every program that acts on them: its format, whether it is in
+ * quarantine, and who leads. Owned by one process; a view that lags by a moment, never the truth (I7).
  *
  * 1. It never says less than what its program has read when it joined.
  * 2. Listeners hear a change after `state` shows it.
@@ -14,7 +14,7 @@ import type { RealmView } from './view.ts'
 export interface RealmStanding {
   /** Read only. */
   readonly state: RealmState
-  /** Called after the format or the quarantine changed. Returns how to stop listening. */
+  /** Called after the format, the quarantine or the leader changed. Returns how to stop listening. */
   onChange(listener: () => void): () => void
 }
 
@@ -29,7 +29,7 @@ export function followRealm(log: EventLog, subjects: Subjects, joined: RealmStat
   const ending = new AbortController()
   const folded = emptyRealm()
   let state = joined
-  let said = `${joined.format} ${joined.quarantine?.since ?? ''}`
+  let said = whatIsTold(joined)
   const follow = async () => {
     const subject = subjects.aggregate('realm', singletons.realm)
     for await (const batch of log.read({ subjects: [subject], from: 1, signal: ending.signal })) {
@@ -38,7 +38,7 @@ export function followRealm(log: EventLog, subjects: Subjects, joined: RealmStat
       }
       if (folded.revision < state.revision) continue
       state = folded
-      const now = `${folded.format} ${folded.quarantine?.since ?? ''}`
+      const now = whatIsTold(folded)
       if (now !== said) tell(listeners)
       said = now
     }
@@ -70,6 +70,10 @@ export function standingOf(view: RealmView, subjects: Subjects): RealmStanding {
     },
     onChange: (listener) => listening(listeners, listener),
   }
+}
+
+function whatIsTold({ format, quarantine, leader }: RealmState): string {
+  return `${format} ${quarantine?.since ?? ''} ${leader?.epoch ?? ''}`
 }
 
 function listening(listeners: Set<() => void>, listener: () => void): () => void {
