@@ -1,6 +1,9 @@
 /**
  * Life cycle of an agent process [FIG. 5]. Whatever state it is in, a disconnection disposes of the configuration [514], and
  * it connects again after a time-out [516]; a stop instruction leads to shut-down [536, 542].
+ *
+ * It executes in states with the tag `works` only: there it offers room for locks, and calls of its grants start. A call that runs when
+ * such a state is left ends by itself; what was not begun is given back.
  */
 import { setup } from 'xstate'
 import type { AgentRole } from './agent.ts'
@@ -59,7 +62,7 @@ export type LifeCycleEffects = {
 }
 
 const machineSetup = setup({
-  types: {} as { context: LifeCycleContext; input: LifeCycleInput; events: LifeCycleSignal },
+  types: {} as { context: LifeCycleContext; input: LifeCycleInput; events: LifeCycleSignal; tags: 'works' },
   actions: {
     connect: () => {},
     disposeConfiguration: () => {},
@@ -163,10 +166,11 @@ export const lifeCycleMachine = machineSetup.createMachine({
       states: {
         configuration: configurationWatch,
         jobs: {
-          initial: 'none',
+          initial: 'notReady',
           states: {
+            notReady: { on: { Ready: 'none' } },
             none: { always: [{ guard: 'waiting', target: 'executing' }, moveNearer], on: { QueueWaiting: { target: 'executing', actions: queueWaiting } } },
-            executing: { entry: 'sayLeaderExecutes', on: { QueueEmpty: { target: 'none', actions: queueEmpty } } },
+            executing: { tags: 'works', entry: 'sayLeaderExecutes', on: { QueueEmpty: { target: 'none', actions: queueEmpty } } },
           },
         },
       },
@@ -180,6 +184,7 @@ export const lifeCycleMachine = machineSetup.createMachine({
         notReady: { entry: 'prepare', on: { Ready: 'watch' } },
         // [530]
         watch: {
+          tags: 'works',
           always: [{ guard: 'waiting', target: 'running' }, moveNearer],
           on: {
             QueueWaiting: { target: 'running', actions: queueWaiting },
@@ -188,6 +193,7 @@ export const lifeCycleMachine = machineSetup.createMachine({
         },
         // [532]
         running: {
+          tags: 'works',
           type: 'parallel',
           on: { QueueEmpty: { target: 'watch', actions: queueEmpty } },
           states: {

@@ -101,6 +101,7 @@ class AgentProcess implements RunningAgent {
       input: { role: options.role, reconnectMs },
       clock,
       onTransition: this.#report,
+      onTags: (has) => this.#parts?.executing.setWorking(has('works')),
       effects: {
         connect: () => this.#perform(() => this.#connect()),
         disposeConfiguration: () => this.#disposeConfiguration(),
@@ -291,7 +292,7 @@ class AgentProcess implements RunningAgent {
     return { kind: 'stopping', instance: this.instance }
   }
 
-  /** [514]: what was received is worth nothing until it is received anew; no call starts meanwhile (`mayStartCall`). */
+  /** [514]: what was received is worth nothing until it is received anew; no call starts meanwhile (the state has no tag `works`). */
   #disposeConfiguration(): void {
     this.#parts?.configuration.dispose()
     this.#options.logger.warn({ agent: this.agent }, 'disconnected from the coordinator')

@@ -94,6 +94,8 @@ export interface Executing {
   onQueue(listener: (state: 'empty' | 'waiting') => void): () => void
   /** Takes nothing new, finishes the calls that run, gives the rest back, and returns when all that is acknowledged. */
   drain(): Promise<void>
+  /** Whether the agent works, as its life cycle says: while not, no room is offered, no call starts, and what was not begun is given back; what runs ends by itself. */
+  setWorking(works: boolean): void
   /** Most grants of one lane held at once, from now on [541]. */
   setCapacity(perLane: number): void
   /** No new call is started, running ones are aborted; outcomes are kept until `drain` or the end. */

@@ -72,7 +72,7 @@ export function assembleParts({ options, joined, subjects, newestFormat, report,
     ...failpoint,
   })
   const sites = followSites(coordinator.log, subjects, fail, within.adapterOf)
-  const executing = startExecutor(context, presence, sites, within.lanes?.(lanes) ?? lanes, { ...failpoint, ...(options.locks === undefined ? {} : { locks: options.locks }) })
+  const executing = startExecutor(context, presence, sites, within.lanes?.(lanes) ?? lanes, { working: false, ...failpoint, ...(options.locks === undefined ? {} : { locks: options.locks }) })
   const configuration = new OwnConfiguration(coordinator.config, agent)
   // Begins to read the log early: an election is not to wait for that.
   const leading = role === 'generic' ? prepareToLead(context, { options, report, superseded, stuck }) : undefined

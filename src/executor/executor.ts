@@ -5,7 +5,8 @@
  * Owns: the grants that it holds, and for each group the highest token that it ever took, finished or gave up (P21).
  * 1. A grant with a token at or below the mark never starts anything.
  * 2. "Stopped" is said of a grant only when no call of it runs (P19).
- * 3. No call starts while the realm is in quarantine, as far as this process has heard, nor without an acknowledged, fresh presence of the very instance that the grant names (P18).
+ * 3. No room is offered and no call starts while the agent does not work, as its life cycle says; what runs ends by itself, and its outcome is kept.
+ * 4. No call starts while the realm is in quarantine, as far as this process has heard, nor without an acknowledged, fresh presence of the very instance that the grant names (P18).
  */
 import { builtInDefaults } from '../../machines/agent/configuration.ts'
 import { readAnnounced, readAssigned, readGrants } from '../../streams/lane-messages.ts'
@@ -23,6 +24,8 @@ export interface ExecutorOptions {
   readonly capacityPerLane?: number
   /** How it asks for locks: by how many it can take (default), or for each job by name. */
   readonly locks?: LockAsking
+  /** Whether it works from the start (default), or only once `setWorking` says so. */
+  readonly working?: boolean
   readonly failpoint?: (name: ExecutorFailpoint) => Promise<void>
 }
 
@@ -62,6 +65,7 @@ class RunningExecutor implements Executing {
   readonly #queueListeners = new Set<(state: 'empty' | 'waiting') => void>()
   #queueState: 'empty' | 'waiting' = 'empty'
   #capacityPerLane: number
+  #working: boolean
   #draining = false
   #over = false
   readonly #settledListeners = new Set<() => void>()
@@ -73,6 +77,7 @@ class RunningExecutor implements Executing {
     this.#lanes = lanes
     this.#options = options
     this.#capacityPerLane = options.capacityPerLane ?? defaultCapacityPerLane
+    this.#working = options.working ?? true
     const { bus, mappings } = context.coordinator
     const { subjects, agent } = context
     lanes.listenHere({ grants: (message) => this.#onGrants(message.lane, message), assigned: (message) => this.#onAssigned(message) })
@@ -122,6 +127,13 @@ class RunningExecutor implements Executing {
     for (const link of this.#links.values()) link.nudge()
   }
 
+  setWorking(works: boolean): void {
+    if (works === this.#working) return
+    this.#working = works
+    if (!works) return this.#handBackNotBegun()
+    for (const link of this.#links.values()) link.nudge()
+  }
+
   abandon(): void {
     this.#over = true
     for (const subscription of this.#subscriptions) subscription.stop()
@@ -142,7 +154,7 @@ class RunningExecutor implements Executing {
         incarnation: coordinator.log.incarnation,
         workHere: (name, request) => this.#lanes.workHere(name, request),
         instance: () => this.#presence.instance,
-        capacity: () => (this.#draining || this.#quarantined || !this.#presence.acknowledged ? 0 : this.#capacityPerLane),
+        capacity: () => (!this.#working || this.#draining || this.#quarantined || !this.#presence.acknowledged ? 0 : this.#capacityPerLane),
         held: () => this.#heldOf(lane),
         byName: this.#options.locks === 'name',
         onGrants: (message) => this.#onGrants(lane, message),
@@ -190,7 +202,7 @@ class RunningExecutor implements Executing {
     const former = this.#held.get(message.group)
     // A higher token of the group: the former grant is not open any more (I1).
     former?.abort()
-    if (this.#draining || this.#quarantined || message.instance !== this.#presence.instance) {
+    if (!this.#working || this.#draining || this.#quarantined || message.instance !== this.#presence.instance) {
       this.#link(lane).report([], ref)
       return
     }
@@ -234,7 +246,7 @@ class RunningExecutor implements Executing {
     for (const link of this.#links.values()) link.nudge()
   }
 
-  /** P17, and at the beginning of a quarantine: what was not begun is dropped; what runs ends by itself and starts no further call. */
+  /** P17, at the beginning of a quarantine, and when the agent works no longer: what was not begun is dropped; what runs ends by itself and starts no further call. */
   #handBackNotBegun(): void {
     for (const grant of this.#held.values()) grant.stop()
     for (const link of this.#links.values()) link.nudge()

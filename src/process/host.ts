@@ -44,11 +44,13 @@ export interface HostOptions<M extends AnyStateMachine, Effects> {
   /** One function per named effect; a missing one is an error of types. */
   readonly effects: { readonly [Name in keyof Effects]: (params: Effects[Name]) => void }
   readonly onTransition?: TransitionListener
+  /** Told after each change of the states' tags, before the effects of that signal run. */
+  readonly onTags?: (has: (tag: string) => boolean) => void
 }
 
 /** Started when this returns: the effects of the initial state have run. */
 export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOptions<M, Effects>): HostedMachine<M> {
-  const { machine, name = machine.id, clock, effects, onTransition } = options
+  const { machine, name = machine.id, clock, effects, onTransition, onTags } = options
   let stopped = false
   // Performed outside the actor: XState forbids to start or signal actors from within an action.
   const named: (() => void)[] = []
@@ -81,6 +83,15 @@ export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOpt
     },
   } as never)
   before = actor.getSnapshot().value as StateValue
+  if (onTags !== undefined) {
+    let tags = tagsOf(actor.getSnapshot())
+    actor.subscribe((snapshot) => {
+      const now = tagsOf(snapshot)
+      if (now === tags || stopped) return
+      tags = now
+      onTags((tag) => (snapshot as SnapshotFrom<AnyStateMachine>).hasTag(tag))
+    })
+  }
   actor.start()
   perform()
   return {
@@ -101,6 +112,10 @@ export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOpt
 
 function isSameState(one: StateValue, other: StateValue): boolean {
   return one === other || (typeof one === 'object' && JSON.stringify(one) === JSON.stringify(other))
+}
+
+function tagsOf(snapshot: unknown): string {
+  return [...(snapshot as { readonly tags: ReadonlySet<string> }).tags].sort().join(' ')
 }
 
 /** Our `Clock` in the shape that XState asks for; `after` runs behind every task. */

@@ -158,12 +158,12 @@ export class World {
   }
 
   /** Opens a whole group in the lane and returns its id. */
-  async openGroup(lane: string, jobs: readonly JobSpec[], distributionFactor = 1): Promise<string> {
+  async openGroup(lane: string, jobs: readonly JobSpec[], distributionFactor = 1, window = 1): Promise<string> {
     const lanes = laneClient({ bus: this.observer.bus, subjects: this.subjects })
     const group = groupId(lane, newUlid(this.clock.nowMs(), this.dice))
     const plan = digestOf(canonicalBytes({ jobs }))
     const bodies: LaneCommandBody[] = [
-      { kind: 'open', name: 'a group', jobs: jobs.length, parts: 1, plan, window: 1, region: 'here', distributionFactor },
+      { kind: 'open', name: 'a group', jobs: jobs.length, parts: 1, plan, window, region: 'here', distributionFactor },
       { kind: 'add', plan, part: 1, jobs },
       { kind: 'seal', plan },
     ]

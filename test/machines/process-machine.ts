@@ -13,6 +13,13 @@ export function after(state: string, delay: string, machine: string) {
   return { type: `xstate.after.${delay}.${machine}.${state}` } as never
 }
 
+/** Tags of the state after the last signal. */
+export function tagsAfter<M extends AnyStateMachine>(machine: M, input: InputFrom<M>, signals: readonly EventFromLogic<M>[]): string[] {
+  let [snapshot] = initialTransition(machine, input as never) as [never, unknown]
+  for (const signal of signals) [snapshot] = transition(machine, snapshot, signal as never) as unknown as [never]
+  return [...(snapshot as { readonly tags: ReadonlySet<string> }).tags]
+}
+
 /** The state and effects after the last signal; those before only lead there. */
 export function run<M extends AnyStateMachine>(machine: M, input: InputFrom<M>, signals: readonly EventFromLogic<M>[]): Outcome {
   let [snapshot, actions] = initialTransition(machine, input as never) as [never, readonly { type: string; params?: unknown }[]]

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { EventFromLogic } from 'xstate'
 import { lifeCycleMachine } from '../../../machines/agent/life-cycle.ts'
-import { after, run } from '../process-machine.ts'
+import { after, run, tagsAfter } from '../process-machine.ts'
 
 type Signal = EventFromLogic<typeof lifeCycleMachine>
 const generic = (...signals: Signal[]) => run(lifeCycleMachine, { role: 'generic', reconnectMs: 500 }, signals)
@@ -27,20 +27,49 @@ describe('initial [502]', () => {
 describe('election [504]', () => {
   it('not elected, it goes on to the agent process', () => expect(generic(connected, notElected)).toMatchObject({ state: { process: 'notReady' }, effects: [{ type: 'prepare' }] }))
   it('elected, it leads [522]', () =>
-    expect(generic(connected, elected)).toMatchObject({ state: { leading: { configuration: 'watching', jobs: 'none' } }, effects: [{ type: 'prepare' }] }))
-  it('is elected later, from the agent process', () => expect(generic(connected, notElected, ready, elected)).toMatchObject({ state: { leading: { jobs: 'none' } } }))
+    expect(generic(connected, elected)).toMatchObject({ state: { leading: { configuration: 'watching', jobs: 'notReady' } }, effects: [{ type: 'prepare' }] }))
+  it('is elected later, from the agent process', () => expect(generic(connected, notElected, ready, elected)).toMatchObject({ state: { leading: { jobs: 'notReady' } } }))
   it('a leader that lost the lease goes to the agent process', () => expect(generic(connected, elected, notElected)).toMatchObject({ state: { process: 'notReady' } }))
 })
 
 describe('leading [524]', () => {
   it('executes only what nobody else could, and says so', () =>
-    expect(generic(connected, elected, waiting)).toMatchObject({ state: { leading: { jobs: 'executing' } }, effects: [{ type: 'sayLeaderExecutes' }] }))
+    expect(generic(connected, elected, ready, waiting)).toMatchObject({ state: { leading: { jobs: 'executing' } }, effects: [{ type: 'sayLeaderExecutes' }] }))
   it('also what was in its queue when it was elected', () =>
-    expect(generic(connected, notElected, ready, waiting, elected)).toMatchObject({ state: { leading: { jobs: 'executing' } } }))
-  it('until its queue is empty', () => expect(generic(connected, elected, waiting, empty)).toMatchObject({ state: { leading: { jobs: 'none' } } }))
+    expect(generic(connected, notElected, ready, waiting, elected, ready)).toMatchObject({ state: { leading: { jobs: 'executing' } } }))
+  it('until its queue is empty', () => expect(generic(connected, elected, ready, waiting, empty)).toMatchObject({ state: { leading: { jobs: 'none' } } }))
   it('applies a change of the configuration', () => {
     expect(generic(connected, elected, configuration)).toMatchObject({ state: { leading: { configuration: 'changing' } }, effects: [{ type: 'applyConfiguration' }] })
     expect(generic(connected, elected, configuration, applied)).toMatchObject({ state: { leading: { configuration: 'watching' } } })
+  })
+})
+
+describe('it works', () => {
+  const works = (role: 'generic' | 'skilled', ...signals: Signal[]) => tagsAfter(lifeCycleMachine, { role, reconnectMs: 500 }, signals).includes('works')
+  it('once it is ready, with something in its queue or not', () => {
+    expect(works('skilled', connected, ready)).toBe(true)
+    expect(works('skilled', connected, ready, waiting)).toBe(true)
+    expect(works('generic', connected, notElected, ready)).toBe(true)
+  })
+  it('while its configuration changes', () => expect(works('skilled', connected, ready, waiting, configuration)).toBe(true))
+  it('as leader only while something is in its queue', () => {
+    expect(works('generic', connected, elected, ready)).toBe(false)
+    expect(works('generic', connected, elected, ready, waiting)).toBe(true)
+    expect(works('generic', connected, elected, ready, waiting, empty)).toBe(false)
+  })
+  it('never before it is ready, whatever waits', () => {
+    expect(works('skilled', waiting)).toBe(false)
+    expect(works('skilled', connected, waiting)).toBe(false)
+    expect(works('generic', connected, waiting)).toBe(false)
+    expect(works('generic', connected, elected, waiting)).toBe(false)
+    expect(works('generic', connected, notElected, ready, waiting, elected)).toBe(false)
+  })
+  it('no more when it is disconnected or stopping, until it is ready anew', () => {
+    const again = after('disconnected', 'reconnectMs', 'agent')
+    expect(works('skilled', connected, ready, waiting, disconnected)).toBe(false)
+    expect(works('skilled', connected, ready, waiting, disconnected, again, connected)).toBe(false)
+    expect(works('skilled', connected, ready, waiting, disconnected, again, connected, ready)).toBe(true)
+    expect(works('skilled', connected, ready, waiting, stop)).toBe(false)
   })
 })
 
