@@ -170,4 +170,6 @@ export interface AgentPong {
   readonly agent: string
   readonly instance: string
   readonly leading: boolean
+  /** Present, but not ready to work [528]; absent: ready. Since format 2. */
+  readonly ready?: false
 }

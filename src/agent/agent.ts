@@ -262,7 +262,10 @@ class AgentProcess implements RunningAgent {
     const { place } = coordinator
     if (place !== undefined) this.#repeated.push(watchForNearer(place, clock, () => this.#machine.send({ type: 'NearerFound' })))
     this.#stopAnswering = answerOn(coordinator.bus, this.#subjects, agent, {
-      pong: () => ({ agent, instance: this.instance, leading: this.leading !== undefined }),
+      pong: () => {
+        const leading = this.leading !== undefined
+        return { agent, instance: this.instance, leading, ...(leading || this.#machine.state.hasTag('works') ? {} : { ready: false }) }
+      },
       describe: () => this.describe(),
       stop: (request) => this.#stopAsAsked(request),
     })

@@ -59,7 +59,9 @@ class RunningExecutor implements Executing {
   /** By group. */
   readonly #held = new Map<string, HeldGrant>()
   /** Also those whose group has a later grant by now, until their call has ended. */
-  readonly #running = new Set<HeldGrant>()
+  readonly #running = new Map<HeldGrant, Promise<void>>()
+  /** Ended as unknown, while an adapter has not come back from their call. */
+  readonly #hanging = new Set<HeldGrant>()
   readonly #marks = new Map<string, number>()
   readonly #subscriptions: Subscription[]
   readonly #queueListeners = new Set<(state: 'empty' | 'waiting') => void>()
@@ -138,7 +140,7 @@ class RunningExecutor implements Executing {
     this.#over = true
     for (const subscription of this.#subscriptions) subscription.stop()
     for (const link of this.#links.values()) link.close()
-    for (const grant of this.#running) grant.abort()
+    for (const grant of this.#running.keys()) grant.abort()
     this.#settled()
   }
 
@@ -195,7 +197,7 @@ class RunningExecutor implements Executing {
     if (message.grant <= mark) {
       // P21. If it is neither held nor reported it was given up: say so again, else its lock would stay for ever.
       const holds = this.#held.get(message.group)?.message.grant === message.grant
-      if (message.grant === mark && !holds && !this.#link(lane).reports(message.group, message.grant)) this.#link(lane).report([], ref)
+      if (message.grant === mark && !holds && !this.#hangs(ref) && !this.#link(lane).reports(message.group, message.grant)) this.#link(lane).report([], ref)
       return
     }
     this.#raiseMark(message.group, message.grant)
@@ -209,17 +211,27 @@ class RunningExecutor implements Executing {
     const environment = { clock: this.#context.clock, quarantined: () => this.#quarantined, presence: this.#presence, sites: this.#sites }
     const held = new HeldGrant(message, lane, this.#options.failpoint === undefined ? environment : { ...environment, failpoint: this.#options.failpoint })
     this.#held.set(message.group, held)
-    void this.#run(held)
+    this.#running.set(held, this.#run(held))
   }
 
   async #run(held: HeldGrant): Promise<void> {
-    this.#running.add(held)
     const end = await held.run()
     this.#running.delete(held)
+    const { hanging } = held
+    if (hanging !== undefined) {
+      this.#hanging.add(held)
+      void hanging.then(() => this.#hanging.delete(held))
+    }
     if (this.#held.get(held.message.group) === held) this.#held.delete(held.message.group)
     if (this.#over) return this.#settled()
     const ref = { group: held.message.group, grant: held.message.grant }
     this.#link(held.lane).report(end.outcomes, end.kind === 'stopped' ? ref : undefined)
+  }
+
+  /** P19: "stopped" is not said of it yet. */
+  #hangs({ group, grant }: GrantRef): boolean {
+    for (const { message } of this.#hanging) if (message.group === group && message.grant === grant) return true
+    return false
   }
 
   #raiseMark(group: string, token: number): void {

@@ -1,5 +1,8 @@
 /**
  * One grant that this executor holds: its jobs, run one after another at their site (I2, I9, P18, P23).
+ *
+ * 1. It ends, whatever an adapter does: a call that has not come back by its deadline, although it was aborted, is unknown.
+ * 2. No call of it starts while another one has not come back, and "stopped" is not said then (P19).
  */
 import { effectOf } from '../../machines/service/operation.ts'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
@@ -10,7 +13,7 @@ import { withoutLogin } from '../../streams/login-in-text.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { Presence, SiteDirectory } from '../agent/context.ts'
-import type { SiteConnection, SiteResult } from '../sites/adapter.ts'
+import type { SiteCall, SiteConnection, SiteFailureCode, SiteResult } from '../sites/adapter.ts'
 import { callIdentity } from './call-identity.ts'
 
 /** Calls are aborted at this part of their deadline, by this process's monotonic clock (P18). */
@@ -38,6 +41,8 @@ export class HeldGrant {
   readonly message: GrantMessage
   readonly lane: string
   #begun = false
+  /** Resolves when a call that was given up has come back after all. */
+  #hanging: Promise<void> | undefined
   #stopped = false
   #aborted = false
   /** For waits, which are rare; most grants never need it. */
@@ -54,6 +59,11 @@ export class HeldGrant {
 
   get begun(): boolean {
     return this.#begun
+  }
+
+  /** An adapter has not come back from a call of it though its deadline is over: resolves when it has. */
+  get hanging(): Promise<void> | undefined {
+    return this.#hanging
   }
 
   /** No further call is started. */
@@ -78,13 +88,13 @@ export class HeldGrant {
   async run(): Promise<GrantEnd> {
     const { message } = this
     const outcomes: OutcomeReport[] = []
-    for (const { job, spec } of message.jobs) {
+    for (const [index, { job, spec }] of message.jobs.entries()) {
       if (!(await this.#mayCall())) return { kind: 'stopped', outcomes }
       this.#begun = true
-      const result = await this.#call(job, spec)
+      const result = await this.#call(job, spec, index === message.jobs.length - 1)
       if (result.kind === 'fenced') return { kind: 'stopped', outcomes }
       // Aborted by order, or because of a later grant: what may be done again is given back, what may not is unknown (I9).
-      if (result.kind === 'unknown' && this.#aborted && spec.repeatable) return { kind: 'stopped', outcomes }
+      if (result.kind === 'unknown' && this.#aborted && spec.repeatable && this.#hanging === undefined) return { kind: 'stopped', outcomes }
       const outcome = outcomeOf(result)
       outcomes.push({ group: message.group, grant: message.grant, job, outcome })
       // A job that did not succeed closes its grant (I2).
@@ -105,46 +115,108 @@ export class HeldGrant {
     return false
   }
 
-  async #call(job: number, spec: JobSpec): Promise<SiteResult> {
+  async #call(job: number, spec: JobSpec, isLast: boolean): Promise<CallResult> {
     const { clock, sites, failpoint } = this.#environment
     const { group, grant, incarnation, callDeadlineMs } = this.message
-    const connection = sites.connection(spec.site)
-    if (connection === undefined) {
-      return { kind: 'failed', code: 'unreachable', reason: `site ${spec.site} is not known here, or its kind has no adapter here` }
-    }
+    const connection = connectionTo(sites, spec.site)
+    if ('kind' in connection) return connection
     await failpoint?.('call-before')
-    const call = new AbortController()
-    this.#calling = call
-    if (this.#aborted) call.abort()
-    const timer = clock.after(callDeadlineMs * callShare, () => call.abort())
     const overMs = clock.monotonicMs() + callDeadlineMs
-    try {
-      const result = await connection.carryOut({
-        service: spec.service,
-        operation: spec.operation,
-        ...callIdentity(group, incarnation, grant, job),
-        deadlineMs: clock.nowMs() + callDeadlineMs,
-        signal: call.signal,
-      })
-      await failpoint?.('call-after')
-      if (result.kind !== 'unknown') return result
-      // P23: it may be running at the site still. What a read shows before its time is over settles nothing: it could be undone
-      // by this very call, after a later job has run (I2).
-      await this.#pause(overMs - clock.monotonicMs())
-      return this.#aborted ? result : await settle(connection, spec, result, clock, callDeadlineMs)
-    } finally {
-      timer.cancel()
-      this.#calling = undefined
+    const call = {
+      service: spec.service,
+      operation: spec.operation,
+      ...callIdentity(group, incarnation, grant, job),
+      deadlineMs: clock.nowMs() + callDeadlineMs,
     }
+    const result = await this.#carryOut(connection, call)
+    await failpoint?.('call-after')
+    if (result.kind !== 'unknown') return result
+    // P23: it may be running at the site still. What a read shows before its time is over settles nothing: it could be undone
+    // by this very call, after a later job has run (I2).
+    await this.#pause(overMs - clock.monotonicMs())
+    // A success would let the next job of this grant start, beside the call that hangs.
+    if (this.#aborted || (this.#hanging !== undefined && !isLast)) return result
+    return await settle(connection, spec, result, clock, callDeadlineMs)
+  }
+
+  /** Ends by the call's deadline. What the adapter throws tells nothing of what happened at the site. */
+  #carryOut(connection: SiteConnection, call: Omit<SiteCall, 'signal'>): Promise<CallResult> {
+    const { clock } = this.#environment
+    const { callDeadlineMs } = this.message
+    const calling = new AbortController()
+    this.#calling = calling
+    if (this.#aborted) calling.abort()
+    return new Promise((resolve) => {
+      let back: (() => void) | undefined
+      const giveUp = () => {
+        this.#hanging = new Promise<void>((hasEnded) => (back = hasEnded)).then(() => (this.#hanging = undefined))
+        resolve({ kind: 'unknown', code: 'adapter-hangs', reason: 'the adapter did not end the call when it was aborted, nor by its deadline' })
+      }
+      let timer = clock.after(callDeadlineMs * callShare, () => {
+        timer = clock.after(callDeadlineMs * (1 - callShare), giveUp)
+        calling.abort()
+      })
+      const end = (result: CallResult) => {
+        timer.cancel()
+        if (this.#calling === calling) this.#calling = undefined
+        back?.()
+        resolve(result)
+      }
+      const failed = (error: unknown) => end({ kind: 'unknown', code: 'adapter-error', reason: `the adapter failed: ${lineOf(error)}` })
+      try {
+        connection.carryOut({ ...call, signal: calling.signal }).then(end, failed)
+      } catch (error) {
+        failed(error)
+      }
+    })
   }
 }
 
-/** P23: an aborted call is unknown unless a read of the site shows that what was wanted is so. */
-async function settle(connection: SiteConnection, spec: JobSpec, unknown: SiteResult, clock: Clock, waitMs: number): Promise<SiteResult> {
-  const reading = new AbortController()
-  const timer = clock.after(waitMs, () => reading.abort())
+type CallResult = Exclude<SiteResult, { readonly kind: 'failed' | 'unknown' }> | Failed | Unknown
+
+interface Failed {
+  readonly kind: 'failed'
+  readonly reason: string
+  readonly code: SiteFailureCode | 'adapter-error'
+}
+
+/** With how it came that nobody knows, where that was the adapter's fault. */
+interface Unknown {
+  readonly kind: 'unknown'
+  readonly reason: string
+  readonly code?: 'adapter-error' | 'adapter-hangs'
+}
+
+/** Before the site is touched: where there is no connection nothing was changed. */
+function connectionTo(sites: SiteDirectory, site: string): SiteConnection | Failed {
   try {
-    const { services } = await connection.read(reading.signal)
+    const connection = sites.connection(site)
+    return connection ?? { kind: 'failed', code: 'unreachable', reason: `site ${site} is not known here, or its kind has no adapter here` }
+  } catch (error) {
+    return { kind: 'failed', code: 'adapter-error', reason: `the adapter failed before the site was asked: ${lineOf(error)}` }
+  }
+}
+
+function lineOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').slice(0, reasonLimit)
+}
+
+const reasonLimit = 500
+
+/** P23: an aborted call is unknown unless a read of the site shows that what was wanted is so. */
+async function settle(connection: SiteConnection, spec: JobSpec, unknown: Unknown, clock: Clock, waitMs: number): Promise<CallResult> {
+  const reading = new AbortController()
+  let giveUp!: () => void
+  const given = new Promise<undefined>((resolve) => (giveUp = () => resolve(undefined)))
+  const timer = clock.after(waitMs, () => {
+    reading.abort()
+    giveUp()
+  })
+  try {
+    // An adapter may ignore that the reading was aborted too.
+    const read = await Promise.race([connection.read(reading.signal), given])
+    if (read === undefined) return unknown
+    const { services } = read
     const service = services.find((candidate) => candidate.id === spec.service)
     return service !== undefined && shows(service, spec) ? { kind: 'done' } : unknown
   } catch {
@@ -163,7 +235,7 @@ function shows(service: Service, spec: JobSpec): boolean {
   return (service as unknown as Record<string, unknown>)[property] === value
 }
 
-function outcomeOf(result: Exclude<SiteResult, { kind: 'fenced' }>): Outcome {
+function outcomeOf(result: Exclude<CallResult, { kind: 'fenced' }>): Outcome {
   switch (result.kind) {
     case 'done':
       return { kind: 'succeeded' }
@@ -172,6 +244,6 @@ function outcomeOf(result: Exclude<SiteResult, { kind: 'fenced' }>): Outcome {
     case 'failed':
       return { kind: 'failed', reason: { code: result.code, text: withoutLogin(result.reason) } }
     case 'unknown':
-      return { kind: 'unknown', reason: { code: 'unknown', text: withoutLogin(result.reason) } }
+      return { kind: 'unknown', reason: { code: result.code ?? 'unknown', text: withoutLogin(result.reason) } }
   }
 }

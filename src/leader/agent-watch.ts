@@ -3,7 +3,8 @@
  * twice at least `confirmMs` apart) is passed over long before its presence is lost; it comes back as soon as it answers. That decides about placing
  * only, never about grants (I9).
  */
-import { toBytes, type PresenceValue } from '../../streams/coordination.ts'
+import { MalformedMessage, fromBytes, toBytes, type PresenceValue } from '../../streams/coordination.ts'
+import type { AgentPong } from '../../streams/lane-protocol.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import { type Clock, type Repeating, every, pause } from '../../streams/ports/clock.ts'
 import type { Subjects } from '../../streams/subjects.ts'
@@ -11,6 +12,9 @@ import type { PresenceWatch } from './presence-watch.ts'
 
 /** Agents that hold lanes are asked every `pingMs`, since groups wait for them; the others every `otherRounds` times that. */
 export const agentWatchTimes = { pingMs: 300, otherRounds: 4, confirmMs: 60, answerMs: 1_000 } as const
+
+/** An agent that says for so long that it is not ready gets no jobs, and those in its queue go to others. */
+const unreadyMs = 10_000
 
 export interface AgentWatchDeps {
   readonly bus: Bus
@@ -29,6 +33,8 @@ export class AgentWatch {
   readonly #silent = new Set<string>()
   /** Monotonic time of the first "no responders" since the agent was last heard. */
   readonly #unheardSinceMs = new Map<string, number>()
+  /** Since when, on the monotonic clock, an agent has said each time that it is not ready. */
+  readonly #unreadySinceMs = new Map<string, number>()
   readonly #rounds: Repeating
   #round = 0
   #stopped = false
@@ -48,6 +54,12 @@ export class AgentWatch {
     return [...this.#latest().values()]
       .filter((value) => !value.stopping && !this.#silent.has(value.agent))
       .sort((a, b) => (a.agent < b.agent ? -1 : 1))
+  }
+
+  /** It may hold lanes and be configured; jobs it would only keep waiting. */
+  isReady(agent: string): boolean {
+    const sinceMs = this.#unreadySinceMs.get(agent)
+    return sinceMs === undefined || this.#deps.clock.monotonicMs() - sinceMs < unreadyMs
   }
 
   /** The latest that is present. */
@@ -78,6 +90,7 @@ export class AgentWatch {
   #askRound(): void {
     if (this.#deps.bus.link === 'disconnected') {
       this.#silent.clear()
+      this.#unreadySinceMs.clear()
       return this.#unheardSinceMs.clear()
     }
     const all = this.#round++ % agentWatchTimes.otherRounds === 0
@@ -92,6 +105,8 @@ export class AgentWatch {
     if (this.#stopped || bus.link === 'disconnected') return
     if (asked.kind === 'answer') {
       this.#unheardSinceMs.delete(agent)
+      if (saysReady(asked.data)) this.#unreadySinceMs.delete(agent)
+      else if (!this.#unreadySinceMs.has(agent)) this.#unreadySinceMs.set(agent, clock.monotonicMs())
       if (this.#silent.delete(agent)) this.#deps.onChange()
     } else if (asked.kind === 'no-responders' && !this.#silent.has(agent)) {
       const sinceMs = this.#unheardSinceMs.get(agent)
@@ -104,5 +119,14 @@ export class AgentWatch {
         this.#deps.onChange()
       }
     }
+  }
+}
+
+function saysReady(pong: Uint8Array): boolean {
+  try {
+    return fromBytes<Partial<AgentPong> | null>(pong)?.ready !== false
+  } catch (error) {
+    if (error instanceof MalformedMessage) return true
+    throw error
   }
 }

@@ -297,7 +297,7 @@ class Term {
 
   place(): void {
     const { toAssign, agents } = this.#plan
-    const { assignments, complete, missing } = placeOpenGroups(toAssign, agents, { leader: this.#context.agent, load: (agent) => this.#groups!.load(agent) })
+    const { assignments, complete, missing } = placeOpenGroups(toAssign, agents.filter(({ agent }) => this.#agents.isReady(agent)), { leader: this.#context.agent, load: (agent) => this.#groups!.load(agent) })
     this.#plan.assignments = assignments
     for (const group of complete) this.#groups!.assigned(group)
     this.#sayMissing(missing.join(', '))

@@ -24,7 +24,7 @@ export const executorMutants: readonly Mutant[] = [
         find: `outcomes: this.#outcomes.slice(0, outcomesPerList),`,
         replace: `outcomes: this.#outcomes.splice(0, outcomesPerList),`,
       },
-      { file: 'src/executor/executor.ts', find: `if (message.grant === mark && !holds && !this.#link(lane).reports(message.group, message.grant)) this`, replace: `if (false) this` },
+      { file: 'src/executor/executor.ts', find: `if (message.grant === mark && !holds && !this.#hangs(ref) && !this.#link(lane).reports(message.group, message.grant)) this`, replace: `if (false) this` },
     ],
   },
   {
