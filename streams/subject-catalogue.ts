@@ -38,8 +38,6 @@ const toAgent: Record<AgentVerb, readonly [what: string, publishers: string]> = 
   stop: ['end gracefully, or at once', 'services; `reeve up`'],
   ping: ['is it alive, and does it lead', 'agents that would lead'],
   describe: ['what it is built to do, and the states of its machines', 'services; the leader'],
-  abort: ['end the calls of a grant', 'the leader'],
-  'read-site': ['read a site that only it can reach', 'services; agents'],
 }
 
 export function subjectCatalogue(subjects: Subjects): readonly SubjectEntry[] {

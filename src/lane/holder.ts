@@ -22,6 +22,7 @@ import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
 import type { HolderOptions, LaneTail } from './holding.ts'
 import { Schedule } from './schedule.ts'
 import { type Dispatch, TurnBuilder } from './turn-builder.ts'
+import { inTurnOrder, isUrgent } from './turn-order.ts'
 
 interface WaitingWork {
   request: WorkRequest
@@ -39,7 +40,6 @@ interface WaitingCommand {
 const commandLimit = 4_096
 /** Most commands that wait for the election that they name; of more the oldest is dropped, and its asker repeats. */
 const aheadLimit = 256
-const urgentKinds: ReadonlySet<LaneCommand['body']['kind']> = new Set(['pause', 'cancel', 'expire'])
 const verifyRetryMs = 100
 /** A holder that has appended nothing for so long looks whether it was replaced: no conflict tells it (I4, P5). */
 const idleCheckMs = 2_000
@@ -216,6 +216,7 @@ export class LaneHolder {
     const timeMs = Math.max(clock.nowMs(), this.#lane.timeMs)
     const builder = new TurnBuilder({ lane: this.#lane, schedule: this.#schedule, constants, realm: realm.state, incarnation: log.incarnation, timeMs })
     const works: WaitingWork[] = []
+    if (this.#commands.length > 0) builder.reserve(this.#commands.filter(({ command }) => isUrgent(command.body.kind)).length)
     for (const [agent, waiting] of this.#work) {
       const { request } = waiting
       this.#schedule.heard(agent, request.instance, request.capacity, nowMs)
@@ -245,15 +246,12 @@ export class LaneHolder {
     return true
   }
 
-  /** Pauses, cancels and expiries go before other commands (P10). */
   #takeCommands(builder: TurnBuilder) {
     const answers: { answer: WaitingCommand['answer']; make: (landed: { position: number; number: number }) => LaneCommandAnswer }[] = []
     const waiting = this.#commands
     this.#commands = []
-    const urgent = waiting.filter(({ command }) => urgentKinds.has(command.body.kind))
-    const others = waiting.filter(({ command }) => !urgentKinds.has(command.body.kind))
     const later: WaitingCommand[] = []
-    for (const item of [...urgent, ...others]) {
+    for (const item of inTurnOrder(waiting)) {
       if (builder.full) {
         later.push(item)
         continue

@@ -6,7 +6,7 @@ import { laneHolderMachine } from '../../machines/lane-holder/machine.ts'
 import { type MachineState, laneHolderName } from '../../streams/agent-messages.ts'
 import { type LaneMappingValue, MalformedMessage, laneMappingIn, laneMappingKey, toBytes } from '../../streams/coordination.ts'
 import { readAnswer, readLaneCommand, readReleaseRequest, readWorkRequest } from '../../streams/lane-messages.ts'
-import type { LaneAnnounced, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import type { LaneAnnounced, LaneCommandAnswer, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { AgentContext, LocalListener, Presence } from '../agent/context.ts'
@@ -320,7 +320,8 @@ export class LaneProcess {
 
   #onCommand(message: BusMessage): void {
     const command = this.#read(readLaneCommand, message)
-    if (command === undefined) return
+    // Of the command itself, not of the lane: whoever held it would say the same, so it needs no proof (P4).
+    if (command === undefined) return message.answer(malformedCommand)
     const holder = this.holder
     if (holder === undefined || holder.isBehind(command.builtOn)) return message.answer(notTheHolder)
     holder.command(command, (answer) => message.answer(toBytes(answer)))
@@ -365,5 +366,6 @@ export class LaneProcess {
 
 }
 
+const malformedCommand = toBytes({ kind: 'refused', code: 'malformed', text: 'the command does not have its documented form: see streams/lane-protocol.ts' } satisfies LaneCommandAnswer)
 const notTheHolder = toBytes({ kind: 'not-the-holder' } satisfies WorkAnswer)
 

@@ -2,7 +2,7 @@
  * One turn of a lane: the commits that are decided on everything that waits, and the answers that may leave once it is
  * durable (P3, P4). Works on the holder's own fold, which is thus ahead of the log by at most one turn.
  *
- * Order inside a turn (P10): outcomes, stops and expiries; pauses and cancels; other commands; locks. The outcome of a job and the
+ * Order inside a turn (P10): outcomes, stops and expiries; pauses and cancels; other commands (`turn-order.ts`); locks. The outcome of a job and the
  * grant of the next are one commit.
  */
 import { type Decision, type Refusal, type RefusalCode, nothing, refused } from '../../machines/decision.ts'
@@ -68,6 +68,7 @@ export class TurnBuilder {
   /** Something negative is to be said: it needs an own turn that was appended after the request came, an empty one if need be (P4). */
   needsProof = false
   #spentBytes = 0
+  #reservedBytes = 0
   readonly #open = new Map<string, OpenCommit>()
   readonly #lane: LaneState
   readonly #schedule: Schedule
@@ -97,11 +98,17 @@ export class TurnBuilder {
     return this.#spentBytes >= turnBudgetBytes
   }
 
+  /** Room that outcomes leave to urgent commands, at most half of the turn. */
+  reserve(commands: number): void {
+    this.#reservedBytes = Math.min(commands * 2 * commitBytes, turnBudgetBytes / 2)
+  }
+
   /** Outcomes and stops of one executor. Returns how many of the outcomes fitted; the rest waits for the next turn. */
   takeWork(request: WorkRequest, fromOutcome: number): number {
     const actor = `agent:${request.agent}`
     let index = fromOutcome
-    for (; index < request.outcomes.length && !this.full; index++) {
+    const budgetBytes = turnBudgetBytes - this.#reservedBytes
+    for (; index < request.outcomes.length && this.#spentBytes < budgetBytes; index++) {
       const report = request.outcomes[index]!
       const state = this.#lane.groups.get(report.group)
       const decision = state === undefined ? undefined : takeOutcome(state, report.grant, report.job, report.outcome)

@@ -1,0 +1,52 @@
+/** P10: what comes first in a turn, and that a pause that waits goes into the next one. */
+import { expect, test } from 'vitest'
+import { emptyLane, foldCommit } from '../../machines/lane/state.ts'
+import { defaultConstants } from '../../machines/realm/realm.ts'
+import { Schedule } from '../../src/lane/schedule.ts'
+import { TurnBuilder } from '../../src/lane/turn-builder.ts'
+import { inTurnOrder } from '../../src/lane/turn-order.ts'
+import type { LaneCommand, LaneCommandBody } from '../../streams/lane-protocol.ts'
+import { granted, readyWith, spec } from '../support/group-events.ts'
+
+const command = (body: LaneCommandBody, group = 'here-1-x'): { readonly command: LaneCommand } => ({
+  command: { builtOn: { incarnation: 1, number: 0 }, group, actor: 'person:p', body },
+})
+
+test('expiries, then pauses and cancels as they came, then the others as they came', () => {
+  const waiting = [command({ kind: 'retry' }), command({ kind: 'cancel' }), command({ kind: 'resume' }), command({ kind: 'pause' }), command({ kind: 'expire', grant: 5 })]
+  expect(inTurnOrder(waiting).map(({ command: { body } }) => body.kind)).toEqual(['expire', 'cancel', 'pause', 'retry', 'resume'])
+})
+
+/** More outcomes than a turn holds, and how many of them went into one beside so many urgent commands. */
+function outcomesBeside(urgent: number) {
+  const lane = emptyLane('here-1')
+  const schedule = new Schedule()
+  const ids = Array.from({ length: 400 }, (_, index) => `here-1-${String(index).padStart(26, '0')}`)
+  for (const id of ids) {
+    foldCommit(lane, { aggregate: 'group', id, revision: 1, events: [...readyWith({ jobs: 2 }, [spec, spec]), granted([[1, 1]])] }, 1)
+    expect(lane.groups.get(id)!.grant!.revision).toBe(5)
+    schedule.update(lane.groups.get(id)!)
+  }
+  const builder = new TurnBuilder({ lane, schedule, constants: defaultConstants, realm: { format: 2, quarantine: null }, incarnation: 1, timeMs: 2 })
+  builder.reserve(urgent)
+  const outcomes = ids.map((group) => ({ group, grant: 5, job: 1, outcome: { kind: 'succeeded' as const } }))
+  const taken = builder.takeWork({ builtOn: { incarnation: 1, number: 0 }, agent: 'a1', instance: 'a1-i', capacity: 64, held: [], outcomes, stopped: [] }, 0)
+  return { builder, lane, ids, taken, most: outcomes.length }
+}
+
+test('outcomes fill a turn where nothing urgent waits', () => {
+  const { builder, taken, most } = outcomesBeside(0)
+  expect(taken).toBeLessThan(most)
+  expect(builder.full).toBe(true)
+})
+
+test('outcomes leave room for the pauses that wait, and go on in the next turn', () => {
+  const { builder, lane, ids, taken } = outcomesBeside(20)
+  expect(taken).toBeGreaterThan(100)
+  for (const id of ids.slice(-20)) {
+    expect(builder.full).toBe(false)
+    builder.command(command({ kind: 'pause' }, id).command)
+    expect(lane.groups.get(id)!.phase).toBe('paused')
+  }
+  expect(outcomesBeside(4_096).taken).toBeGreaterThan(100)
+})
