@@ -99,3 +99,18 @@ it('nobody leads, something is planned for an agent, and it is disconnected for 
   expect(calls.filter(({ works, hasConfiguration }) => !works || !hasConfiguration)).toEqual([])
   expect(calls.filter(({ key }, index) => calls.findIndex((call) => call.key === key) !== index)).toEqual([])
 })
+
+it('jobs in the queue of an agent that is present but does not become ready go to others', async () => {
+  world.start('leader')
+  await world.until('a leader', () => world.leader() !== undefined)
+  // Its start cannot be recorded, so that it has no configuration that counts.
+  world.faults.append = (seen) => (seen.client.startsWith('s2 ') ? { lose: 'request' } : {})
+  for (const agent of ['s1', 's2']) world.start(agent, { role: 'skilled', skills: ['drill'], adapterOf: () => noting(agent) })
+  await world.addSite('site-1', 'drill://')
+  await world.until('s1 ready', () => JSON.stringify(world.members.get('s1')!.running.describe().machines['agent']).includes('watch'))
+  const groups: string[] = []
+  for (let index = 0; index < 4; index++) groups.push(await world.openGroup('here-1', Array.from({ length: 4 }, () => job), 100))
+  await world.until('something in the queue of s2', () => groups.some((group) => world.events.some(({ id, type, data }) => id === group && type === 'JobsAssigned' && JSON.stringify(data).includes('"s2"'))))
+  await world.until('all groups completed', () => groups.every((group) => world.view.state.group(group)?.phase === 'completed'), 60_000)
+  expect(new Set(calls.map(({ agent }) => agent))).toEqual(new Set(['s1']))
+})
