@@ -40,7 +40,7 @@ const noting = (agent: string): SiteAdapter => ({
       close: () => connection.close(),
       carryOut: async (call) => {
         const { machines, configuration } = world.members.get(agent)!.running.describe()
-        const works = lifeCycleMachine.resolveState({ value: machines['agent'] as never, context: { role: 'generic', reconnectMs: 500, queue: 'waiting' } }).hasTag('works')
+        const works = lifeCycleMachine.resolveState({ value: machines['agent'] as never, context: { role: 'generic', reconnectMs: 500, queue: 'waiting', nearer: false } }).hasTag('works')
         const seen = { agent, key: call.idempotencyKey, works, hasConfiguration: configuration !== null, atMs: world.time.nowMs, ended: false }
         calls.push(seen)
         await pause(world.clock, callMs)
