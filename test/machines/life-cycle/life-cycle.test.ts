@@ -98,12 +98,12 @@ describe('agent process [506]', () => {
     expect(skilled(...inWatch, waiting, nearer, disconnected, empty, after('disconnected', 'reconnectMs', 'agent'), connected, ready)).toMatchObject({ state: { process: 'watch' }, effects: [] })
   })
   it('a leader goes there too, while it executes nothing, and takes part in the election when it is connected again', () => {
-    expect(generic(connected, elected, nearer)).toMatchObject({ state: { leading: { jobs: 'none' } }, effects: [{ type: 'moveNearer' }] })
-    expect(generic(connected, elected, waiting, nearer)).toMatchObject({ state: { leading: { jobs: 'executing' } }, effects: [] })
-    expect(generic(connected, elected, waiting, nearer, empty)).toMatchObject({ state: { leading: { jobs: 'none' } }, effects: [{ type: 'moveNearer' }] })
+    expect(generic(connected, elected, ready, nearer)).toMatchObject({ state: { leading: { jobs: 'none' } }, effects: [{ type: 'moveNearer' }] })
+    expect(generic(connected, elected, ready, waiting, nearer)).toMatchObject({ state: { leading: { jobs: 'executing' } }, effects: [] })
+    expect(generic(connected, elected, ready, waiting, nearer, empty)).toMatchObject({ state: { leading: { jobs: 'none' } }, effects: [{ type: 'moveNearer' }] })
     const back: Signal[] = [disconnected, after('disconnected', 'reconnectMs', 'agent'), connected]
-    expect(generic(connected, elected, nearer, ...back)).toMatchObject({ state: 'election', effects: [{ type: 'campaign' }] })
-    expect(generic(connected, elected, nearer, ...back, elected)).toMatchObject({ state: { leading: { jobs: 'none' } }, effects: [{ type: 'prepare' }] })
+    expect(generic(connected, elected, ready, nearer, ...back)).toMatchObject({ state: 'election', effects: [{ type: 'campaign' }] })
+    expect(generic(connected, elected, ready, nearer, ...back, elected)).toMatchObject({ state: { leading: { jobs: 'notReady' } }, effects: [{ type: 'prepare' }] })
   })
   it('then watches the configuration again', () => expect(skilled(...inWatch, waiting, configuration, applied)).toMatchObject({ state: running }))
 })
