@@ -69,6 +69,8 @@ const skilledAgentsAKind = 2
 /** Together well under the 3 s in which Ctrl-C has to be done. */
 const childGraceMs = 1_300
 const serverGraceMs = 900
+/** A server that ran for so long is started again when it ends by itself. */
+const serverSteadyMs = 3_000
 /** Whatever has not ended by then is ended by force: what was acknowledged is on the disk. */
 const stopDeadlineMs = 2_300
 const readyMs = 60_000
@@ -94,6 +96,8 @@ class Up implements RunningUp {
   readonly #kinds = new Set<string>()
   #lock: { release(): void } | undefined
   #server: NatsServer | undefined
+  /** The server is being started again. */
+  #again: Promise<void> | undefined
   #coordinator: NatsCoordinator | undefined
   #place: readonly string[] = []
   #stopping: Promise<void> | undefined
@@ -138,7 +142,7 @@ class Up implements RunningUp {
   }
 
   async #startServer(): Promise<void> {
-    const { settings, clock } = this.#options
+    const { settings } = this.#options
     const [nearest] = settings.servers
     if (settings.server !== undefined && nearest !== undefined) {
       this.url = nearest.url
@@ -146,21 +150,46 @@ class Up implements RunningUp {
       return
     }
     showStatus('starting nats-server …')
+    const server = await this.#runServer(this.#options.port)
+    line('server', `nats-server ${server.version} at ${server.url}, every write synced`)
+    this.#demandGoing()
+  }
+
+  /** On the same port and store it is the same server to everybody who was connected. */
+  async #runServer(port: number | undefined): Promise<NatsServer> {
+    const { settings, clock } = this.#options
     const server = await startNatsServer({
       clock,
       folder: this.#folder.server,
       ...(settings.natsServer === undefined ? {} : { program: settings.natsServer }),
-      ...(this.#options.port === undefined ? {} : { port: this.#options.port }),
+      ...(port === undefined ? {} : { port }),
       onFetch: () => showStatus('fetching nats-server, once …'),
     })
     this.#server = server
     this.url = server.url
     this.#place = ['--server', server.url, '--monitoring-url', server.monitoringUrl]
+    const startedMs = clock.monotonicMs()
     void server.exited.then(({ code, signal }) => {
-      if (this.#stopping === undefined) this.#fail(`nats-server ended by itself (${signal ?? `exit code ${code}`}); its log is ${server.logFile}`)
+      if (this.#stopping === undefined) this.#again = this.#serverEnded(signal ?? `exit code ${code}`, startedMs)
     })
-    line('server', `nats-server ${server.version} at ${server.url}, every write synced`)
-    this.#demandGoing()
+    return server
+  }
+
+  async #serverEnded(how: string, startedMs: number): Promise<void> {
+    const { clock } = this.#options
+    const ended = this.#server!
+    const failed = `nats-server ended by itself (${how})`
+    // One that does not stay up would take every program with it again and again.
+    if (clock.monotonicMs() - startedMs < serverSteadyMs) return this.#fail(`${failed} soon after its start; its log is ${ended.logFile}`)
+    print(`${styled('yellow', '!')} ${failed}; it is started again`)
+    try {
+      const server = await this.#runServer(Number(new URL(ended.url).port))
+      if (this.#stopping !== undefined) return await server.stop(serverGraceMs)
+      await this.#remember()
+      print(`${styled('green', '✔')} nats-server is back`)
+    } catch (error) {
+      this.#fail(`${failed}, and could not be started again: ${error instanceof Error ? error.message : String(error)}`)
+    }
   }
 
   async #joinRealm(): Promise<void> {
@@ -190,13 +219,19 @@ class Up implements RunningUp {
       ask: await apiOf(coordinator.bus, this.#subjects),
       close: async () => {},
     }
+    await this.#remember()
+    this.#demandGoing()
+  }
+
+  /** Where other commands on this machine find it. */
+  async #remember(): Promise<void> {
+    const { settings } = this.#options
     const pid = ownProcessId()
     const identity = processIdentity(pid)
     const monitoringUrl = this.#server?.monitoringUrl ?? settings.monitoringUrl
     await writeRunning(settings.data, {
       url: this.url, realm: settings.realm, pid, ...(identity === undefined ? {} : { identity }), ...(monitoringUrl === undefined ? {} : { monitoringUrl }),
     })
-    this.#demandGoing()
   }
 
   async #quarantine(coordinator: NatsCoordinator, realm: RealmState): Promise<void> {
@@ -339,6 +374,7 @@ class Up implements RunningUp {
     await Promise.all(this.#programs.map((program) => program.stop(childGraceMs)))
     await Promise.all([...this.#sites.map((site) => site.stop(childGraceMs / 2)), this.view?.stop().catch(() => {})])
     await this.#coordinator?.close().catch(() => {})
+    await this.#again
     await this.#server?.stop(serverGraceMs)
     if (this.#lock !== undefined) {
       await removeRunning(this.#options.settings.data).catch(() => {})

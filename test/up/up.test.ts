@@ -85,6 +85,17 @@ describe('reeve up', () => {
     expect(processesOf(folder)).toEqual([])
   })
 
+  test('its nats-server that is killed comes back on its port with its data, and changes go on', { timeout: 120_000 }, async () => {
+    const running = up('--demo')
+    await running.until('Ctrl-C ends it')
+    const server = processesOf(folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('nats-server.conf'))!
+    process.kill(server, 'SIGKILL')
+    await running.until(/! nats-server ended by itself \(SIGKILL\); it is started again/)
+    await running.until('✔ nats-server is back')
+    const applied = await reeve(['change', 'apply', 'maintenance-on', '--site', 'south', '--wait', '--yes', '--data', data()], { folder, withinMs: 60_000 })
+    expect(applied.code).toBe(0)
+  })
+
   test('a child that is killed comes back, one that is told to stop does not, and kill -9 of up itself leaves nothing behind', { timeout: 120_000 }, async () => {
     const running = up('--demo')
     await running.until('Ctrl-C ends it')
