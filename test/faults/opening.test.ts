@@ -21,7 +21,11 @@ it('killed after each part, and before the first and the last step: the same gro
     const { command, group } = await killSubmitter(realm, 'drill', after)
     const half = realm.view.state.group(group)
     parts = half?.partsAnnounced ?? parts
-    if (half !== undefined) expect({ phase: half.phase, parts: half.partsAdded, grant: half.grant, assigned: half.assignments }).toEqual({ phase: 'opening', parts: after, grant: null, assigned: [] })
+    if (half !== undefined) {
+      expect({ phase: half.phase, parts: half.partsAdded, grant: half.grant }).toEqual({ phase: 'opening', parts: after, grant: null })
+      // What the service proposes comes between the last part and the seal.
+      if (half.partsAdded < half.partsAnnounced) expect(half.assignments).toEqual([])
+    }
     await realm.service.start()
     // Half of them by a repeat of the very same command, the others by the service alone, which finds what nobody finishes.
     if (step % 2 === 0) {
