@@ -1,5 +1,6 @@
 /** Every checker that needs nothing but a log: of a simulated world, of real processes, of an exported file. */
 import { checkGroups } from './groups.ts'
+import { type ToldChange, checkInstructions } from './instructions.ts'
 import { checkLeadership } from './leadership.ts'
 import { type LogFacts, checkLog } from './log.ts'
 import type { ReadLog } from './read.ts'
@@ -14,6 +15,8 @@ export interface RunFacts extends LogFacts {
   readonly ended: boolean
   /** What was due by then, integer milliseconds since the Unix epoch, is decided, and its runs have ended. */
   readonly triggersEndedBy?: number
+  /** What services answered to those who asked for changes. */
+  readonly changes?: readonly ToldChange[]
   /** What the sites' own journals say, where there are any. */
   readonly sites?: readonly SiteJournal[]
   readonly expectations?: SiteExpectations
@@ -24,11 +27,12 @@ export interface RunFacts extends LogFacts {
 }
 
 /** I1-I7; with journals I9, with what was told I8. */
-export function checkRun(log: ReadLog, { ended, triggersEndedBy, sites, expectations, told, live = [], ...facts }: RunFacts): Violation[] {
+export function checkRun(log: ReadLog, { ended, triggersEndedBy, changes, sites, expectations, told, live = [], ...facts }: RunFacts): Violation[] {
   return [
     ...checkLog(log, facts),
     ...checkGroups(log, { mustHaveEnded: ended }),
     ...checkLeadership(log),
+    ...checkInstructions(log, changes),
     ...checkTriggers(log, triggersEndedBy === undefined ? {} : { endedBy: triggersEndedBy }),
     ...(sites === undefined || expectations === undefined ? [] : checkSites(log, sites, expectations)),
     ...checkReplay(log, live),

@@ -4,14 +4,16 @@ import type { LaneHosting, Logger } from '../../src/agent/context.ts'
 import { electionTimes } from '../../src/election/election.ts'
 import type { LaneHost } from '../../src/lane/host.ts'
 import type { AgentRole } from '../../machines/agent/agent.ts'
+import type { SiteAdapter } from '../../src/sites/adapter.ts'
 import type { WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { Dice } from './dice.ts'
+import type { Failpoint } from './failpoints.ts'
 import { constants } from './plan.ts'
 import type { SimProcess } from './process.ts'
-import { type SimSite, adapterTo, simulatedKind } from './site.ts'
+import { simulatedKind } from './site.ts'
 import type { Told } from './told.ts'
 
 export interface SimAgentOptions {
@@ -21,11 +23,11 @@ export interface SimAgentOptions {
   readonly coordinator: Coordinator
   readonly subjects: Subjects
   readonly dice: Dice
-  readonly sites: ReadonlyMap<string, SimSite>
+  readonly adapter: SiteAdapter
   readonly logger: Logger
   readonly told: Told
   readonly end: () => number
-  readonly failpoint: (name: string) => Promise<void>
+  readonly failpoint: (name: Failpoint) => Promise<void>
   /** The program ends by itself. */
   readonly onExit: (end: AgentEnd) => void
 }
@@ -34,14 +36,14 @@ export interface SimAgent {
   readonly agent: string
   readonly process: SimProcess
   readonly running: RunningAgent
+  stop(): Promise<unknown>
   /** Once the realm was joined. */
   readonly lanes: () => LaneHost | undefined
 }
 
 export function startSimAgent(options: SimAgentOptions): SimAgent {
-  const { agent, role, process, dice, sites, logger, failpoint } = options
+  const { agent, role, process, dice, adapter, logger, failpoint } = options
   let lanes: LaneHost | undefined
-  const adapter = adapterTo(sites, process)
   const running = startAgent({
     agent,
     role,
@@ -65,7 +67,7 @@ export function startSimAgent(options: SimAgentOptions): SimAgent {
     },
   })
   void running.ended.then((end) => options.onExit(end))
-  return { agent, process, running, lanes: () => lanes }
+  return { agent, process, running, stop: () => running.stop(), lanes: () => lanes }
 }
 
 /** Answers to an executor's lists over the bus. */

@@ -17,19 +17,26 @@ export interface Judged {
   readonly writers: ReadonlyMap<string, string>
   readonly live: readonly { readonly lane: string; readonly holder: string; readonly state: LaneState }[]
   readonly groups: readonly string[]
+  /** Milliseconds since the Unix epoch. */
+  readonly endedAtMs: number
   /** The world came to rest: everything must have ended. */
   readonly ended: boolean
 }
 
 export function judge(judged: Judged): Violation[] {
   const log = readLog(judged.messages, judged.subjects.realm)
-  return checkRun(log, {
-    writers: judged.writers,
-    ended: judged.ended,
-    sites: judged.sites.map(({ plan, journal }) => ({ site: plan.site, fencing: plan.fencing, calls: journal })),
-    // An executor's clock may run 1 % too fast: it waits for the time of a call that much shorter.
-    expectations: { toleranceMs: 10, callDeadlineMs: 0.99 * constants.siteCallDeadlineMs - 10 },
-    told: judged.told,
-    live: judged.live,
-  })
+  const sites = judged.sites.map(({ plan, journal }) => ({ site: plan.site, fencing: plan.fencing, calls: journal }))
+  return [
+    ...checkRun(log, {
+      writers: judged.writers,
+      ended: judged.ended,
+      changes: judged.told.changes,
+      ...(judged.ended ? { triggersEndedBy: judged.endedAtMs } : {}),
+      sites,
+      // An executor's clock may run 1 % too fast: it waits for the time of a call that much shorter.
+      expectations: { toleranceMs: 10, callDeadlineMs: 0.99 * constants.siteCallDeadlineMs - 10 },
+      told: judged.told,
+      live: judged.live,
+    }),
+  ]
 }

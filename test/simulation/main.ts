@@ -4,6 +4,7 @@
  * Exit code 0: nothing was found (or every mutant was). 1: something was, with one line each to reproduce it.
  */
 import { parseArgs } from 'node:util'
+import { type Struck, failpoints, tableOf } from './failpoints.ts'
 import { focuses } from './plan.ts'
 import { runWorld } from './world.ts'
 
@@ -23,6 +24,8 @@ const { values } = parseArgs({
 })
 
 const mostShown = 8
+/** So many worlds strike every failpoint, or the campaign has failed. */
+const campaignSeeds = 500
 const focus = focuses.find((name) => name === values.focus)
 if (values.focus !== undefined && focus === undefined) throw new Error(`no focus ${values.focus}: there are ${focuses.join(', ')}`)
 const bent = focus === undefined ? {} : { focus }
@@ -30,12 +33,17 @@ const reproduce = (seed: number) => `npm run sim -- --seed ${seed}${focus === un
 
 async function campaign(from: number, count: number): Promise<number> {
   const failed: number[] = []
+  const struck: Struck = new Map()
   let steps = 0
   const began = performance.now()
   let saidMs = began
   for (let seed = from; seed < from + count; seed++) {
     const result = await runWorld({ seed, ...bent, ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}) })
     steps += result.steps
+    for (const [name, counts] of result.struck) {
+      const sum = struck.get(name) ?? { passed: 0, struck: 0 }
+      struck.set(name, { passed: sum.passed + counts.passed, struck: sum.struck + counts.struck })
+    }
     if (result.violations.length > 0) {
       failed.push(seed)
       console.log(`seed ${seed}: ${result.violations.length} found`)
@@ -44,7 +52,7 @@ async function campaign(from: number, count: number): Promise<number> {
       }
       console.log(`  reproduce: ${reproduce(seed)}`)
     } else if (count === 1) {
-      console.log(`seed ${seed}: nothing found. ${JSON.stringify(result)}`)
+      console.log(`seed ${seed}: nothing found. ${JSON.stringify({ ...result, struck: undefined })}`)
     } else if (performance.now() - saidMs > 20_000) {
       saidMs = performance.now()
       console.log(`${seed - from + 1} of ${count} seeds, ${failed.length} failed, ${((performance.now() - began) / 1_000).toFixed(0)} s`)
@@ -53,7 +61,10 @@ async function campaign(from: number, count: number): Promise<number> {
   const seconds = (performance.now() - began) / 1_000
   console.log(`${count} seeds from ${from}: ${failed.length} failed; ${steps} steps in ${seconds.toFixed(1)} s`)
   for (const seed of failed) console.log(reproduce(seed))
-  return failed.length === 0 ? 0 : 1
+  if (count > 1) console.log(tableOf(struck))
+  const missed = count < campaignSeeds || focus !== undefined ? [] : failpoints.filter((name) => (struck.get(name)?.struck ?? 0) === 0)
+  if (missed.length > 0) console.log(`never struck: ${missed.join(', ')}`)
+  return failed.length === 0 && missed.length === 0 ? 0 : 1
 }
 
 if (values.tables) {

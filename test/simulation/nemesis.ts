@@ -1,7 +1,7 @@
 /** What goes wrong from outside, as the plan says, until the faults stop; then everything is repaired and stays so. */
 import type { Dice } from './dice.ts'
 import { bystander } from './network.ts'
-import type { World, WorldAgent } from './world.ts'
+import type { World, WorldProgram } from './world.ts'
 
 export function startNemesis(world: World, dice: Dice): void {
   const { nemesis, faultsUntilMs } = world.plan
@@ -17,18 +17,18 @@ export function startNemesis(world: World, dice: Dice): void {
     next()
   }
   const later = (leastMs: number, mostMs: number, task: () => void) => world.time.after(dice.between(leastMs, mostMs), task)
-  const restart = (entry: WorldAgent) => {
-    if (entry.running === undefined) world.startAgent(entry.agent, entry.role)
+  const restart = (entry: WorldProgram) => {
+    if (entry.running === undefined) world.start(entry)
   }
 
   often(nemesis.killEveryMs, () => {
-    const entry = dice.pick(world.agents)
+    const entry = dice.pick(world.programs)
     if (entry.running === undefined) return
     world.kill(entry.process, entry.coordinator)
     later(50, 8_000, () => restart(entry))
   })
   often(nemesis.pauseEveryMs, () => {
-    const entry = dice.pick(world.agents)
+    const entry = dice.pick(world.programs)
     const { process } = entry
     if (process.state !== 'running') return
     world.say(process.name, 'paused')
@@ -40,13 +40,13 @@ export function startNemesis(world: World, dice: Dice): void {
       process.resume(suspended)
     })
   })
-  const twin = (entry: WorldAgent) => {
+  const twin = (entry: WorldProgram) => {
     world.say(entry.process.name, 'stays frozen while the agent is started anew')
     world.frozen.push(entry.process)
-    world.startAgent(entry.agent, entry.role)
+    world.start(entry)
   }
   often(nemesis.cutEveryMs, () => {
-    const name = dice.pick([...world.agents.map(({ process }) => process.name), ...world.otherClients])
+    const name = dice.pick([...world.programs.map(({ process }) => process.name), ...world.otherClients])
     const reach = dice.chance(nemesis.cutNoticed) ? 'disconnected' : 'silent'
     world.say(name, `cut off: ${reach}`)
     world.realm.setReach(name, reach)
@@ -69,15 +69,16 @@ export function startNemesis(world: World, dice: Dice): void {
     })
   })
   often(nemesis.stopEveryMs, () => {
-    const entry = dice.pick(world.agents)
+    const entry = dice.pick(world.programs)
     if (entry.running === undefined) return
     world.say(entry.process.name, 'told to stop')
-    void entry.running.running.stop()
+    void entry.running.stop()
   })
   often(nemesis.moveLaneEveryMs, () => world.moveLane(dice))
   often(nemesis.siteFaultEveryMs, () => dice.pick([...world.sites.values()]).trouble())
 
   often(nemesis.wipeEveryMs, () => world.wipe(dice))
+  if (world.plan.triggers > 0) often(nemesis.alarmsGoneEveryMs, () => world.realm.deleteAlarms())
   if (nemesis.restoreAtMs !== undefined) world.time.after(nemesis.restoreAtMs, () => world.restore())
   if (nemesis.sickAtMs !== undefined) {
     world.time.after(nemesis.sickAtMs, () => {
@@ -94,7 +95,7 @@ export function startNemesis(world: World, dice: Dice): void {
     for (const site of world.sites.values()) site.calm()
     if (nemesis.wipeEveryMs !== undefined) world.wipe(dice)
     for (const process of world.frozen) process.resume(false)
-    for (const entry of world.agents) {
+    for (const entry of world.programs) {
       entry.process.resume(false)
       restart(entry)
     }

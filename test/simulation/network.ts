@@ -29,6 +29,8 @@ export class SimNetwork {
       bucketRead: ({ client }) => this.#read(client),
       watchLag: () => this.#lag(),
       message: () => this.#message(),
+      alarm: () => this.#alarm(),
+      alarmWrite: () => this.#write(),
     }
   }
 
@@ -70,6 +72,17 @@ export class SimNetwork {
     const lost = this.#dice.chance(this.#plan.store.readLost)
     const delays = this.#delays()
     return !this.#calm && lost && !isBystander(client) ? { ...delays, lose: true } : delays
+  }
+
+  /** Of the server's schedules: the times that they name come late, twice or never (DESIGN §5 "Triggers"). */
+  #alarm(): readonly number[] {
+    const { alarmLost, alarmLate, alarmDoubled } = this.#plan.network
+    const first = this.#hop()
+    if (this.#calm) return [first]
+    if (this.#dice.chance(alarmLost)) return []
+    const arrivals = [this.#dice.chance(alarmLate) ? this.#dice.between(0, 90_000) : first]
+    if (this.#dice.chance(alarmDoubled)) arrivals.push(this.#dice.between(0, 10_000))
+    return arrivals
   }
 
   #message(): readonly number[] {

@@ -9,6 +9,10 @@ export interface NetworkPlan {
   readonly doubled: number
   readonly late: number
   readonly latestMs: number
+  /** Per alarm and recipient. */
+  readonly alarmLost: number
+  readonly alarmLate: number
+  readonly alarmDoubled: number
 }
 
 export interface StorePlan {
@@ -41,6 +45,8 @@ export interface NemesisPlan {
   readonly failpoint: number
   /** A restart beside a process that is only frozen (P20). */
   readonly twins: boolean
+  /** Deletes the alarms that are set (I11). */
+  readonly alarmsGoneEveryMs: number | undefined
   /** Deletes what is derived: lease, presence or mappings (I11). */
   readonly wipeEveryMs: number | undefined
   readonly wiped: readonly ('lease' | 'agents' | 'mappings')[]
@@ -71,6 +77,11 @@ export interface WorldPlan {
   readonly mostJobs: number
   /** Part of the jobs that no site has a reason to refuse. */
   readonly smooth: number
+  /** Service interfaces; none: nobody asks through one. */
+  readonly services: number
+  /** Asked for through services. */
+  readonly changes: number
+  readonly triggers: number
   readonly faultsUntilMs: number
   readonly skewMs: number
   readonly drift: number
@@ -87,12 +98,12 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers'] as const
 export type Focus = (typeof focuses)[number]
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
   const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1)] as const)
-  return bend(anyPlan(dice), focus ?? chosen)
+  return bend(withServices(anyPlan(dice), dice.stream('services')), focus ?? chosen)
 }
 
 function bend(plan: WorldPlan, focus: Focus): WorldPlan {
@@ -192,6 +203,28 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
         nemesis: { ...still, cutEveryMs: undefined, pauseEveryMs: 3_000, failpoint: 0.05, siteFaultEveryMs: 200 },
         sites: plan.sites.map((site) => ({ ...site, fencing: 'enforced', latencyMs: 1_500 }) as const),
       }
+    // Much is asked through services that die, also between the steps of an opening and in the middle of direct changes.
+    case 'asked':
+      return {
+        ...plan,
+        services: 2,
+        changes: 12,
+        groups: 2,
+        faultsUntilMs: plan.faultsUntilMs + 10_000,
+        nemesis: { ...plan.nemesis, killEveryMs: 1_000, failpoint: 0.01 },
+      }
+    // Nominal times of every kind, leaders that die, alarms that come late or never.
+    case 'triggers':
+      return {
+        ...plan,
+        agents: Math.max(3, plan.agents),
+        services: Math.max(1, plan.services),
+        changes: 1,
+        triggers: 4,
+        groups: 2,
+        faultsUntilMs: 130_000,
+        nemesis: { ...plan.nemesis, wipeEveryMs: plan.nemesis.wipeEveryMs ?? 4_000, wiped: ['lease'] },
+      }
     // Holders that were replaced and do not know it, and askers that do not know more than they.
     case 'moving':
       return {
@@ -204,7 +237,14 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
   }
 }
 
-function anyPlan(dice: Dice): WorldPlan {
+/** From chance of its own: worlds without services are what they were. */
+function withServices(plan: Omit<WorldPlan, 'services' | 'changes' | 'triggers'>, dice: Dice): WorldPlan {
+  const services = dice.pick([0, 0, 0, 1, 2, 2])
+  const asks = services > 0
+  return { ...plan, services, changes: asks ? dice.whole(1, 6) : 0, triggers: asks && dice.chance(0.4) ? dice.whole(1, 3) : 0 }
+}
+
+function anyPlan(dice: Dice): Omit<WorldPlan, 'services' | 'changes' | 'triggers'> {
   const some = <T>(probability: number, value: () => T, otherwise: T): T => {
     const drawn = value()
     return dice.chance(probability) ? drawn : otherwise
@@ -229,6 +269,9 @@ function anyPlan(dice: Dice): WorldPlan {
       doubled: some(0.6, () => dice.pick([0.01, 0.1, 0.3]), 0),
       late: some(0.6, () => dice.pick([0.01, 0.1, 0.3]), 0),
       latestMs: dice.pick([100, 2_000, 12_000]),
+      alarmLost: 0.2,
+      alarmLate: 0.2,
+      alarmDoubled: 0.2,
     },
     store: {
       requestLost: some(0.4, () => dice.pick([0.005, 0.05]), 0),
@@ -252,6 +295,7 @@ function anyPlan(dice: Dice): WorldPlan {
       siteFaultEveryMs: every(0.5, 500, 4_000),
       failpoint: some(0.5, () => dice.pick([0.002, 0.02]), 0),
       twins: dice.chance(0.3),
+      alarmsGoneEveryMs: 7_000,
       wipeEveryMs: every(0.1, 1_000, 6_000),
       wiped: ['lease', 'agents', 'mappings'],
       sickAtMs: every(0.07, 500, 10_000),

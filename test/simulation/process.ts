@@ -10,7 +10,11 @@ import type { Bus } from '../../streams/ports/bus.ts'
 import type { Clock, Timer } from '../../streams/ports/clock.ts'
 import type { Coordinator, SnapshotStore, TextStore } from '../../streams/ports/coordinator.ts'
 import type { EventLog } from '../../streams/ports/event-log.ts'
+import type { BucketKind } from '../../streams/subjects.ts'
+import { type Crossing, type Failpoint, crossingOfRequest, crossingOfTurn, crossingOfWrite } from './failpoints.ts'
 import { type VirtualTime, epochMs } from './virtual-time.ts'
+
+type Crosses = <T>(crossing: Crossing | undefined, request: () => Promise<T>) => Promise<T>
 
 export interface ClockFaults {
   /** Of the wall clock against the realm's, milliseconds. */
@@ -109,27 +113,38 @@ export class SimProcess {
     this.#waiting = []
   }
 
-  coordinator(inner: Coordinator): Coordinator {
+  /** `at`: passed before a request leaves and after its answer came (`failpoints.ts`). */
+  coordinator(inner: Coordinator, at?: (name: Failpoint) => Promise<void>): Coordinator {
+    const crosses = <T>(crossing: Crossing | undefined, request: () => Promise<T>): Promise<T> => {
+      if (crossing === undefined || at === undefined) return this.pass(request())
+      const cross = async () => {
+        await at(`${crossing}-before`)
+        const answer = await this.pass(request())
+        await at(`${crossing}-after`)
+        return answer
+      }
+      return cross()
+    }
     return {
-      log: this.#log(inner.log),
-      bus: this.#bus(inner.bus),
-      texts: this.#texts(inner.texts),
-      snapshots: this.#snapshots(inner.snapshots),
-      lease: this.#bucket(inner.lease),
-      agents: this.#bucket(inner.agents),
-      config: this.#bucket(inner.config),
-      mappings: this.#bucket(inner.mappings),
+      log: this.#log(inner.log, crosses),
+      bus: this.#bus(inner.bus, crosses),
+      texts: this.#texts(inner.texts, crosses),
+      snapshots: this.#snapshots(inner.snapshots, crosses),
+      lease: this.#bucket(inner.lease, 'lease', crosses),
+      agents: this.#bucket(inner.agents, 'agents', crosses),
+      config: this.#bucket(inner.config, 'config', crosses),
+      mappings: this.#bucket(inner.mappings, 'mappings', crosses),
       alarms: this.#alarms(inner.alarms),
       durability: inner.durability,
       close: () => this.pass(inner.close()),
     }
   }
 
-  #log(log: EventLog): EventLog {
+  #log(log: EventLog, crosses: Crosses): EventLog {
     const pass = <T>(promise: Promise<T>) => this.pass(promise)
     return {
       incarnation: log.incarnation,
-      append: (request) => pass(log.append(request)),
+      append: (request) => crosses(crossingOfTurn(request.bytes), () => log.append(request)),
       last: (subject) => pass(log.last(subject)),
       at: (position) => pass(log.at(position)),
       end: () => pass(log.end()),
@@ -148,7 +163,7 @@ export class SimProcess {
     }
   }
 
-  #bus(bus: Bus): Bus {
+  #bus(bus: Bus, crosses: Crosses): Bus {
     const gate = this
     return {
       publish: (subject, data) => bus.publish(subject, data),
@@ -162,7 +177,7 @@ export class SimProcess {
           },
         }
       },
-      ask: (subject, data, options) => gate.pass(bus.ask(subject, data, options)),
+      ask: (subject, data, options) => crosses(crossingOfRequest(subject, data), () => bus.ask(subject, data, options)),
       flush: (timeoutMs) => gate.pass(bus.flush(timeoutMs)),
       serve: (service) =>
         gate.pass(
@@ -178,15 +193,15 @@ export class SimProcess {
     }
   }
 
-  #bucket(bucket: Bucket): Bucket {
+  #bucket(bucket: Bucket, kind: BucketKind, crosses: Crosses): Bucket {
     const pass = <T>(promise: Promise<T>) => this.pass(promise)
     return {
       name: bucket.name,
       get: (key) => pass(bucket.get(key)),
-      create: (key, value, options) => pass(bucket.create(key, value, options)),
-      createOnce: (key, value, options) => pass(bucket.createOnce(key, value, options)),
-      update: (key, value, revision, options) => pass(bucket.update(key, value, revision, options)),
-      put: (key, value) => pass(bucket.put(key, value)),
+      create: (key, value, options) => crosses(crossingOfWrite(kind, 'create', key), () => bucket.create(key, value, options)),
+      createOnce: (key, value, options) => crosses(crossingOfWrite(kind, 'createOnce', key), () => bucket.createOnce(key, value, options)),
+      update: (key, value, revision, options) => crosses(crossingOfWrite(kind, 'update', key), () => bucket.update(key, value, revision, options)),
+      put: (key, value) => crosses(crossingOfWrite(kind, 'put', key), () => bucket.put(key, value)),
       remove: (key, revision) => pass(bucket.remove(key, revision)),
       entries: () => pass(bucket.entries()),
       ensure: () => pass(bucket.ensure()),
@@ -221,13 +236,13 @@ export class SimProcess {
     }
   }
 
-  #texts(texts: TextStore): TextStore {
-    return { put: (bytes) => this.pass(texts.put(bytes)), get: (digest) => this.pass(texts.get(digest)) }
+  #texts(texts: TextStore, crosses: Crosses): TextStore {
+    return { put: (bytes) => crosses('text-kept', () => texts.put(bytes)), get: (digest) => this.pass(texts.get(digest)) }
   }
 
-  #snapshots(store: SnapshotStore): SnapshotStore {
+  #snapshots(store: SnapshotStore, crosses: Crosses): SnapshotStore {
     return {
-      put: (name, bytes) => this.pass(store.put(name, bytes)),
+      put: (name, bytes) => crosses('snapshot-stored', () => store.put(name, bytes)),
       get: (name) => this.pass(store.get(name)),
       remove: (name) => this.pass(store.remove(name)),
       names: () => this.pass(store.names()),

@@ -155,9 +155,12 @@ export class SimSite {
 }
 
 /** What a process of this world reaches its sites by. */
-export function adapterTo(sites: ReadonlyMap<string, SimSite>, process: SimProcess): SiteAdapter {
+export function adapterTo(sites: ReadonlyMap<string, SimSite>, process: SimProcess, skill: SiteAdapter['skill']): SiteAdapter {
   return {
     ...simulatedAdapter,
+    skill,
+    // Some of what is asked for through services may not be repeated by itself.
+    repeatable: new Set([...simulatedAdapter.repeatable].filter((name) => name !== 'assign' && name !== 'deassign')),
     connect: ({ site }) => sites.get(site)!.connect(process),
   }
 }

@@ -1,4 +1,5 @@
 /** What the world overheard: what each process was told, and when, in positions of the log. Judged against the log at the end. */
+import type { ToldChange } from '../checkers/instructions.ts'
 import type { GrantRef, LaneCommand, LaneCommandAnswer, OutcomeReport } from '../../streams/lane-protocol.ts'
 
 export interface ToldCommand {
@@ -20,6 +21,8 @@ export interface ToldOutcomes {
 }
 
 export class Told {
+  /** Answers of services to changes. */
+  readonly changes: ToldChange[] = []
   readonly commands: ToldCommand[] = []
   readonly outcomes: ToldOutcomes[] = []
 }

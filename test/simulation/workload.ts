@@ -230,7 +230,7 @@ export class Workload {
   }
 }
 
-function operation(dice: Dice, smooth: number): Operation {
+export function operation(dice: Dice, smooth: number): Operation {
   if (dice.chance(smooth)) return dice.chance(0.5) ? { name: 'rename', to: `name ${dice.whole(1, 1_000_000)}` } : { name: dice.pick(['maintenance-on', 'maintenance-off'] as const) }
   return dice.pick<() => Operation>([
     () => ({ name: 'start' }),

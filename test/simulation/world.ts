@@ -10,14 +10,17 @@ import type { Logger } from '../../src/agent/context.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
 import type { AgentRole } from '../../machines/agent/agent.ts'
 import { type SimAgent, startSimAgent } from './agent.ts'
+import { Asking } from './asking.ts'
 import { Dice } from './dice.ts'
+import { type Failpoint, type Struck, chanceAt } from './failpoints.ts'
 import { judge } from './judge.ts'
 import { startNemesis } from './nemesis.ts'
 import { SimNetwork, bystander } from './network.ts'
 import { Onlooker } from './onlooker.ts'
 import { type Focus, type WorldPlan, planOf } from './plan.ts'
 import { SimProcess } from './process.ts'
-import { SimSite } from './site.ts'
+import { type SimService, startSimService } from './service.ts'
+import { SimSite, adapterTo } from './site.ts'
 import { Told } from './told.ts'
 import { type RunEnd, VirtualTime, epochMs } from './virtual-time.ts'
 import { Workload } from './workload.ts'
@@ -51,6 +54,7 @@ export interface WorldResult {
   readonly kills: number
   readonly groups: number
   readonly calls: number
+  readonly struck: Struck
   /** Of everything that the log holds: equal for equal seeds. */
   readonly digest: string
 }
@@ -64,12 +68,24 @@ export async function runWorld(options: WorldOptions): Promise<WorldResult> {
   }
 }
 
-export interface WorldAgent {
+/** What may be killed, paused, cut off and started again. */
+export interface WorldProgram {
+  /** Id of the agent or service. */
   readonly agent: string
-  readonly role: AgentRole
+  readonly role: AgentRole | 'service'
   process: SimProcess
-  running: SimAgent | undefined
   coordinator: Coordinator
+  running: { stop(): Promise<unknown> } | undefined
+}
+
+export interface WorldAgent extends WorldProgram {
+  readonly role: AgentRole
+  running: SimAgent | undefined
+}
+
+export interface WorldService extends WorldProgram {
+  readonly role: 'service'
+  running: SimService | undefined
 }
 
 export class World {
@@ -79,6 +95,7 @@ export class World {
   readonly time = new VirtualTime()
   readonly sites = new Map<string, SimSite>()
   readonly agents: WorldAgent[] = []
+  readonly services: WorldService[] = []
   /** Processes of agents that were replaced while frozen (P20), still to be woken. */
   readonly frozen: SimProcess[] = []
   readonly realm: MemoryRealm
@@ -89,10 +106,12 @@ export class World {
   /** Clients that are never killed, but cut off like all. */
   readonly otherClients: string[] = []
   kills = 0
+  readonly struck: Struck = new Map()
   calm = false
   readonly #told = new Told()
   readonly #line: (line: string) => void
   #processes = 0
+  readonly #coordinators = new Map<SimProcess, Coordinator>()
   #failures: Violation[] = []
   #restored = false
   readonly #onRejection = (error: unknown) => this.fail('crash', `unhandled: ${error instanceof Error ? error.stack : String(error)}`)
@@ -117,6 +136,15 @@ export class World {
     this.#failures.push({ rule, what, position: undefined })
   }
 
+  get programs(): readonly WorldProgram[] {
+    return [...this.agents, ...this.services]
+  }
+
+  start(program: WorldProgram): void {
+    if (program.role === 'service') this.startService(program.agent)
+    else this.startAgent(program.agent, program.role)
+  }
+
   async run(): Promise<WorldResult> {
     const bounds = { steps: mostSteps, untilMs: this.plan.faultsUntilMs + settleMs }
     const crashed = () => this.#failures.length > 0 || this.onlooker.epochs.length > mostElections
@@ -125,6 +153,7 @@ export class World {
     await this.time.run(() => crashed() || founded, bounds)
     for (let index = 1; index <= this.plan.agents; index++) this.startAgent(`a${index}`, 'generic')
     for (let index = 1; index <= this.plan.skilled; index++) this.startAgent(`s${index}`, 'skilled')
+    for (let index = 1; index <= this.plan.services; index++) this.startService(`v${index}`)
     const workload = new Workload({
       ...this.#newClient('person'),
       dice: this.dice.stream('workload'),
@@ -140,8 +169,20 @@ export class World {
       told: this.#told,
       end: () => this.onlooker.endPosition,
     })
+    const asking = this.plan.services === 0 ? undefined : new Asking({
+      ...this.#newClient('asker'),
+      dice: this.dice.stream('asking'),
+      sites: this.sites,
+      changes: this.plan.changes,
+      triggers: this.plan.triggers,
+      smooth: this.plan.smooth,
+      openUntilMs: this.plan.faultsUntilMs * 0.8,
+      told: this.#told,
+      end: () => this.onlooker.endPosition,
+      isCalm: () => this.calm,
+    })
     startNemesis(this, this.dice.stream('nemesis'))
-    let end = await this.time.run(() => crashed() || (this.calm && workload.done), bounds)
+    let end = await this.time.run(() => crashed() || asking?.failure !== undefined || (this.calm && workload.done && asking?.done !== false), bounds)
     if (end === 'reached' && !crashed()) {
       const quietFrom = this.time.nowMs
       end = await this.time.run(() => crashed() || this.time.nowMs >= quietFrom + quietMs, { ...bounds, untilMs: quietFrom + quietMs + 60_000 })
@@ -149,6 +190,7 @@ export class World {
     if (end === 'reached' && !crashed()) end = await this.#untilDerived(bounds.untilMs)
     if (end !== 'reached') this.fail('I3', `the world is ${end} at ${Math.round(this.time.nowMs)} ms, ${this.time.steps} steps`)
     if (workload.failure !== undefined) this.fail('I3', workload.failure)
+    if (asking?.failure !== undefined) this.fail('I3', asking.failure)
     if (this.onlooker.epochs.length > mostElections) this.fail('I7', `${this.onlooker.epochs.length} elections: the lead goes to and fro`)
     const messages = await this.onlooker.readAll()
     const violations = [
@@ -161,6 +203,7 @@ export class World {
         writers: this.network.writers,
         live: this.#liveLanes(),
         groups: workload.groups,
+        endedAtMs: epochMs + this.time.nowMs,
         ended: !crashed() || end !== 'reached',
       }),
     ]
@@ -173,6 +216,7 @@ export class World {
       virtualMs: Math.round(this.time.nowMs),
       turns: messages.length,
       kills: this.kills,
+      struck: this.struck,
       groups: workload.groups.length,
       calls: [...this.sites.values()].reduce((sum, site) => sum + site.journal.length, 0),
       digest: digest.digest('hex'),
@@ -218,22 +262,41 @@ export class World {
       coordinator,
       subjects: this.subjects,
       dice: this.dice.stream(own.name),
-      sites: this.sites,
+      adapter: this.#adapter(own),
       logger: this.#logger(own.name),
       told: this.#told,
       end: () => this.onlooker.endPosition,
-      failpoint: (name) => this.#failpoint(entry, own, coordinator, name),
+      failpoint: (name) => this.#failpoint(own, name),
       onExit: (ended) => {
         this.say(own.name, `ended: ${ended.kind}`, ended)
         const stopsForRestore = this.#restored && ended.kind === 'failed' && ['CannotGoOn', 'WrongIncarnation'].includes(ended.error.name)
         if (ended.kind === 'failed' && !stopsForRestore) this.fail('crash', `${own.name} failed: ${ended.error.stack}`)
-        const isPresent = entry.process === own
-        own.kill()
-        void coordinator.close()
-        if (!isPresent) return
-        entry.running = undefined
-        if (this.calm) this.startAgent(agent, role)
-        else this.time.after(this.dice.between(50, 4_000), () => entry.running === undefined && this.startAgent(agent, role))
+        this.#ended(entry, own, coordinator)
+      },
+    })
+    this.say(own.name, 'started')
+  }
+
+  startService(service: string): void {
+    const { process: own, coordinator } = this.#newClient(service)
+    const entry: WorldService = this.services.find(({ agent }) => agent === service) ?? { agent: service, role: 'service', process: own, running: undefined, coordinator }
+    if (!this.services.includes(entry)) this.services.push(entry)
+    entry.process = own
+    entry.coordinator = coordinator
+    entry.running = startSimService({
+      service,
+      process: own,
+      coordinator,
+      subjects: this.subjects,
+      dice: this.dice.stream(own.name),
+      adapter: this.#adapter(own),
+      logger: this.#logger(own.name),
+      onExit: (error) => {
+        if (own.state === 'dead') return
+        this.say(own.name, 'ended', { error })
+        const expected = error === undefined || ['Unavailable', 'ServiceReplaced'].includes(error.name) || (this.#restored && ['WrongIncarnation', 'LogMissing'].includes(error.name))
+        if (!expected) this.fail('crash', `${own.name} failed: ${error.stack}`)
+        this.#ended(entry, own, coordinator)
       },
     })
     this.say(own.name, 'started')
@@ -245,7 +308,7 @@ export class World {
     this.kills += 1
     target.kill()
     void coordinator.close()
-    for (const entry of this.agents) if (entry.process === target) entry.running = undefined
+    for (const entry of this.programs) if (entry.process === target) entry.running = undefined
   }
 
   /** Somebody who believes to lead maps a lane to anybody. */
@@ -271,9 +334,13 @@ export class World {
     this.say('world', `is restored as incarnation ${this.realm.raiseIncarnation()}`)
   }
 
-  async #failpoint(entry: WorldAgent, own: SimProcess, coordinator: Coordinator, name: string): Promise<void> {
+  async #failpoint(own: SimProcess, name: Failpoint): Promise<void> {
     const { dice, plan } = this
-    if (this.calm || own.state !== 'running' || !dice.chance(plan.nemesis.failpoint)) return
+    const count = this.struck.get(name) ?? { passed: 0, struck: 0 }
+    this.struck.set(name, count)
+    count.passed += 1
+    if (this.calm || own.state !== 'running' || !dice.chance(chanceAt(name, plan.nemesis.failpoint))) return
+    count.struck += 1
     if (dice.chance(0.5) && plan.nemesis.pauseEveryMs !== undefined) {
       this.say(own.name, `paused at ${name}`)
       own.pause()
@@ -281,11 +348,27 @@ export class World {
       return own.pass(Promise.resolve())
     }
     this.say(own.name, `to be killed at ${name}`)
-    this.kill(own, coordinator)
+    const entry = this.programs.find(({ process }) => process === own)
+    this.kill(own, this.#coordinators.get(own)!)
     this.time.after(dice.between(50, 6_000), () => {
-      if (entry.running === undefined) this.startAgent(entry.agent, entry.role)
+      if (entry !== undefined && entry.running === undefined) this.start(entry)
     })
     return new Promise(() => {})
+  }
+
+  /** Who started it starts it again. */
+  #ended(entry: WorldProgram, own: SimProcess, coordinator: Coordinator): void {
+    const isPresent = entry.process === own
+    own.kill()
+    void coordinator.close()
+    if (!isPresent) return
+    entry.running = undefined
+    if (this.calm && entry.role !== 'service') this.start(entry)
+    else this.time.after(this.dice.between(50, 4_000), () => entry.running === undefined && this.start(entry))
+  }
+
+  #adapter(own: SimProcess) {
+    return adapterTo(this.sites, own, this.plan.skilled > 0 ? 'required' : 'none')
   }
 
   #newClient(name: string) {
@@ -295,8 +378,10 @@ export class World {
       skewMs: clockDice.whole(-skewMs, skewMs),
       rate: 1 + clockDice.between(-drift, drift),
     })
-    if (name === 'person') this.otherClients.push(own.name)
-    const coordinator = own.coordinator(this.realm.connect({ name: own.name, clock: own.clock }))
+    if (name === 'person' || name === 'asker') this.otherClients.push(own.name)
+    const strikes = name !== 'person' && name !== 'asker'
+    const coordinator = own.coordinator(this.realm.connect({ name: own.name, clock: own.clock }), strikes ? (at) => this.#failpoint(own, at) : undefined)
+    this.#coordinators.set(own, coordinator)
     return { process: own, coordinator, subjects: this.subjects }
   }
 
