@@ -1,4 +1,5 @@
 /** Every checker that needs nothing but a log: of a simulated world, of real processes, of an exported file. */
+import { checkFormats } from './formats.ts'
 import { checkGroups } from './groups.ts'
 import { type ToldChange, checkInstructions } from './instructions.ts'
 import { checkLeadership } from './leadership.ts'
@@ -32,6 +33,7 @@ export function checkRun(log: ReadLog, { ended, triggersEndedBy, changes, sites,
     ...checkLog(log, facts),
     ...checkGroups(log, { mustHaveEnded: ended }),
     ...checkLeadership(log),
+    ...checkFormats(log),
     ...checkInstructions(log, changes),
     ...checkTriggers(log, triggersEndedBy === undefined ? {} : { endedBy: triggersEndedBy }),
     ...(sites === undefined || expectations === undefined ? [] : checkSites(log, sites, expectations)),

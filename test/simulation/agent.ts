@@ -18,6 +18,8 @@ import type { Told } from './told.ts'
 
 export interface SimAgentOptions {
   readonly agent: string
+  /** Of an older build: the newest format that it knows. */
+  readonly newestFormat: number | undefined
   readonly role: AgentRole
   readonly process: SimProcess
   readonly coordinator: Coordinator
@@ -56,6 +58,7 @@ export function startSimAgent(options: SimAgentOptions): SimAgent {
     random: dice,
     logger,
     acceptWeakDurability: false,
+    ...(options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }),
     constants,
     // Often, so that lanes are taken from snapshots too.
     snapshotTimes: { turns: 40, restMs: 2_000 },

@@ -3,6 +3,8 @@ import type { LaneState } from '../../machines/lane/state.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import { checkRun } from '../checkers/all.ts'
+import { type LeaderlessTime, checkLeaderless } from '../checkers/leaderless.ts'
+import { checkQuarantine } from '../checkers/quarantine.ts'
 import { readLog } from '../checkers/read.ts'
 import type { Violation } from '../checkers/violation.ts'
 import { constants } from './plan.ts'
@@ -17,6 +19,10 @@ export interface Judged {
   readonly writers: ReadonlyMap<string, string>
   readonly live: readonly { readonly lane: string; readonly holder: string; readonly state: LaneState }[]
   readonly groups: readonly string[]
+  /** How late everybody hears of a quarantine, milliseconds; undefined where nothing bounds it. */
+  readonly quarantineLagMs: number | undefined
+  /** In which nobody could lead. */
+  readonly leaderless: LeaderlessTime | undefined
   /** Milliseconds since the Unix epoch. */
   readonly endedAtMs: number
   /** The world came to rest: everything must have ended. */
@@ -38,5 +44,7 @@ export function judge(judged: Judged): Violation[] {
       told: judged.told,
       live: judged.live,
     }),
+    ...(judged.leaderless === undefined ? [] : checkLeaderless(log, judged.leaderless)),
+    ...(judged.quarantineLagMs === undefined ? [] : checkQuarantine(log, sites, judged.quarantineLagMs)),
   ]
 }

@@ -79,6 +79,20 @@ export function startNemesis(world: World, dice: Dice): void {
 
   often(nemesis.wipeEveryMs, () => world.wipe(dice))
   if (world.plan.triggers > 0) often(nemesis.alarmsGoneEveryMs, () => world.realm.deleteAlarms())
+  often(nemesis.configureEveryMs, () => world.administrator.planAnything(dice.pick(world.agents).agent))
+  often(nemesis.snapshotsGoneEveryMs, () => void world.onlooker.spoilSnapshot(dice))
+  often(nemesis.quarantineEveryMs, () => {
+    world.administrator.quarantine()
+    later(500, 5_000, () => world.administrator.release())
+  })
+  if (nemesis.leaderlessAtMs !== undefined) {
+    world.time.after(nemesis.leaderlessAtMs, () => {
+      world.say('world', 'nobody can lead')
+      world.network.leaderless = true
+    })
+  }
+  // One program after another, the last when the faults stop.
+  for (const { agent } of world.programs) if (world.old.has(agent)) later(0, 2 * faultsUntilMs, () => world.upgrade(agent))
   if (nemesis.restoreAtMs !== undefined) world.time.after(nemesis.restoreAtMs, () => world.restore())
   if (nemesis.sickAtMs !== undefined) {
     world.time.after(nemesis.sickAtMs, () => {
@@ -94,6 +108,9 @@ export function startNemesis(world: World, dice: Dice): void {
     world.realm.start()
     for (const site of world.sites.values()) site.calm()
     if (nemesis.wipeEveryMs !== undefined) world.wipe(dice)
+    if (nemesis.quarantineEveryMs !== undefined) world.administrator.release()
+    if (nemesis.configureEveryMs !== undefined) for (const { agent } of world.agents) world.administrator.planNothing(agent)
+    for (const { agent } of world.programs) world.upgrade(agent)
     for (const process of world.frozen) process.resume(false)
     for (const entry of world.programs) {
       entry.process.resume(false)

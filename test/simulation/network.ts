@@ -12,6 +12,8 @@ export class SimNetwork {
   #calm = false
   /** Agent whose appends are never answered any more, while all else of it works (P7). */
   sick: string | undefined
+  /** What is written of the lease never arrives. */
+  leaderless = false
 
   constructor(dice: Dice, plan: WorldPlan) {
     this.#dice = dice
@@ -25,7 +27,7 @@ export class SimNetwork {
       },
       logRead: ({ client }) => this.#read(client),
       readLag: ({ client }) => (isBystander(client) ? 0 : this.#lag()),
-      bucketWrite: ({ client }) => (isBystander(client) ? {} : this.#write()),
+      bucketWrite: ({ client, bucket }) => (isBystander(client) ? {} : this.leaderless && bucket.endsWith('_lease') ? { lose: 'request' } : this.#write()),
       bucketRead: ({ client }) => this.#read(client),
       watchLag: () => this.#lag(),
       message: () => this.#message(),
@@ -36,6 +38,7 @@ export class SimNetwork {
 
   calm(): void {
     this.#calm = true
+    this.leaderless = false
   }
 
   #hop(): number {

@@ -3,7 +3,7 @@
  * the checkers, and strikes where somebody with access to the coordinator could.
  */
 import { happened } from '../../machines/decision.ts'
-import { type RealmEvent, type RealmState, emptyRealm, foldRealm, formatVersion } from '../../machines/realm/realm.ts'
+import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { type SiteEvent, type SiteState, absentSite, addSite, foldSite } from '../../machines/site/site.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { decodeTurn, newUlid } from '../../streams/codec.ts'
@@ -26,6 +26,8 @@ export interface OnlookerOptions {
 
 export class Onlooker {
   endPosition = 0
+  /** Of the realm. */
+  format = 0
   /** Of all leaders so far, the latest last. */
   readonly epochs: number[] = []
   readonly #options: OnlookerOptions
@@ -36,11 +38,11 @@ export class Onlooker {
   }
 
   /** The realm before any agent starts. */
-  async found(lanes: readonly string[], sites: readonly SitePlan[]): Promise<void> {
+  async found(lanes: readonly string[], sites: readonly SitePlan[], format: number): Promise<void> {
     const { coordinator, subjects, clock, dice } = this.#options
     const context = { log: coordinator.log, clock, random: dice }
     const realmEvents = (): RealmEvent[] => [
-      { type: 'RealmFounded', data: { format: formatVersion, realm: newUlid(epochMs, dice), constants, digest: 'sha256' } },
+      { type: 'RealmFounded', data: { format, realm: newUlid(epochMs, dice), constants, digest: 'sha256' } },
       { type: 'LanesDefined', data: { region: 'r', lanes } },
     ]
     await writeAggregate<RealmState, RealmEvent>(context, {
@@ -69,6 +71,19 @@ export class Onlooker {
   map(lane: string, agent: string, epoch: number): void {
     const value: LaneMappingValue = { lane, agent, epoch }
     void this.#options.coordinator.mappings.put(laneMappingKey(lane), toBytes(value))
+  }
+
+  /** One snapshot is gone, or is not what it was. */
+  async spoilSnapshot(dice: Dice): Promise<void> {
+    const { snapshots } = this.#options.coordinator
+    const names = await snapshots.names()
+    if (names.length === 0) return
+    const name = dice.pick(names)
+    const bytes = await snapshots.get(name)
+    if (dice.chance(0.4) || bytes === undefined) return snapshots.remove(name)
+    const spoiled = Uint8Array.from(bytes)
+    spoiled[dice.whole(0, spoiled.length - 1)]! ^= 1
+    await snapshots.put(name, dice.chance(0.5) ? spoiled : spoiled.subarray(0, spoiled.length >> 1))
   }
 
   /** What of lease, presence and mappings is not there for the agents that run (I11); empty when all is. */
@@ -102,7 +117,10 @@ export class Onlooker {
       for (const { subject, bytes } of batch) {
         if (subject !== realm) continue
         for (const { revision, events } of decodeTurn(bytes).commits) {
-          events.forEach((event, index) => event.type === 'LeaderElected' && this.epochs.push(revision + index))
+          events.forEach((event, index) => {
+            if (event.type === 'LeaderElected') this.epochs.push(revision + index)
+            if (event.type === 'RealmFounded' || event.type === 'FormatRaised') this.format = (event.data as { readonly format: number }).format
+          })
         }
       }
     }

@@ -45,11 +45,19 @@ export interface NemesisPlan {
   readonly failpoint: number
   /** A restart beside a process that is only frozen (P20). */
   readonly twins: boolean
+  /** From then on, until the faults stop, nothing that is written of the lease arrives: nobody leads (I7). */
+  readonly leaderlessAtMs: number | undefined
+  /** Plans of agents change [608]. */
+  readonly configureEveryMs: number | undefined
+  /** Quarantines begin, and end some seconds later. */
+  readonly quarantineEveryMs: number | undefined
+  /** Snapshots are deleted or damaged (I11). */
+  readonly snapshotsGoneEveryMs: number | undefined
   /** Deletes the alarms that are set (I11). */
   readonly alarmsGoneEveryMs: number | undefined
   /** Deletes what is derived: lease, presence or mappings (I11). */
   readonly wipeEveryMs: number | undefined
-  readonly wiped: readonly ('lease' | 'agents' | 'mappings')[]
+  readonly wiped: readonly ('lease' | 'agents' | 'mappings' | 'config')[]
   /** From then on, for good, the appends of one agent are never answered (P7). */
   readonly sickAtMs: number | undefined
   /** When the realm gets its next incarnation (P12). */
@@ -82,6 +90,10 @@ export interface WorldPlan {
   /** Asked for through services. */
   readonly changes: number
   readonly triggers: number
+  /** Of the realm when it is founded; in one of format 1 every program is of a build that knows no other, until it is upgraded. */
+  readonly format: 1 | 2
+  /** Set where appends and messages come in time: how late everybody hears what stands in the log, milliseconds. */
+  readonly heardWithinMs: number | undefined
   readonly faultsUntilMs: number
   readonly skewMs: number
   readonly drift: number
@@ -98,7 +110,7 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless'] as const
 export type Focus = (typeof focuses)[number]
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
@@ -213,6 +225,40 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
         faultsUntilMs: plan.faultsUntilMs + 10_000,
         nemesis: { ...plan.nemesis, killEveryMs: 1_000, failpoint: 0.01 },
       }
+    // Quarantines, in a network that bounds how late everybody hears of them.
+    case 'quarantine':
+      return {
+        ...plan,
+        groups: 8,
+        smooth: 0.98,
+        format: 2,
+        heardWithinMs: 200,
+        faultsUntilMs: plan.faultsUntilMs + 10_000,
+        network: quiet,
+        store: sound,
+        nemesis: { ...still, cutEveryMs: undefined, killEveryMs: 4_000, quarantineEveryMs: 3_000 },
+        sites: plan.sites.map((site) => ({ ...site, latencyMs: 200 })),
+      }
+    // Nobody can win or keep the lease for a long time, and there is work.
+    case 'leaderless':
+      return {
+        ...plan,
+        services: 0,
+        groups: 12,
+        mostJobs: 60,
+        smooth: 0.98,
+        format: 2,
+        faultsUntilMs: 40_000,
+        network: quiet,
+        store: sound,
+        nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, configureEveryMs: undefined, quarantineEveryMs: undefined, leaderlessAtMs: 12_000 },
+        sites: slow,
+      }
+    case 'planned':
+      return { ...plan, agents: Math.max(3, plan.agents), skilled: Math.max(1, plan.skilled), format: 2, nemesis: { ...plan.nemesis, configureEveryMs: 1_500, snapshotsGoneEveryMs: 1_500, wipeEveryMs: 3_000, wiped: ['config'] } }
+    // Programs of an older build are replaced one by one, and the realm rises.
+    case 'upgraded':
+      return { ...plan, agents: Math.max(3, plan.agents), services: Math.max(1, plan.services), changes: 4, format: 1, nemesis: { ...plan.nemesis, sickAtMs: undefined } }
     // Nominal times of every kind, leaders that die, alarms that come late or never.
     case 'triggers':
       return {
@@ -237,14 +283,31 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
   }
 }
 
+type Later = 'services' | 'changes' | 'triggers' | 'format' | 'heardWithinMs'
+
 /** From chance of its own: worlds without services are what they were. */
-function withServices(plan: Omit<WorldPlan, 'services' | 'changes' | 'triggers'>, dice: Dice): WorldPlan {
+function withServices(plan: Omit<WorldPlan, Later>, dice: Dice): WorldPlan {
   const services = dice.pick([0, 0, 0, 1, 2, 2])
   const asks = services > 0
-  return { ...plan, services, changes: asks ? dice.whole(1, 6) : 0, triggers: asks && dice.chance(0.4) ? dice.whole(1, 3) : 0 }
+  const often = (probability: number, least: number, most: number) => (dice.chance(probability) ? dice.whole(least, most) : undefined)
+  return {
+    ...plan,
+    services,
+    changes: asks ? dice.whole(1, 6) : 0,
+    triggers: asks && dice.chance(0.4) ? dice.whole(1, 3) : 0,
+    format: dice.chance(0.1) ? 1 : 2,
+    heardWithinMs: undefined,
+    nemesis: {
+      ...plan.nemesis,
+      configureEveryMs: often(0.15, 1_000, 4_000),
+      quarantineEveryMs: often(0.1, 3_000, 8_000),
+      snapshotsGoneEveryMs: often(0.2, 1_000, 4_000),
+      wiped: [...plan.nemesis.wiped, 'config'],
+    },
+  }
 }
 
-function anyPlan(dice: Dice): Omit<WorldPlan, 'services' | 'changes' | 'triggers'> {
+function anyPlan(dice: Dice): Omit<WorldPlan, Later> {
   const some = <T>(probability: number, value: () => T, otherwise: T): T => {
     const drawn = value()
     return dice.chance(probability) ? drawn : otherwise
@@ -295,6 +358,10 @@ function anyPlan(dice: Dice): Omit<WorldPlan, 'services' | 'changes' | 'triggers
       siteFaultEveryMs: every(0.5, 500, 4_000),
       failpoint: some(0.5, () => dice.pick([0.002, 0.02]), 0),
       twins: dice.chance(0.3),
+      leaderlessAtMs: undefined,
+      configureEveryMs: undefined,
+      quarantineEveryMs: undefined,
+      snapshotsGoneEveryMs: undefined,
       alarmsGoneEveryMs: 7_000,
       wipeEveryMs: every(0.1, 1_000, 6_000),
       wiped: ['lease', 'agents', 'mappings'],

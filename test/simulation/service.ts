@@ -10,6 +10,8 @@ import type { SimProcess } from './process.ts'
 
 export interface SimServiceOptions {
   readonly service: string
+  /** Of an older build: the newest format that it knows. */
+  readonly newestFormat: number | undefined
   readonly process: SimProcess
   readonly coordinator: Coordinator
   readonly subjects: Subjects
@@ -26,12 +28,13 @@ export interface SimService {
 }
 
 /** As `src/service/program.ts` does it. */
-export function startSimService({ service, process, coordinator, subjects, dice, adapter, logger, onExit }: SimServiceOptions): SimService {
+export function startSimService({ service, process, coordinator, subjects, dice, adapter, logger, onExit, newestFormat }: SimServiceOptions): SimService {
+  const formats = newestFormat === undefined ? {} : { newestFormat }
   const { clock } = process
   let running: RunningService | undefined
   const start = async () => {
-    await joinRealm({ log: coordinator.log, clock, random: dice }, subjects, { actor: `service:${service}`, region: 'r', durability: coordinator.durability, acceptWeakDurability: false })
-    running = await startService({ coordinator, subjects, clock, random: dice, logger, service, build: '0.1.0', region: 'r', adapterOf: () => adapter })
+    await joinRealm({ log: coordinator.log, clock, random: dice }, subjects, { actor: `service:${service}`, region: 'r', durability: coordinator.durability, acceptWeakDurability: false, ...formats })
+    running = await startService({ coordinator, subjects, clock, random: dice, logger, service, build: '0.1.0', region: 'r', adapterOf: () => adapter, ...formats })
     return running
   }
   const starting = start()

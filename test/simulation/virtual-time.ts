@@ -20,6 +20,9 @@ export type RunEnd = 'reached' | 'stuck' | 'too-many-steps' | 'too-late' | 'spin
 /** Operations that code asks for without any time going by; more are a loop that never waits. */
 const mostOperationsAStep = 100_000
 
+/** A shorter wait would be lost in the sum, and what is left of a time never come to its end. */
+const leastMs = 1e-6
+
 export class VirtualTime {
   nowMs = 0
   steps = 0
@@ -28,7 +31,7 @@ export class VirtualTime {
   readonly #heap: Planned[] = []
 
   after(delayMs: number, task: () => void): { cancel(): void } {
-    const planned: Planned = { atMs: this.nowMs + Math.max(0, delayMs), order: ++this.#order, task }
+    const planned: Planned = { atMs: this.nowMs + (delayMs > 0 ? Math.max(leastMs, delayMs) : 0), order: ++this.#order, task }
     this.#push(planned)
     return { cancel: () => void (planned.task = undefined) }
   }

@@ -2,6 +2,7 @@
  * Who asks: opens groups in parts, repeats with the same command id until it is answered, and sees every group to its end (retries,
  * resolves or cancels what blocks). Never killed; cut off and misled like everybody else.
  */
+import { allowsFormat } from '../../machines/realm/realm.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import type { Operation } from '../../machines/service/operation.ts'
@@ -119,14 +120,18 @@ export class Workload {
   }
 
   #terms(dice: Dice): Terms {
+    // What format 1 does not hold is not asked for there.
+    const risen = allowsFormat(this.#view.state.realm, 2)
+    const onFailure = dice.pick(['stop', 'stop', 'continue', 'compensate'] as const)
+    const priority = dice.pick([0, 0, -10, 10])
     const window = dice.chance(this.#options.windows) ? dice.pick(this.#options.windowSizes) : 1
     return {
       window,
       // Only repeatable jobs may have a window.
       repeatable: window > 1 ? 1 : dice.pick([1, 0.9, 0.5]),
-      order: window === 1 && dice.chance(0.25) ? 'graph' : 'strict',
-      onFailure: dice.pick(['stop', 'stop', 'continue', 'compensate'] as const),
-      priority: dice.pick([0, 0, -10, 10]),
+      order: window === 1 && dice.chance(0.25) && risen ? 'graph' : 'strict',
+      onFailure: risen ? onFailure : 'stop',
+      priority: risen ? priority : 0,
     }
   }
 
@@ -178,7 +183,7 @@ export class Workload {
       } else if (groupTable.can(state.phase, 'GroupResumed')) {
         await pause(process.clock, dice.between(0, 2_000))
         await ask({ kind: 'resume' })
-      } else if (pauses > 0 && groupTable.can(state.phase, 'GroupPaused') && dice.chance(0.3)) {
+      } else if (pauses > 0 && allowsFormat(this.#view.state.realm, 2) && groupTable.can(state.phase, 'GroupPaused') && dice.chance(0.3)) {
         pauses -= 1
         if (dice.chance(0.3)) await ask({ kind: 'prioritize', priority: dice.whole(-100, 100) })
         await ask({ kind: 'pause' })
@@ -219,7 +224,9 @@ export class Workload {
       const message: LaneCommand = { builtOn: { incarnation: coordinator.log.incarnation, number }, ...(command === undefined ? {} : { command }), group, actor: 'person:p', body }
       const sentAt = end()
       const answer = await client.send(lane, message, dice.pick([500, 2_000, 5_000]))
-      if (answer.kind === 'done' || answer.kind === 'refused') {
+      // A holder that has not heard yet that the realm has risen.
+      const later = answer.kind === 'refused' && (answer.code === 'format-too-old' || answer.code === 'quarantined')
+      if (!later && (answer.kind === 'done' || answer.kind === 'refused')) {
         told.commands.push({ lane, command: message, answer, sentAt, heardAt: end() })
         // What the clocks of this world make too new or too old is asked again with a later clock.
         if (again-- <= 0) return answer

@@ -9,6 +9,8 @@ import { type Subjects, laneName, subjectsOf } from '../../streams/subjects.ts'
 import type { Logger } from '../../src/agent/context.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
 import type { AgentRole } from '../../machines/agent/agent.ts'
+import { formatVersion } from '../../machines/realm/realm.ts'
+import { Administrator } from './administrator.ts'
 import { type SimAgent, startSimAgent } from './agent.ts'
 import { Asking } from './asking.ts'
 import { Dice } from './dice.ts'
@@ -32,6 +34,10 @@ const settleMs = 240_000
 const derivedMs = 60_000
 const lookMs = 200
 const mostSteps = 600_000
+/** The last lease has expired by then. */
+const leaseMs = 4_000
+/** Longest that a lane with work stands still while nobody leads: some calls at their slowest. */
+const leaderlessMs = 8_000
 /** Worlds come to some dozens; more is a quarrel that nobody wins. */
 const mostElections = 200
 /** After the last group has ended: late messages arrive, holders and executors agree. */
@@ -107,6 +113,9 @@ export class World {
   readonly otherClients: string[] = []
   kills = 0
   readonly struck: Struck = new Map()
+  readonly administrator: Administrator
+  /** Ids of programs of an older build. */
+  readonly old = new Set<string>()
   calm = false
   readonly #told = new Told()
   readonly #line: (line: string) => void
@@ -129,6 +138,7 @@ export class World {
     this.lanes = Array.from({ length: this.plan.lanes }, (_, index) => laneName('r', index + 1))
     for (const site of this.plan.sites) this.sites.set(site.site, new SimSite(site, realmClock, this.dice.stream(site.site)))
     this.onlooker = new Onlooker({ coordinator: this.realm.connect({ name: bystander, clock: realmClock }), subjects: this.subjects, clock: realmClock, dice: this.dice.stream('onlooker') })
+    this.administrator = new Administrator(this.realm, this.subjects, realmClock, this.dice.stream('administrator'), (what) => this.say('admin', what))
     process.on('unhandledRejection', this.#onRejection)
   }
 
@@ -149,8 +159,9 @@ export class World {
     const bounds = { steps: mostSteps, untilMs: this.plan.faultsUntilMs + settleMs }
     const crashed = () => this.#failures.length > 0 || this.onlooker.epochs.length > mostElections
     let founded = false
-    void this.onlooker.found(this.lanes, this.plan.sites).then(() => (founded = true))
+    void this.onlooker.found(this.lanes, this.plan.sites, this.plan.format).then(() => (founded = true))
     await this.time.run(() => crashed() || founded, bounds)
+    if (this.plan.format === 1) for (let index = 1; index <= 9; index++) for (const kind of ['a', 's', 'v']) this.old.add(`${kind}${index}`)
     for (let index = 1; index <= this.plan.agents; index++) this.startAgent(`a${index}`, 'generic')
     for (let index = 1; index <= this.plan.skilled; index++) this.startAgent(`s${index}`, 'skilled')
     for (let index = 1; index <= this.plan.services; index++) this.startService(`v${index}`)
@@ -182,7 +193,7 @@ export class World {
       isCalm: () => this.calm,
     })
     startNemesis(this, this.dice.stream('nemesis'))
-    let end = await this.time.run(() => crashed() || asking?.failure !== undefined || (this.calm && workload.done && asking?.done !== false), bounds)
+    let end = await this.time.run(() => crashed() || asking?.failure !== undefined || (this.calm && workload.done && asking?.done !== false && this.onlooker.format === formatVersion), bounds)
     if (end === 'reached' && !crashed()) {
       const quietFrom = this.time.nowMs
       end = await this.time.run(() => crashed() || this.time.nowMs >= quietFrom + quietMs, { ...bounds, untilMs: quietFrom + quietMs + 60_000 })
@@ -203,6 +214,8 @@ export class World {
         writers: this.network.writers,
         live: this.#liveLanes(),
         groups: workload.groups,
+        leaderless: this.plan.nemesis.leaderlessAtMs === undefined ? undefined : { fromMs: epochMs + this.plan.nemesis.leaderlessAtMs + leaseMs, untilMs: epochMs + this.plan.faultsUntilMs, mostMs: leaderlessMs },
+        quarantineLagMs: this.plan.heardWithinMs,
         endedAtMs: epochMs + this.time.nowMs,
         ended: !crashed() || end !== 'reached',
       }),
@@ -258,6 +271,7 @@ export class World {
     entry.running = startSimAgent({
       agent,
       role,
+      newestFormat: this.#newestOf(agent),
       process: own,
       coordinator,
       subjects: this.subjects,
@@ -270,7 +284,7 @@ export class World {
       onExit: (ended) => {
         this.say(own.name, `ended: ${ended.kind}`, ended)
         const stopsForRestore = this.#restored && ended.kind === 'failed' && ['CannotGoOn', 'WrongIncarnation'].includes(ended.error.name)
-        if (ended.kind === 'failed' && !stopsForRestore) this.fail('crash', `${own.name} failed: ${ended.error.stack}`)
+        if (ended.kind === 'failed' && !stopsForRestore && !this.#tooOld(agent, ended.error)) this.fail('crash', `${own.name} failed: ${ended.error.stack}`)
         this.#ended(entry, own, coordinator)
       },
     })
@@ -285,6 +299,7 @@ export class World {
     entry.coordinator = coordinator
     entry.running = startSimService({
       service,
+      newestFormat: this.#newestOf(service),
       process: own,
       coordinator,
       subjects: this.subjects,
@@ -294,12 +309,19 @@ export class World {
       onExit: (error) => {
         if (own.state === 'dead') return
         this.say(own.name, 'ended', { error })
-        const expected = error === undefined || ['Unavailable', 'ServiceReplaced'].includes(error.name) || (this.#restored && ['WrongIncarnation', 'LogMissing'].includes(error.name))
+        const expected = error === undefined || ['Unavailable', 'ServiceReplaced'].includes(error.name) || this.#tooOld(service, error) || (this.#restored && ['WrongIncarnation', 'LogMissing'].includes(error.name))
         if (!expected) this.fail('crash', `${own.name} failed: ${error.stack}`)
         this.#ended(entry, own, coordinator)
       },
     })
     this.say(own.name, 'started')
+  }
+
+  /** A newer build takes the place of an older one; does nothing where that was done. */
+  upgrade(id: string): void {
+    if (!this.old.delete(id)) return
+    this.say(id, 'is upgraded')
+    void this.programs.find(({ agent }) => agent === id)?.running?.stop()
   }
 
   kill(target: SimProcess, coordinator: Coordinator): void {
@@ -365,6 +387,17 @@ export class World {
     entry.running = undefined
     if (this.calm && entry.role !== 'service') this.start(entry)
     else this.time.after(this.dice.between(50, 4_000), () => entry.running === undefined && this.start(entry))
+  }
+
+  #newestOf(id: string): number | undefined {
+    return this.old.has(id) ? 1 : undefined
+  }
+
+  /** The realm has risen without it: it has to be upgraded. */
+  #tooOld(id: string, error: Error): boolean {
+    if (error.name !== 'RealmRefused' || this.plan.format !== 1) return false
+    this.old.delete(id)
+    return true
   }
 
   #adapter(own: SimProcess) {

@@ -11,10 +11,7 @@ export const judgedInvariants = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8',
 export const withoutMutant: Readonly<Record<string, string>> = {
   P5: 'its absence costs only time: a holder that is behind needs a turn of its own for any "no" (P4), which conflicts, and for any "yes" (P2). A holder that passes over this was hunted through 50 worlds of lanes that move, in vain',
   P8: 'virtual time stands still while code runs, and the renewal thread is not in these worlds. Shown by `test/agent/keeper.test.ts` and `test/faults/freezes.test.ts`',
-  P9: 'nothing in these worlds rests on the feed: whatever causes effects follows the log. Shown by `test/service/`',
   P10: 'a second list of one asker costs memory and time, never order: outcomes are judged by token, grants by mark',
-  P13: 'the asker in these worlds fixes the lane itself. The service that does it for others is tried in `test/service/`',
-  P26: 'the service that carries out `direct` changes is not in these worlds. Tried, also lost in mid-call, in `test/agent/direct.test.ts`',
 }
 
 export function mutantsOf(rule: string): readonly string[] {

@@ -1,0 +1,91 @@
+/**
+ * I7: while nobody leads, every held lane runs on; only placing, expiring and due triggers wait. Judged of a lane that has, from the
+ * beginning of such a time on, some group whose jobs are all assigned: something of a group has to be written there every `mostMs`.
+ */
+import { type GroupEvent } from '../../machines/execution-group/events.ts'
+import { type ReadLog, commitsOf } from './read.ts'
+import type { Violation } from './violation.ts'
+
+interface Followed {
+  readonly lane: string
+  jobs: number
+  sealed: boolean
+  /** Of its job numbers: in whose queue. */
+  readonly assigned: Set<number>
+  stands: boolean
+  ended: boolean
+}
+
+export interface LeaderlessTime {
+  /** On the server's clock, milliseconds since the Unix epoch. */
+  readonly fromMs: number
+  readonly untilMs: number
+  readonly mostMs: number
+}
+
+export function checkLeaderless(log: ReadLog, { fromMs, untilMs, mostMs }: LeaderlessTime): Violation[] {
+  const violations: Violation[] = []
+  const groups = new Map<string, Followed>()
+  /** By lane: since when something could have gone on, and nothing did. */
+  const waitsSinceMs = new Map<string, number>()
+  const goesOn = (group: Followed) => group.sealed && !group.stands && !group.ended && group.assigned.size >= group.jobs
+  const judge = (lane: string, atMs: number) => {
+    const sinceMs = waitsSinceMs.get(lane)
+    if (sinceMs === undefined) return
+    const waitedMs = Math.min(atMs, untilMs) - Math.max(sinceMs, fromMs)
+    if (waitedMs > mostMs) violations.push({ rule: 'I7', what: `lane ${lane} had work that was assigned, and stood still for ${waitedMs} ms while nobody led`, position: undefined })
+  }
+  for (const { stored, commit } of commitsOf(log, 'group')) {
+    const { lane, message } = stored
+    if (lane === undefined) continue
+    judge(lane, message.storedMs)
+    const group = groups.get(commit.id) ?? { lane, jobs: 0, sealed: false, assigned: new Set(), stands: false, ended: false }
+    groups.set(commit.id, group)
+    for (const event of commit.events as readonly GroupEvent[]) apply(group, event)
+    if ([...groups.values()].some((one) => one.lane === lane && goesOn(one))) waitsSinceMs.set(lane, message.storedMs)
+    else waitsSinceMs.delete(lane)
+  }
+  for (const lane of waitsSinceMs.keys()) judge(lane, Infinity)
+  return violations
+}
+
+function apply(group: Followed, event: GroupEvent): void {
+  switch (event.type) {
+    case 'GroupOpened':
+      group.jobs = event.data.jobs
+      return
+    case 'GroupSealed':
+      group.sealed = true
+      return
+    case 'JobsAssigned':
+      for (const { first, last } of event.data.assignments) for (let job = first; job <= last; job++) group.assigned.add(job)
+      return
+    case 'JobRetried':
+      group.jobs += 1
+      return
+    case 'CompensationBegun':
+      // New jobs, which nobody has been given.
+      group.jobs = Infinity
+      return
+    case 'LockReturned':
+      // What was lost or handed back may wait for a leader.
+      group.stands = event.data.why === 'lost'
+      return
+    case 'GroupBlocked':
+    case 'GroupPaused':
+      group.stands = true
+      return
+    case 'GroupUnblocked':
+    case 'GroupResumed':
+    case 'LockGranted':
+      group.stands = false
+      return
+    case 'GroupCompleted':
+    case 'GroupCancelled':
+    case 'GroupAbandoned':
+    case 'GroupCompensated':
+      group.ended = true
+      return
+    default:
+  }
+}
