@@ -1,7 +1,8 @@
 /** What goes wrong from outside, as the plan says, until the faults stop; then everything is repaired and stays so. */
 import type { Dice } from './dice.ts'
 import { bystander } from './network.ts'
-import type { World, WorldProgram } from './world.ts'
+import type { WorldProgram } from './program.ts'
+import type { World } from './world.ts'
 
 export function startNemesis(world: World, dice: Dice): void {
   const { nemesis, faultsUntilMs } = world.plan

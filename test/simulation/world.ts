@@ -11,7 +11,7 @@ import type { LaneState } from '../../machines/lane/state.ts'
 import type { AgentRole } from '../../machines/agent/agent.ts'
 import { formatVersion } from '../../machines/realm/realm.ts'
 import { Administrator } from './administrator.ts'
-import { type SimAgent, startSimAgent } from './agent.ts'
+import { startSimAgent } from './agent.ts'
 import { Asking } from './asking.ts'
 import { Dice } from './dice.ts'
 import { type Failpoint, type Struck, chanceAt } from './failpoints.ts'
@@ -21,7 +21,8 @@ import { SimNetwork, bystander } from './network.ts'
 import { Onlooker } from './onlooker.ts'
 import { type Focus, type WorldPlan, planOf } from './plan.ts'
 import { SimProcess } from './process.ts'
-import { type SimService, startSimService } from './service.ts'
+import type { WorldAgent, WorldProgram, WorldService } from './program.ts'
+import { startSimService } from './service.ts'
 import { SimSite, adapterTo } from './site.ts'
 import { Told } from './told.ts'
 import { type RunEnd, VirtualTime, epochMs } from './virtual-time.ts'
@@ -72,26 +73,6 @@ export async function runWorld(options: WorldOptions): Promise<WorldResult> {
   } finally {
     world.close()
   }
-}
-
-/** What may be killed, paused, cut off and started again. */
-export interface WorldProgram {
-  /** Id of the agent or service. */
-  readonly agent: string
-  readonly role: AgentRole | 'service'
-  process: SimProcess
-  coordinator: Coordinator
-  running: { stop(): Promise<unknown> } | undefined
-}
-
-export interface WorldAgent extends WorldProgram {
-  readonly role: AgentRole
-  running: SimAgent | undefined
-}
-
-export interface WorldService extends WorldProgram {
-  readonly role: 'service'
-  running: SimService | undefined
 }
 
 export class World {

@@ -12,7 +12,7 @@ export const executorMutants: readonly Mutant[] = [
     breaks: ['I2'],
     namedBy: 'I2',
     patches: [
-      { file: 'src/executor/held-grant.ts', find: 'for (const { job, spec } of message.jobs) {', replace: 'for (const { job, spec } of [...message.jobs].reverse()) {' },
+      { file: 'src/executor/held-grant.ts', find: 'for (const [index, { job, spec }] of message.jobs.entries()) {', replace: 'for (const [index, { job, spec }] of [...message.jobs].reverse().entries()) {' },
     ],
   },
   {
