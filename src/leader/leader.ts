@@ -174,7 +174,7 @@ class Term {
     })
     this.#cutter = new SnapshotCutter(context, view, deps.snapshots)
     this.#unfollow = view.onTurn((seen) => this.#see(seen))
-    this.#triggers = leadTriggers({ context, view, epoch, ...(deps.adapterOf === undefined ? {} : { adapterOf: deps.adapterOf }) })
+    this.#triggers = leadTriggers({ context, view, epoch, onStuck: deps.onStuck, ...(deps.adapterOf === undefined ? {} : { adapterOf: deps.adapterOf }) })
   }
 
   stop(): void {

@@ -35,7 +35,7 @@ const forcedExitCode = 1
 /**
  * Resolves when it was stopped: by the first stop signal, or because the program that started it has ended. A second signal, at
  * least a second later, ends the process at once. Throws what keeps it from starting (`MalformedId`, `Unavailable`, `ServerTooOld`,
- * `RealmRefused`, `WrongDefinition`, `ServiceReplaced`), and what ends it (`MalformedTurn`, `LogMissing`, `ServiceReplaced`).
+ * `RealmRefused`, `WrongDefinition`, `ServiceReplaced`), and what ends it (`MalformedTurn`, `LogMissing`, `ServiceReplaced`, `WrongIncarnation`).
  */
 export async function runServiceProgram(options: ServiceProgramOptions): Promise<void> {
   const { realm, servers, login = {}, region, logFile, logLevel = 'info', acceptWeakDurability, durability } = options

@@ -21,6 +21,7 @@ import { LaneSender } from '../change/lane-sender.ts'
 import { candidatesHere } from '../change/proposal.ts'
 import { laneClient } from '../lane/client.ts'
 import { type Keeper, directKeeper } from '../presence/keeper.ts'
+import { WrongIncarnation } from '../realm/aggregate-writer.ts'
 import { RealmRefused, newerThan } from '../realm/founding.ts'
 import { standingOf } from '../realm/standing.ts'
 import { RealmView } from '../realm/view.ts'
@@ -58,7 +59,7 @@ export interface ServiceOptions extends Pick<ServicePorts, 'coordinator' | 'subj
 
 export interface RunningService {
   readonly view: RealmView
-  /** Rejects when the log cannot be followed any further, the realm's format rises above what this program goes along with, or another program has its id (P20): the process should end. Never resolves; stopping does not settle it. */
+  /** Rejects when the log cannot be followed any further, the realm's format rises above what this program goes along with, the realm was restored (P12), or another program has its id (P20): the process should end. Never resolves; stopping does not settle it. */
   readonly broken: Promise<never>
   /** Idempotent. The coordinator stays open: it is the caller's. */
   stop(): Promise<void>
@@ -164,7 +165,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     await Promise.race([direct.present(), pause(clock, presentMs, waited.signal)])
     waited.abort()
     const context: ServiceContext = { ...ports, view, projection, sites, opener, machines, direct }
-    const taking = new Requests(handlersOf(context, sender), context)
+    const taking = new Requests(handlersOf(context, sender), context, replace)
     requests = taking
     opener.start()
     leftRuns = startLeftRuns(context)
@@ -220,12 +221,15 @@ function endpointOf(entry: CatalogueEntry, { subjects }: ServiceContext, request
 class Requests {
   readonly #handlers: Handlers
   readonly #context: ServiceContext
+  readonly #onFatal: (error: Error) => void
   #inHand = 0
   #idle: (() => void) | undefined
 
-  constructor(handlers: Handlers, context: ServiceContext) {
+  /** `onFatal`: this program cannot write in the realm any more. */
+  constructor(handlers: Handlers, context: ServiceContext, onFatal: (error: Error) => void) {
     this.#handlers = handlers
     this.#context = context
+    this.#onFatal = onFatal
   }
 
   take(entry: CatalogueEntry, message: BusMessage): void {
@@ -273,6 +277,12 @@ class Requests {
     if (error instanceof MalformedId) return new ApiFailure('malformed', error.message).toAnswer()
     const { logger, view } = this.#context
     const fields = { noun: entry.noun, verb: entry.verb, error }
+    // P12: the realm was restored. Another program, or this one started again, knows the present incarnation.
+    if (error instanceof WrongIncarnation) {
+      logger.error(fields, 'the realm was restored or imported: this program has to end')
+      this.#onFatal(error)
+      return new ApiFailure('unavailable', 'this service is of a former incarnation of the realm and ends; ask again').toAnswer()
+    }
     if (error instanceof Unavailable || error === view.broken) {
       logger.warn(fields, 'a request could not be answered: the log is not to be had')
       return new ApiFailure('unavailable', `the log did not answer: ${(error as Error).message}; ask again`).toAnswer()

@@ -20,11 +20,12 @@ export interface LeadTriggersOptions {
   readonly context: AgentContext
   readonly view: RealmView
   readonly epoch: number
+  readonly onStuck: () => void
   /** Default: those of `src/sites/registry.ts`. */
   readonly adapterOf?: (kind: string) => SiteAdapter
 }
 
-export function leadTriggers({ context, view, epoch, adapterOf = registeredAdapter }: LeadTriggersOptions): LeadingTriggers {
+export function leadTriggers({ context, view, epoch, onStuck, adapterOf = registeredAdapter }: LeadTriggersOptions): LeadingTriggers {
   const { coordinator, subjects, clock, random, logger, agent } = context
   const { laneAnswerMs, continueMs, siteReadMs } = defaultTimings
   const ending = new AbortController()
@@ -35,7 +36,7 @@ export function leadTriggers({ context, view, epoch, adapterOf = registeredAdapt
   const sites = new Sites({ clock, readMs: siteReadMs, adapterOf })
   const writing = { coordinator, subjects, clock, random, view, signal, actor, epoch }
   const starter = new RunStarter({ writing, opener, sites, adapterOf, logger })
-  const scheduler = new TriggerScheduler({ writing, starter, sender, logger })
+  const scheduler = new TriggerScheduler({ writing, starter, sender, logger, onStuck })
   return {
     stop() {
       if (signal.aborted) return
