@@ -7,6 +7,7 @@ import { pause } from '../../streams/ports/clock.ts'
 import { systemClock } from '../platform/clock.ts'
 import { exitNow, onStopSignal } from '../platform/process.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
+import { operationText } from './operation-text.ts'
 import { clearStatus, plain, print, showStatus, styled } from './output.ts'
 import type { Session } from './session.ts'
 
@@ -16,18 +17,6 @@ export type GroupShown = ApiSuccess<'group', 'show'>
 const jobsShownOneByOne = 200
 const pollMs = 200
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
-
-export function operationText(operation: JobShown['operation']): string {
-  switch (operation.name) {
-    case 'rename':
-      return `rename to ${JSON.stringify(operation.to)}`
-    case 'assign':
-    case 'deassign':
-      return `${operation.name} ${operation.user}`
-    default:
-      return operation.name
-  }
-}
 
 export function hasEnded(phase: string): boolean {
   return phase === 'completed' || phase === 'compensated' || phase === 'cancelled' || phase === 'abandoned'

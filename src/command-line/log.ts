@@ -8,11 +8,12 @@ import { requireId } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { onStopSignal } from '../platform/process.ts'
 import { fileFacts } from '../platform/folders.ts'
-import { timeText } from '../platform/time-text.ts'
+import { shortTimeText } from '../platform/time-text.ts'
 import { workingFolder } from '../platform/terminal.ts'
 import { exportLog } from '../log-file/export.ts'
 import { type Followed, followLog } from '../log-file/follow.ts'
 import { acting, json, wholeNumber } from './command.ts'
+import { eventText } from './event-text.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { complain, plain, print, printJson, showStatus, styled } from './output.ts'
 import { openLogForReading, withSession } from './session.ts'
@@ -117,16 +118,11 @@ function laneArgument(lane: string, before: readonly string[] | undefined): read
 }
 
 function printTurn({ position: at, turn }: Followed): void {
-  const time = timeText(turn.timeMs).slice(11, 23)
+  const time = shortTimeText(turn.timeMs, systemClock.nowMs())
   for (const commit of turn.commits) {
     commit.events.forEach((event, index) => {
       const head = `${String(at).padStart(6)}  ${styled('dim', time)}  ${commit.aggregate} ${plain(commit.id)} ${styled('dim', `r${commit.revision + index}`)}`
-      print(`${head}  ${styled('bold', plain(event.type))} ${styled('dim', plain(shortened(event.data)))}`)
+      print(`${head}  ${styled('bold', plain(event.type))} ${plain(eventText(commit.aggregate, event))}`)
     })
   }
-}
-
-function shortened(data: unknown): string {
-  const text = JSON.stringify(data) ?? ''
-  return text === '{}' ? '' : text.length > 160 ? `${text.slice(0, 157)}…` : text
 }

@@ -6,7 +6,8 @@ import type { ApiSuccess } from '../../streams/api/catalogue.ts'
 import { isMachine } from '../inspection/transitions.ts'
 import { stateText } from '../inspection/state-text.ts'
 import { graphOf } from '../machine-export/graph.ts'
-import { timeText } from '../platform/time-text.ts'
+import { systemClock } from '../platform/clock.ts'
+import { shortTimeText } from '../platform/time-text.ts'
 import { acting, json } from './command.ts'
 import { print, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
@@ -73,7 +74,7 @@ function printMachines({ machines, aggregates, counts }: Listed, ofLog: boolean)
       { head: 'agent', cell: (row) => row.agent },
       { head: 'machine', cell: (row) => row.machine },
       { head: 'state', cell: (row) => stateText(row.state) },
-      { head: 'heard', cell: (row) => timeText(row.atMs).slice(11, 23) },
+      { head: 'heard', cell: (row) => shortTimeText(row.atMs, systemClock.nowMs()) },
     ],
     machines,
     'no machine of an agent: no agent runs, or none of that name',

@@ -7,12 +7,17 @@ import { bridgePage } from '../inspection/bridge-page.ts'
 import { StatelyActors, type StatelyEvent } from '../inspection/stately.ts'
 import { stateText } from '../inspection/state-text.ts'
 import { type HeardTransition, Transitions, isMachine } from '../inspection/transitions.ts'
+import { Turns } from '../inspection/turns.ts'
 import { eventLabel } from '../machine-export/graph.ts'
 import { type BroadcastServer, startBroadcastServer } from '../platform/broadcast-server.ts'
+import { systemClock } from '../platform/clock.ts'
+import { PortTaken } from '../platform/http-server.ts'
 import { onStopSignal } from '../platform/process.ts'
-import { timeText } from '../platform/time-text.ts'
+import { outIsTerminal } from '../platform/terminal.ts'
+import { shortTimeText } from '../platform/time-text.ts'
 import { acting, json, wholeNumber } from './command.ts'
 import { agentOption, machineOption } from './machine-list.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
 import { complain, plain, print, printJson, styled } from './output.ts'
 import { type Session, withSession } from './session.ts'
 
@@ -24,10 +29,11 @@ export function registerMachineWatch(machine: Command): void {
   json(machine.command('watch'))
     .summary('follow the transitions of machines, live')
     .description(
-      'Follows the transitions of the machines that agents run, live, until Ctrl-C: time, agent, machine, state before and after, signal. What was published and did not arrive is said as a gap; it is not kept anywhere.',
+      'Follows the transitions of the machines that agents run, live, until Ctrl-C: time, agent, machine, state before and after, signal. What was published and did not arrive is said as a gap; it is not kept anywhere. On a terminal, a turn that a timer begins and that ends where it began, as the one before it did, is not shown; --all shows it.',
     )
     .addOption(agentOption('only machines of this agent'))
     .addOption(machineOption('only machines of this name or definition', ['process']))
+    .option('--all', 'on a terminal: also the turns of a machine that end where they began, again and again')
     .addOption(
       new Option('--stately [PORT]', `also show the machines in Stately Inspector: serves its protocol and a page with it on this port of 127.0.0.1; 0: any free one`)
         .argParser(wholeNumber(0, 65_535))
@@ -41,7 +47,7 @@ export function registerMachineWatch(machine: Command): void {
           if (agent !== undefined) requireId('agent', agent)
           const serviceAnswers = (agent !== undefined || flags['stately'] !== undefined) && (await agentIsThere(session, agent))
           const stately = flags['stately'] === undefined ? undefined : await openStately(flags['stately'] as number)
-          const watching = { agent, wanted, serviceAnswers, asJson: flags['json'] === true, stately }
+          const watching = { agent, wanted, serviceAnswers, asJson: flags['json'] === true, all: flags['all'] === true || !outIsTerminal(), stately }
           try {
             await watch(session, watching)
           } finally {
@@ -60,7 +66,10 @@ interface Stately {
 
 async function openStately(port: number): Promise<Stately> {
   const actors = new StatelyActors()
-  const server = await startBroadcastServer({ port, page: bridgePage, welcome: () => actors.present().map((event) => JSON.stringify(event)) })
+  const welcome = () => actors.present().map((event) => JSON.stringify(event))
+  const server = await startBroadcastServer({ port, page: bridgePage, welcome }).catch((error: unknown) => {
+    throw error instanceof PortTaken ? new CommandEnd(exitCodes.refused, `port ${port} on 127.0.0.1 is taken: choose another with --stately PORT (--stately 0: any free one)`) : error
+  })
   return {
     actors,
     server,
@@ -75,13 +84,15 @@ interface Watching {
   readonly wanted: string | undefined
   readonly serviceAnswers: boolean
   readonly asJson: boolean
+  readonly all: boolean
   readonly stately: Stately | undefined
 }
 
 /** Resolves when this program is told to stop. */
-async function watch(session: Session, { agent, wanted, serviceAnswers, asJson, stately }: Watching): Promise<void> {
+async function watch(session: Session, { agent, wanted, serviceAnswers, asJson, all, stately }: Watching): Promise<void> {
   const { bus, subjects } = session
   const transitions = new Transitions()
+  const turns = new Turns(systemClock, printTransition)
   let stop = () => {}
   const stopped = new Promise<void>((resolve) => (stop = resolve))
   const signals = onStopSignal(() => stop())
@@ -92,7 +103,8 @@ async function watch(session: Session, { agent, wanted, serviceAnswers, asJson, 
     const heard = transitions.heard(data)
     if (heard === undefined || !isMachine(wanted, heard.machine)) return
     if (asJson) printJson(heard)
-    else printTransition(heard)
+    else if (all) printTransition(heard)
+    else turns.heard(heard)
     stately?.send(stately.actors.heard(heard))
   })
   try {
@@ -105,10 +117,11 @@ async function watch(session: Session, { agent, wanted, serviceAnswers, asJson, 
       const { port } = stately.server
       complain(`reeve: Stately Inspector at http://127.0.0.1:${port}, its protocol at ws://127.0.0.1:${port}`)
     }
-    complain(styled('dim', `watching ${wanted ?? 'every machine'} of ${agent === undefined ? 'every agent' : `agent ${agent}`}; Ctrl-C ends it`))
+    complain(styled('dim', `watching ${wanted ?? 'every machine'} of ${agent === undefined ? 'every agent' : `agent ${agent}`}; Ctrl-C ends it${all || asJson ? '' : '; turns that change nothing, again and again, are left out (--all shows them)'}`))
     await stopped
   } finally {
     subscription.stop()
+    turns.close()
     link.stop()
     signals.stop()
   }
@@ -127,7 +140,7 @@ async function agentIsThere({ ask }: Session, agent: string | undefined): Promis
 }
 
 function printTransition({ agent, machine, missed, atMs, from, event, to }: HeardTransition): void {
-  const time = styled('dim', timeText(atMs).slice(11, 23))
+  const time = styled('dim', shortTimeText(atMs, systemClock.nowMs()))
   const who = `${styled('cyan', plain(agent))} ${styled('bold', plain(machine))}`
   if (missed > 0) print(`${time}  ${who}  ${styled('yellow', `… ${counted(missed, 'transition')} before this one did not arrive`)}`)
   print(`${time}  ${who}  ${plain(stateText(from))} → ${styled('green', plain(stateText(to)))}  ${styled('dim', plain(eventLabel(event)))}`)

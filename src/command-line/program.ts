@@ -6,7 +6,7 @@ import { registerChange } from './change.ts'
 import { globalOptions } from './command.ts'
 import { registerCompletion } from './completion.ts'
 import { registerDoctor } from './doctor.ts'
-import { exitMeanings } from './exit.ts'
+import { CommandEnd, exitCodes, exitMeanings } from './exit.ts'
 import { registerGroup } from './group.ts'
 import { registerLog } from './log.ts'
 import { registerMachine } from './machine.ts'
@@ -48,16 +48,27 @@ export function buildProgram(): Command {
   registerCompletion(program)
   everyCommand(program, (command) => {
     command.exitOverride()
-    command.configureOutput({ outputError: (text, write) => write(oneLine(text)) })
+    command.configureOutput({ outputError: (text, write) => write(oneLine(text, pathOf(command))) })
+    // What commander does with a noun without a verb: the same one line as for a wrong one, not a page on standard error.
+    command.help = () => {
+      const path = pathOf(command)
+      const verbs = command.parent === null ? '' : `: ${command.commands.map((one) => one.name()).join(', ')}`
+      throw new CommandEnd(exitCodes.usage, `"${path}" needs a command${verbs}; "${path} --help" says more`)
+    }
   })
   return program
 }
 
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`
+}
+
 /** What commander says in two lines, or two sentences, in one. */
-function oneLine(text: string): string {
+function oneLine(text: string, path: string): string {
   return text
     .replace(/^error: /, 'reeve: ')
     .replace(/\n\(Did you mean (.+)\?\)$/m, '; did you mean $1?')
+    .replace(/unknown (?:command|option) '.*'$/m, `$&; "${path} --help" lists what there is`)
     .replace(/ is invalid( for argument '[^']*')?\. (.)(.*?)\.?$/m, (_, where: string | undefined, first: string, rest: string) => ` is invalid${where ?? ''}: ${first.toLowerCase()}${rest}`)
 }
 

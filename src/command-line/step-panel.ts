@@ -7,6 +7,7 @@ import { timeText } from '../platform/time-text.ts'
 import type { AgentShown } from '../replay/agent-history.ts'
 import type { GroupShown } from '../replay/group-history.ts'
 import type { Step } from '../replay/walk.ts'
+import { eventText } from './event-text.ts'
 import { plain, styled } from './output.ts'
 
 type Field = readonly [name: string, value: string]
@@ -40,7 +41,7 @@ export function panelOf<Shown>(step: Step<Shown>, n: number, last: number, shows
     styled('dim', cut(by.join(' · '))),
     '',
     styled('cyan', cut(event.type)),
-    ...dataLines(event.data, columns).map((line) => styled('dim', cut(line))),
+    ...textLines(eventText(aggregate, event), columns).map((line) => styled('dim', cut(line))),
     '',
     ...fields.map(([name, value]) => {
       const old = before.get(name) ?? value
@@ -55,15 +56,13 @@ export function panelOf<Shown>(step: Step<Shown>, n: number, last: number, shows
   ]
 }
 
-const dataLineCount = 3
+const textLineCount = 3
 
-function dataLines(data: unknown, columns: number): readonly string[] {
-  const text = plain(JSON.stringify(data) ?? '')
-  if (text === '{}' || text === '') return []
+function textLines(text: string, columns: number): readonly string[] {
   const lines: string[] = []
-  let rest = text
-  while (rest !== '' && lines.length < dataLineCount) {
-    const line = cutTo(rest, columns, lines.length === dataLineCount - 1 ? '…' : '')
+  let rest = plain(text)
+  while (rest !== '' && lines.length < textLineCount) {
+    const line = cutTo(rest, columns, lines.length === textLineCount - 1 ? '…' : '')
     if (line === '') break
     lines.push(line)
     rest = rest.slice(line.length)

@@ -15,7 +15,7 @@ import { asChange, operationOf, selectionOptions } from './change.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { operationText } from './follow.ts'
+import { operationText } from './operation-text.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
 import { type Ask, withSession } from './session.ts'
@@ -62,7 +62,7 @@ export function registerTrigger(program: Command): void {
           printTable(
             [
               { head: 'trigger', cell: (row) => row.trigger },
-              { head: 'state', cell: (row) => row.phase },
+              { head: 'state', cell: phaseText },
               { head: 'next', cell: (row) => (row.next === null ? '-' : timeText(row.next)) },
               { head: 'when', cell: whenText },
               { head: 'run', cell: (row) => row.running?.state ?? '-' },
@@ -230,6 +230,14 @@ async function change(ask: Ask, verb: Verb, trigger: string, flags: Flags): Prom
   print(done.position === 0 ? `trigger ${trigger} is so already` : `${past[verb]} trigger ${trigger} (position ${done.position})`)
 }
 
+const going: ReadonlySet<string> = new Set(['to-plan', 'opening', 'going', 'blocked'])
+
+/** `done` for one that has no time to come, whose last run has ended and for which nothing waits: the log has no event for that. */
+export function phaseText({ phase, next, running, waiting }: Pick<TriggerListed, 'phase' | 'next' | 'running'> & { readonly waiting: number | readonly number[] }): string {
+  const waits = typeof waiting === 'number' ? waiting : waiting.length
+  return phase === 'active' && next === null && waits === 0 && !(running !== null && going.has(running.state)) ? 'done' : phase
+}
+
 function whenText({ when }: Pick<TriggerListed, 'when'>): string {
   const cron = when.cron === undefined ? [] : [`${when.cron.pattern} ${when.cron.zone}`]
   const once = when.atMs === undefined ? [] : [when.atMs.length === 1 ? `once at ${timeText(when.atMs[0]!)}` : `${counted(when.atMs.length, 'time')} from ${timeText(when.atMs[0]!)}`]
@@ -238,7 +246,7 @@ function whenText({ when }: Pick<TriggerListed, 'when'>): string {
 
 function printShown(shown: Shown): void {
   const { definition, running } = shown
-  const fields: [string, string | number][] = [['trigger', shown.trigger], ['name', shown.name || '-'], ['state', shown.phase]]
+  const fields: [string, string | number][] = [['trigger', shown.trigger], ['name', shown.name || '-'], ['state', phaseText(shown)]]
   if (shown.fault !== null) fields.push(['fault', `revision ${shown.fault.revision}: ${shown.fault.event}`])
   if (definition !== null) {
     const { missed, overlap, monitoring, priority } = definition

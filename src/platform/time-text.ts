@@ -15,3 +15,9 @@ export function parseTime(text: string): number | undefined {
 export function timeText(timeMs: number): string {
   return new Date(timeMs).toISOString()
 }
+
+/** `10:20:30.123Z` on the day of `nowMs` (UTC), with its date on any other. */
+export function shortTimeText(timeMs: number, nowMs: number): string {
+  const [time, now] = [timeText(timeMs), timeText(nowMs)]
+  return time.slice(0, 10) === now.slice(0, 10) ? time.slice(11) : time
+}

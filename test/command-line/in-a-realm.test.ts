@@ -76,6 +76,28 @@ describe('a group that stops', () => {
   })
 })
 
+test('Ctrl-C while it waits: the group goes on, and that is said', patience, async () => {
+  await west.addSwitch({ operation: 'rename', fault: { kind: 'latency', latencyMs: 1_000 } })
+  const waiting = spawn(process.execPath, [mainFile, 'change', 'apply', 'rename', 'Left alone', '--site', 'west', '--wait', '--data', realm.data], { cwd: realm.folder, env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
+  try {
+    let out = ''
+    let err = ''
+    waiting.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+    waiting.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+    await eventually(() => out.includes('✔'), { withinMs: 60_000, what: 'its first job' })
+    const group = /^group (\S+):/m.exec(out)![1]!
+    const ended = once(waiting, 'close')
+    waiting.kill('SIGINT')
+    expect(await ended).toEqual([130, null])
+    expect(err).toBe(`reeve: interrupted; group ${group} goes on: see "reeve group show ${group}"\n`)
+    await west.removeSwitches()
+    await eventually(async () => (await realm.json('group', 'show', group)).state.phase === 'completed', { withinMs: 60_000, what: 'its end' })
+  } finally {
+    await west.removeSwitches()
+    await endOf(waiting)
+  }
+})
+
 test('command withdraw: a command is carried out or never', patience, async () => {
   const never = newUlid(systemClock.nowMs(), systemRandom)
   expect(await realm.run('command', 'withdraw', never)).toMatchObject({ code: 0, out: `command ${never} was not carried out, and never will be\n` })

@@ -108,7 +108,7 @@ test('machine watch follows until Ctrl-C, then ends with 0; by lines, and by obj
   const all = heard(objects)
   expect(all.every((message) => message.missed === 0)).toBe(true)
   const worker = all.find((message) => message.machine === 'agent' && message.event === 'QueueEmpty').agent
-  await eventually(() => new RegExp(`^\\d\\d:\\d\\d:\\d\\d\\.\\d{3}  ${worker} agent  .* → .*  QueueEmpty$`, 'm').test(lines.out()), { withinMs: 10_000, what: 'the line of it' })
+  await eventually(() => new RegExp(`^\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z  ${worker} agent  .* → .*  QueueEmpty$`, 'm').test(lines.out()), { withinMs: 10_000, what: 'the line of it' })
   await eventually(() => received.some((event) => event.type === '@xstate.snapshot' && event.sessionId === `${worker}/agent` && event.event.type === 'QueueEmpty'), { withinMs: 10_000, what: 'the snapshot of it' })
   expect(heard(one).every((message) => message.agent === skilled && message.machine === 'agent')).toBe(true)
   expect(await Promise.all([lines, objects, one, inspector].map(({ child }) => end(child, 'SIGINT')))).toEqual([0, 0, 0, 0])

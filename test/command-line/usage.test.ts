@@ -17,7 +17,11 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 
 describe('wrong usage ends with exit code 2 and one clear line', () => {
   test.each([
-    [['nonsense'], /unknown command 'nonsense'/],
+    [['nonsense'], /^reeve: unknown command 'nonsense'; "reeve --help" lists what there is$/m],
+    [[], /^reeve: "reeve" needs a command; "reeve --help" says more$/m],
+    [['group'], /^reeve: "reeve group" needs a command: list, show, jobs, .*; "reeve group --help" says more$/m],
+    [['group', 'nonsense'], /^reeve: unknown command 'nonsense'; "reeve group --help" lists what there is$/m],
+    [['group', 'list', '--nonsense'], /^reeve: unknown option '--nonsense'; "reeve group list --help" lists what there is$/m],
     [['group', 'shwo', 'x'], /^reeve: unknown command 'shwo'; did you mean show\?$/m],
     [['replay'], /^reeve: name a group with --group ID, or with --step an agent with --agent ID$/m],
     [['machine', 'watch', '--machine', 'group'], /there is no such machine; there are agent, election, /],
