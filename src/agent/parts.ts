@@ -3,6 +3,7 @@ import type { RealmState } from '../../machines/realm/realm.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { Election } from '../election/election.ts'
 import { startExecutor } from '../executor/executor.ts'
+import type { HoldingEnded } from '../lane/holding.ts'
 import { startLaneHost } from '../lane/host.ts'
 import { type Leader, startLeader } from '../leader/leader.ts'
 import { type Keeper, directKeeper } from '../presence/keeper.ts'
@@ -14,6 +15,7 @@ import { RealmView } from '../realm/view.ts'
 import { startFromSnapshots } from '../realm/view-start.ts'
 import { type OwnSiteDirectory, followSites } from '../sites/directory.ts'
 import type { AgentContext, Executing, LaneHosting } from './context.ts'
+import { watchedLog } from './incarnation-watch.ts'
 import { OwnConfiguration } from './own-configuration.ts'
 import { type AgentOptions, CannotGoOn } from './running-agent.ts'
 
@@ -58,17 +60,18 @@ export function assembleParts({ options, joined, subjects, newestFormat, report,
   const { constants } = joined
   const { agent, role, region, skills, build, coordinator, clock, random, logger, within = {} } = options
   const failpoint = within.failpoint === undefined ? {} : { failpoint: within.failpoint }
+  const endFor = (why: HoldingEnded) => fail(new CannotGoOn(`the log does not allow this program to go on (${why}): start it again`))
   const realm = followRealm(coordinator.log, subjects, joined, fail)
   realm.onChange(() => {
     const newer = newerThan(realm.state, newestFormat)
     if (newer !== undefined) fail(new RealmRefused(newer))
   })
-  const context: AgentContext = { agent, role, region, skills, build, coordinator, subjects, clock, random, constants, realm, newestFormat, logger }
+  const context: AgentContext = { agent, role, region, skills, build, coordinator: { ...coordinator, log: watchedLog(coordinator.log, endFor) }, subjects, clock, random, constants, realm, newestFormat, logger }
   const keeper = options.keeper ?? directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, clock)
   const presence = startPresence({ context, keeper, onTransition: report })
   const lanes = startLaneHost(context, presence, {
     onTransition: report,
-    onFatal: (why) => fail(new CannotGoOn(`the log does not allow this program to go on (${why}): start it again`)),
+    onFatal: endFor,
     ...failpoint,
   })
   const sites = followSites(coordinator.log, subjects, fail, within.adapterOf)

@@ -46,11 +46,14 @@ const refusals: ReadonlySet<ErrorCode> = new Set(['mode-unavailable', 'wrong-sta
 
 export class Asking {
   failure: string | undefined
+  /** Everybody has asked, and all that came of it has ended. May become false again: a service may still have a copy of a request in hand. */
   done = false
   readonly #options: AskingOptions
   readonly #view: RealmView
   readonly #api: ApiClient
   #asked = false
+  /** Copies of requests, sent to another service at once. */
+  readonly #copies: Promise<unknown>[] = []
 
   constructor(options: AskingOptions) {
     const { coordinator, subjects, process, dice } = options
@@ -69,12 +72,12 @@ export class Asking {
       ]
       const cleaning = this.#clean(dice.stream('janitor'))
       await Promise.all(asking)
+      await Promise.all(this.#copies)
       this.#asked = true
       await cleaning
     } catch (error) {
       this.failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
     }
-    this.done = true
   }
 
   async #change(dice: Dice): Promise<void> {
@@ -86,7 +89,7 @@ export class Asking {
     let again = dice.chance(0.3) ? dice.whole(1, 2) : 0
     for (let attempt = 0; attempt < attempts; attempt++) {
       // Now and then at two services at once.
-      if (dice.chance(0.2)) void this.#api.answer('change', 'apply', { ...request, command }, { timeoutMs: 1_000 })
+      if (dice.chance(0.2)) this.#copies.push(this.#api.answer('change', 'apply', { ...request, command }, { timeoutMs: 1_000 }))
       const answer = await this.#api.answer('change', 'apply', { ...request, command }, { timeoutMs: dice.pick([300, 3_000, 30_000]) })
       if (answer.ok) {
         if (answer.group === null) return
@@ -124,7 +127,8 @@ export class Asking {
   async #trigger(trigger: string, dice: Dice): Promise<void> {
     const { process, sites, isCalm, openUntilMs } = this.#options
     const { clock } = process
-    const define = (over: boolean) => this.#until('define', dice, () => ({ trigger, ...triggerDefinition(dice, sites, clock.nowMs(), openUntilMs, over), confirmed: true }))
+    const define = (over: boolean) =>
+      this.#until('define', dice, (laterMs) => ({ trigger, ...triggerDefinition(dice, sites, clock.nowMs() + laterMs, openUntilMs, over), confirmed: true }))
     await pause(clock, dice.between(0, openUntilMs / 4))
     await define(false)
     while (!isCalm()) {
@@ -140,27 +144,28 @@ export class Asking {
     await define(true)
   }
 
-  async #until(verb: 'define' | 'suspend' | 'resume', dice: Dice, make: () => object): Promise<void> {
+  async #until(verb: 'define' | 'suspend' | 'resume', dice: Dice, make: (laterMs: number) => object): Promise<void> {
     const { clock } = this.#options.process
     let command = newUlid(clock.nowMs(), dice)
-    let request = make()
+    let laterMs = 0
+    let request = make(laterMs)
     for (let attempt = 0; attempt < attempts; attempt++) {
       const answer = await this.#api.answer('trigger', verb, { ...request, command } as never, { timeoutMs: dice.pick([1_000, 10_000]) })
       if (answer.ok) return
       // Done by an attempt before, whose answer was lost.
       if (answer.error.code === 'wrong-state' && verb !== 'define') return
-      // A time has gone by meanwhile, or the service's clock is ahead.
+      // A time has gone by meanwhile, or the service's clock is ahead: perhaps by more than all the times that would be given.
       const isLate = verb === 'define' && answer.error.code === 'malformed' && answer.error.text.includes('in the past')
       if (isLate) {
         command = newUlid(clock.nowMs(), dice)
-        request = make()
+        request = make((laterMs += 1_000))
       } else if (!passing.has(answer.error.code)) throw new Error(`trigger ${verb}: ${answer.error.code} ${answer.error.text}`)
       await pause(clock, dice.between(20, 1_000))
     }
     throw new Error(`trigger ${verb} was never answered`)
   }
 
-  /** Until everybody has asked and everything that came of it has ended. */
+  /** As long as the world lasts: what nobody waits for any more may still come. */
   async #clean(dice: Dice): Promise<void> {
     const { process, isCalm } = this.#options
     const inHand = new Set<string>()
@@ -186,7 +191,7 @@ export class Asking {
       for (const { running, waiting } of fold.triggers.values()) {
         if (waiting.length > 0 || (running !== null && standingOf(fold, running).kind !== 'ended')) left += 1
       }
-      if (this.#asked && isCalm() && left === 0 && inHand.size === 0) return
+      this.done = this.#asked && isCalm() && left === 0 && inHand.size === 0
     }
   }
 

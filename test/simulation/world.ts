@@ -174,12 +174,18 @@ export class World {
       isCalm: () => this.calm,
     })
     startNemesis(this, this.dice.stream('nemesis'))
-    let end = await this.time.run(() => crashed() || asking?.failure !== undefined || (this.calm && workload.done && asking?.done !== false && this.onlooker.format === formatVersion), bounds)
-    if (end === 'reached' && !crashed()) {
-      const quietFrom = this.time.nowMs
-      end = await this.time.run(() => crashed() || this.time.nowMs >= quietFrom + quietMs, { ...bounds, untilMs: quietFrom + quietMs + 60_000 })
-    }
-    if (end === 'reached' && !crashed()) end = await this.#untilDerived(bounds.untilMs)
+    const isOver = () => this.calm && workload.done && asking?.done !== false && this.onlooker.format === formatVersion
+    const isBroken = () => crashed() || asking?.failure !== undefined
+    let end: RunEnd
+    do {
+      end = await this.time.run(() => isBroken() || isOver(), bounds)
+      if (end === 'reached' && !isBroken()) {
+        const quietFrom = this.time.nowMs
+        end = await this.time.run(() => isBroken() || this.time.nowMs >= quietFrom + quietMs, { ...bounds, untilMs: quietFrom + quietMs + 60_000 })
+      }
+      if (end === 'reached' && !isBroken()) end = await this.#untilDerived(bounds.untilMs)
+      // A request that was still under way has opened a group meanwhile.
+    } while (end === 'reached' && !isBroken() && !isOver())
     if (end !== 'reached') this.fail('I3', `the world is ${end} at ${Math.round(this.time.nowMs)} ms, ${this.time.steps} steps`)
     if (workload.failure !== undefined) this.fail('I3', workload.failure)
     if (asking?.failure !== undefined) this.fail('I3', asking.failure)
