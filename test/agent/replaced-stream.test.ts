@@ -1,6 +1,6 @@
-/** P11: what stands at the position of a holder's last turn after a reconnection is not what it wrote. In virtual time. */
+/** P11: what stands at the position of a holder's last turn after a reconnection is not what it wrote; P12: the realm was restored. In virtual time. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { CannotGoOn } from '../../src/agent/agent.ts'
+import { type AgentEnd, CannotGoOn } from '../../src/agent/agent.ts'
 import { decodeTurn, encodeTurn, newUlid } from '../../streams/codec.ts'
 import { World } from './world.ts'
 
@@ -50,4 +50,17 @@ it('the same bytes there: it goes on', async () => {
   await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed')
   expect(over).toBe(false)
   expect(holderOf('here-1')).toBe(holder)
+})
+
+it('a restored realm: a leader that holds no lane stops with one line too, at the first thing that it writes', async () => {
+  const leader = world.leader()!
+  expect(leader.held).toEqual([])
+  const lost = [...world.members].find(([, { running }]) => running !== leader)![0]
+  world.realm.raiseIncarnation()
+  await world.kill(lost)
+  let end: AgentEnd | undefined
+  void leader.ended.then((how) => (end = how))
+  await world.until('the leader ended', () => end !== undefined)
+  expect(end).toEqual({ kind: 'failed', error: expect.any(CannotGoOn) })
+  expect((end as { readonly error: Error }).error.message).toBe('the log does not allow this program to go on (wrong-incarnation): start it again')
 })

@@ -25,6 +25,7 @@ import type { WorldAgent, WorldProgram, WorldService } from './program.ts'
 import { startSimService } from './service.ts'
 import { SimSite, adapterTo } from './site.ts'
 import { Told } from './told.ts'
+import { traceLine } from './trace-line.ts'
 import { type RunEnd, VirtualTime, epochMs } from './virtual-time.ts'
 import { Workload } from './workload.ts'
 import type { Violation } from '../checkers/violation.ts'
@@ -246,7 +247,7 @@ export class World {
   }
 
   say(who: string, message: string, fields?: object): void {
-    this.#line(`${(this.time.nowMs / 1_000).toFixed(4).padStart(9)} ${who.padEnd(10)} ${message}${fields === undefined ? '' : ` ${describe(fields)}`}`)
+    this.#line(traceLine(this.time.nowMs, who, message, fields))
   }
 
   startAgent(agent: string, role: AgentRole): void {
@@ -416,8 +417,4 @@ export class World {
       (running?.running.held ?? []).map((lane) => ({ lane, holder: own.name, state: running!.lanes()!.stateOf(lane)! })),
     )
   }
-}
-
-function describe(fields: object): string {
-  return JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? (value.stack ?? value.message) : value))
 }
