@@ -136,16 +136,17 @@ async function readUntilDone(world: BenchWorld, from: number, jobs: number): Pro
   }
 }
 
-async function readTurns(world: BenchWorld, from: number): Promise<ReadLog> {
+async function readTurns(world: BenchWorld, from: number, subject = world.subjects.allLanes): Promise<ReadLog> {
   const { log } = world.coordinator
   const messages: StoredMessage[] = []
   const until = await log.end()
   if (from > until) return { turns: [] }
-  for await (const batch of log.read({ subjects: [world.subjects.allLanes], from, until })) messages.push(...batch)
+  for await (const batch of log.read({ subjects: [subject], from, until })) messages.push(...batch)
   return readLog(messages, benchRealm)
 }
 
-const wholeLog = (world: BenchWorld) => readTurns(world, 1)
+/** Elections too, which the checkers compare epochs with. */
+const wholeLog = (world: BenchWorld) => readTurns(world, 1, world.subjects.allEvents)
 
 /** From the first turn that grants a lock to the last turn of work. */
 function sliceOf({ turns }: ReadLog): Slice {
