@@ -116,20 +116,4 @@ export const executorMutants: readonly Mutant[] = [
       { file: 'src/presence/presence.ts', find: 'if (entry === undefined || entry.revision < this.#presentRevision) this.#presentRevision = 0', replace: '' },
     ],
   },
-  {
-    name: 'a-site-runs-two-tokens-at-once',
-    breaks: ['P22', 'I9'],
-    focus: 'enforced',
-    patches: [
-      { file: 'src/sites/simulated/calls.ts', find: 'if (isLower(running.token, call.token)) return running', replace: '' },
-    ],
-  },
-  {
-    name: 'a-site-takes-lower-tokens',
-    breaks: ['P22', 'I9'],
-    focus: 'enforced',
-    patches: [
-      { file: 'src/sites/simulated/calls.ts', find: `if (this.#isFenced(call)) return { outcome: { kind: 'fenced' } }`, replace: '' },
-    ],
-  },
 ]
