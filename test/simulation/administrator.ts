@@ -22,6 +22,7 @@ export class Administrator {
   readonly #dice: Dice
   readonly #say: (what: string) => void
   #acts = 0
+  #last: Promise<void> = Promise.resolve()
 
   constructor(realm: MemoryRealm, subjects: Subjects, clock: Clock, dice: Dice, say: (what: string) => void) {
     this.#realm = realm
@@ -73,6 +74,7 @@ export class Administrator {
         await pause(this.#clock, 500)
       }
     }
-    void acting()
+    // One after the other, as a person does: else what was begun late would stand after its own end.
+    this.#last = this.#last.then(acting)
   }
 }
