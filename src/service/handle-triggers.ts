@@ -1,17 +1,15 @@
 /** `trigger`: changes at nominal times. Defined here; decided by the leader. */
-import type { Decision } from '../../machines/decision.ts'
 import type { TriggerDefinition, TriggerTimes } from '../../machines/trigger/definition.ts'
 import { defineTrigger, removeTrigger, resumeTrigger, suspendTrigger } from '../../machines/trigger/decide.ts'
-import type { TriggerEvent } from '../../machines/trigger/events.ts'
-import { type TriggerRun, type TriggerState, absentTrigger, foldTrigger } from '../../machines/trigger/evolve.ts'
+import { type TriggerRun, type TriggerState } from '../../machines/trigger/evolve.ts'
 import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import type { TriggerListed } from '../../streams/api/trigger.ts'
 import { byCodeUnits } from '../change/selection.ts'
-import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { feedWritten } from '../realm/feed.ts'
 import type { RealmFold } from '../realm/view.ts'
-import { decideDueTimes, dueAfter } from '../trigger/due.ts'
+import { type DefinitionChange, writeDefinition } from '../trigger/defining.ts'
+import { dueAfter } from '../trigger/due.ts'
 import { BadTime, checkCron } from '../trigger/nominal-times.ts'
 import { type AskedChange, planTriggered, recordedChange } from '../trigger/plan.ts'
 import { previewOf, zoneOf } from '../trigger/preview.ts'
@@ -22,8 +20,6 @@ import { pageOf } from './page.ts'
 
 type Define = ApiParsedRequest<'trigger', 'define'>
 
-/** More than a definition's change leaves due in any sensible time: who asks is told to repeat it. */
-const decisionsInARow = 100_000
 const timesShown = 5
 
 export function triggerHandlers(context: ServiceContext): HandlersOf<'trigger'> {
@@ -41,18 +37,18 @@ export function triggerHandlers(context: ServiceContext): HandlersOf<'trigger'> 
       if ((planned.destructive || other?.destructive === true) && !request.confirmed) {
         throw new ApiFailure('not-confirmed', `at each of its times trigger ${trigger} would ${repeats.length === 0 ? planned.operation.name : repeats.join('; ')}: confirm it`)
       }
-      const written = await write(context, trigger, (state, nowMs) => defineTrigger(state, definition, nowMs), actor, command)
+      const written = await write(context, { trigger, decide: (state, nowMs) => defineTrigger(state, definition, nowMs), actor, command })
       return { ok: true, trigger, next: [...previewOf(definition.when, clock.nowMs(), timesShown)], jobs: planned.jobs.length, repeats, ...written }
     },
 
     async remove({ trigger, actor, command }) {
-      return { ok: true, trigger, ...(await write(context, trigger, removeTrigger, actor, command)) }
+      return { ok: true, trigger, ...(await write(context, { trigger, decide: removeTrigger, actor, command })) }
     },
     async suspend({ trigger, actor, command }) {
-      return { ok: true, trigger, ...(await write(context, trigger, suspendTrigger, actor, command)) }
+      return { ok: true, trigger, ...(await write(context, { trigger, decide: suspendTrigger, actor, command })) }
     },
     async resume({ trigger, actor, command }) {
-      return { ok: true, trigger, ...(await write(context, trigger, resumeTrigger, actor, command)) }
+      return { ok: true, trigger, ...(await write(context, { trigger, decide: resumeTrigger, actor, command })) }
     },
 
     async list({ after, limit }) {
@@ -186,35 +182,9 @@ function unknown(trigger: string): ApiFailure {
   return new ApiFailure('unknown-trigger', `there is no trigger ${trigger}; "reeve trigger list" shows those that are`)
 }
 
-/**
- * What is due by the definition as it stands is decided first, up to the very time from which the change counts: no nominal time is
- * lost to it, and none is decided twice.
- */
-async function write(
-  context: ServiceContext,
-  trigger: string,
-  decide: (state: TriggerState, nowMs: number) => Decision<TriggerEvent>,
-  actor: string,
-  command: string | undefined,
-) {
-  const { coordinator, clock, random, subjects, view, signal, service } = context
-  const writing = { coordinator, subjects, clock, random, view, signal, actor: `service:${service}` }
-  await view.current()
-  const nowMs = clock.nowMs()
-  if (await decideDueTimes(writing, trigger, nowMs, decisionsInARow)) throw new ApiFailure('unavailable', `trigger ${trigger} has too many nominal times to decide; ask again`)
-  const written = await writeAggregate<TriggerState, TriggerEvent>(
-    { log: coordinator.log, clock, random, signal },
-    {
-      subject: subjects.aggregate('trigger', trigger),
-      aggregate: 'trigger',
-      id: trigger,
-      empty: absentTrigger(trigger),
-      fold: foldTrigger,
-      decide: (state) => decide(state, nowMs),
-      actor,
-      ...(command === undefined ? {} : { command }),
-    },
-  )
+async function write({ coordinator, clock, random, subjects, view, signal, service }: ServiceContext, change: DefinitionChange) {
+  const { trigger } = change
+  const written = await writeDefinition({ coordinator, subjects, clock, random, view, signal, actor: `service:${service}` }, change)
   switch (written.kind) {
     case 'refused':
       throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)

@@ -2,7 +2,7 @@
 import { decideDue, reportRun, startWaiting } from '../../machines/trigger/decide.ts'
 import type { Reported, TriggerEvent } from '../../machines/trigger/events.ts'
 import { type TriggerRun, type TriggerState, absentTrigger } from '../../machines/trigger/evolve.ts'
-import type { Decision } from '../../machines/decision.ts'
+import { type Decision, nothing } from '../../machines/decision.ts'
 import { ulidFromCause } from '../../streams/codec.ts'
 import { type NextCommit, type ViewWriterContext, type ViewWritten, writeFromView } from '../realm/view-writer.ts'
 import type { RealmFold } from '../realm/view.ts'
@@ -28,9 +28,11 @@ export async function decideDueTimes(writing: TriggerWriting, trigger: string, u
     const atMs = state === undefined ? undefined : dueAfter(state)
     if (atMs === undefined || atMs > untilMs || writing.signal.aborted) return false
     if (decided >= limit) return true
-    const written = await writeTrigger(writing, trigger, (now, fold, next) =>
-      decideDue(now, { atMs, nowMs: writing.clock.nowMs(), going: isGoing(fold, now), command: runCommand(trigger, next) }),
-    )
+    const written = await writeTrigger(writing, trigger, (now, fold, next) => {
+      // The definition may be another one since, and its next time earlier or later than what was due by the one before.
+      if (dueAfter(now) !== atMs) return nothing(`trigger ${trigger} has another next nominal time`)
+      return decideDue(now, { atMs, nowMs: writing.clock.nowMs(), going: isGoing(fold, now), command: runCommand(trigger, next) })
+    })
     if (written.kind === 'stopped' || written.kind === 'refused') return false
   }
 }

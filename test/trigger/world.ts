@@ -3,10 +3,9 @@ import { defineTrigger, removeTrigger, resumeTrigger, suspendTrigger } from '../
 import type { TriggerDefinition } from '../../machines/trigger/definition.ts'
 import type { Decision } from '../../machines/decision.ts'
 import type { TriggerEvent } from '../../machines/trigger/events.ts'
-import { type TriggerState, absentTrigger, foldTrigger } from '../../machines/trigger/evolve.ts'
-import { decideDueTimes } from '../../src/trigger/due.ts'
+import type { TriggerState } from '../../machines/trigger/evolve.ts'
+import { writeDefinition } from '../../src/trigger/defining.ts'
 import { type RunStanding, standingOf } from '../../src/trigger/run-standing.ts'
-import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import type { Service } from '../../machines/service/model.ts'
 import { type SiteAdapter, type SiteResult, SiteUnreachable } from '../../src/sites/adapter.ts'
 import { UnknownSiteKind } from '../../src/sites/registry.ts'
@@ -94,19 +93,8 @@ export class TriggerWorld extends World {
   /** As a service does it: what is due is decided first. */
   async ask(trigger: string, decide: (state: TriggerState, nowMs: number) => Decision<TriggerEvent>): Promise<void> {
     const { subjects, observer, clock, dice, view } = this
-    const asking = async () => {
-      await view.current()
-      const nowMs = clock.nowMs()
-      await decideDueTimes({ coordinator: observer, subjects, clock, random: dice, view, signal: new AbortController().signal, actor: 'service:test' }, trigger, nowMs, 1_000)
-      return writeAggregate<TriggerState, TriggerEvent>(
-        { log: observer.log, clock, random: dice },
-        {
-          subject: subjects.aggregate('trigger', trigger), aggregate: 'trigger', id: trigger, empty: absentTrigger(trigger), fold: foldTrigger,
-          decide: (state) => decide(state, nowMs), actor: 'person:test',
-        },
-      )
-    }
-    const written = await this.drive(asking())
+    const writing = { coordinator: observer, subjects, clock, random: dice, view, signal: new AbortController().signal, actor: 'service:test' }
+    const written = await this.drive(writeDefinition(writing, { trigger, decide, actor: 'person:test' }))
     if (written.kind !== 'written') throw new Error(`trigger ${trigger}: ${JSON.stringify(written)}`)
     await this.drive(view.reached(written.position))
   }

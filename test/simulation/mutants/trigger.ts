@@ -37,6 +37,7 @@ export const triggerMutants: readonly Mutant[] = [
         find: '    const atMs = state === undefined ? undefined : dueAfter(state)\n',
         replace: '    const atMs = state === undefined ? undefined : (alarmedAt.get(trigger) ?? dueAfter(state))\n    alarmedAt.delete(trigger)\n',
       },
+      { file: 'src/trigger/due.ts', find: '      if (dueAfter(now) !== atMs) return nothing(`trigger ${trigger} has another next nominal time`)\n', replace: '' },
     ],
   },
   {
