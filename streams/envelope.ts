@@ -33,7 +33,7 @@ export interface Commit<E extends RecordedEvent = RecordedEvent> {
   readonly events: readonly E[]
 }
 
-export interface Turn {
+export interface Turn<E extends RecordedEvent = RecordedEvent> {
   /** ULID made before the first attempt, kept over repeats. */
   readonly turn: string
   readonly schema: number
@@ -45,5 +45,5 @@ export interface Turn {
   readonly timeMs: number
   /** SHA-256, lower-case hex, of the stored bytes of the turn before on this subject. */
   readonly previous: string
-  readonly commits: readonly Commit[]
+  readonly commits: readonly Commit<E>[]
 }

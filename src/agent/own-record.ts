@@ -2,14 +2,15 @@
 import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { type Decision, nothing } from '../../machines/decision.ts'
 import type { Subjects } from '../../streams/subjects.ts'
-import { type AggregateContext, writeAggregate } from '../realm/aggregate-writer.ts'
+import { writeAggregate } from '../realm/aggregate-writer.ts'
+import type { CommitContext } from '../realm/commit-append.ts'
 
 export class OwnRecord {
-  readonly #context: AggregateContext
+  readonly #context: CommitContext
   readonly #subjects: Subjects
   readonly #agent: string
 
-  constructor(context: AggregateContext, subjects: Subjects, agent: string) {
+  constructor(context: CommitContext, subjects: Subjects, agent: string) {
     this.#context = context
     this.#subjects = subjects
     this.#agent = agent

@@ -87,7 +87,7 @@ export async function takeChange(
   )
   if (written.kind === 'refused') throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
   if (written.kind === 'stopped') throw mayStillHappen(command)
-  await feedWritten(coordinator, subjects, written)
+  feedWritten(coordinator.bus, subjects, written)
   // The opener reads from the view who asked.
   if (written.kind === 'written') await view.reached(written.position)
   else await view.current()

@@ -33,7 +33,7 @@ export async function riseIfAllKnow(context: AgentContext, epoch: number, signal
   )
   if (written.kind !== 'written') return
   logger.info({ format }, 'the format of the realm has risen: every live agent and service knows it')
-  await feedWritten(coordinator, subjects, written)
+  feedWritten(coordinator.bus, subjects, written)
 }
 
 export async function present(agents: AgentContext['coordinator']['agents']): Promise<readonly PresenceValue[]> {

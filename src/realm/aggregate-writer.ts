@@ -6,19 +6,11 @@ import type { Decision, Refusal } from '../../machines/decision.ts'
 import type { RecordedEvent } from '../../machines/events.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm, formatTooOld } from '../../machines/realm/realm.ts'
 import { missingFormat } from '../../machines/realm/shapes.ts'
-import { appendTurn } from '../../streams/append.ts'
-import { decodeTurn, digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
-import { type Cause, type Commit, firstDigest, schemaVersion } from '../../streams/envelope.ts'
-import type { Clock, Random } from '../../streams/ports/clock.ts'
+import { decodeTurn } from '../../streams/codec.ts'
+import type { Cause, Turn } from '../../streams/envelope.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
 import { realmSubjectBeside } from '../../streams/subjects.ts'
-
-export interface AggregateContext {
-  readonly log: EventLog
-  readonly clock: Clock
-  readonly random: Random
-  readonly signal?: AbortSignal
-}
+import { type CommitContext, appendCommit, turnAfter } from './commit-append.ts'
 
 export interface AggregateWrite<State, E extends RecordedEvent> {
   readonly subject: string
@@ -37,28 +29,22 @@ export interface AggregateWrite<State, E extends RecordedEvent> {
 
 export type AggregateWritten<State> =
   /** Durable; `position` and `revision` of the last event of the aggregate. */
-  | { readonly kind: 'written'; readonly state: State; readonly position: number; readonly revision: number }
+  | { readonly kind: 'written'; readonly state: State; readonly turn: Turn; readonly position: number; readonly revision: number }
   /** It was so already, or this very command had been carried out before. */
   | { readonly kind: 'nothing'; readonly state: State; readonly why: string; readonly revision: number }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** The context's signal came first; the write may have landed. */
   | { readonly kind: 'stopped' }
 
-/** The realm's stream is of another incarnation than this program's: it has to stop (P12). */
-export class WrongIncarnation extends Error {
-  override readonly name = 'WrongIncarnation'
-  readonly retryable = false
-}
-
 /**
  * Refuses with `format-too-old`, whatever `decide` says, when the realm's format does not hold an event. Throws `WrongIncarnation`,
  * `MalformedTurn`, `Unavailable`.
  */
 export async function writeAggregate<State, E extends RecordedEvent>(
-  context: AggregateContext,
+  context: CommitContext,
   write: AggregateWrite<State, E>,
 ): Promise<AggregateWritten<State>> {
-  const { log, clock, random, signal } = context
+  const { log, clock } = context
   for (;;) {
     const { state, revision, last, known } = await readAggregate(log, write)
     if (known) return { kind: 'nothing', state, why: 'this command was carried out before', revision }
@@ -67,43 +53,23 @@ export async function writeAggregate<State, E extends RecordedEvent>(
     if (decision.kind === 'nothing') return { kind: 'nothing', state, why: decision.why, revision }
     const refusal = await formatRefusal(log, write, decision.events)
     if (refusal !== undefined) return { kind: 'refused', refusal }
-    const before = last === undefined ? undefined : decodeTurn(last.bytes)
-    const turn = newUlid(clock.nowMs(), random)
-    const timeMs = Math.max(clock.nowMs(), before?.timeMs ?? 0)
-    const commit: Commit<E> = {
-      aggregate: write.aggregate,
-      id: write.id,
+    const { aggregate, id, command, actor, epoch, cause, correlation } = write
+    const next = turnAfter(last, clock.nowMs())
+    const outcome = await appendCommit(context, write.subject, next, {
+      aggregate,
+      id,
       revision: revision + 1,
-      ...(write.command === undefined ? {} : { command: write.command }),
-      actor: write.actor,
-      ...(write.epoch === undefined ? {} : { epoch: write.epoch }),
-      ...(write.cause === undefined ? {} : { cause: write.cause }),
-      ...(write.correlation === undefined ? {} : { correlation: write.correlation }),
+      ...(command === undefined ? {} : { command }),
+      actor,
+      ...(epoch === undefined ? {} : { epoch }),
+      ...(cause === undefined ? {} : { cause }),
+      ...(correlation === undefined ? {} : { correlation }),
       events: decision.events,
-    }
-    const bytes = encodeTurn({
-      turn,
-      schema: schemaVersion,
-      incarnation: log.incarnation,
-      number: (before?.number ?? 0) + 1,
-      timeMs,
-      previous: last === undefined ? firstDigest : digestOf(last.bytes),
-      commits: [commit],
     })
-    const expectedLast = last?.position ?? 0
-    const outcome = await appendTurn(log, clock, { subject: write.subject, bytes, turn, expectedLast, ...(signal === undefined ? {} : { signal }) })
-    switch (outcome.kind) {
-      case 'landed': {
-        for (const event of decision.events) write.fold(state, event, timeMs)
-        return { kind: 'written', state, position: outcome.position, revision: revision + decision.events.length }
-      }
-      case 'conflict':
-        continue
-      case 'stopped':
-        return { kind: 'stopped' }
-      case 'wrong-incarnation':
-        throw new WrongIncarnation(`the realm has a newer incarnation than ${log.incarnation}: start this program again`)
-    }
+    if (outcome.kind === 'conflict') continue
+    if (outcome.kind === 'stopped') return outcome
+    for (const event of decision.events) write.fold(state, event, next.timeMs)
+    return { kind: 'written', state, turn: outcome.turn, position: outcome.position, revision: revision + decision.events.length }
   }
 }
 

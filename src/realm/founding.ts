@@ -15,7 +15,8 @@ import {
 import { newUlid } from '../../streams/codec.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
 import { type Subjects, laneName, singletons } from '../../streams/subjects.ts'
-import { type AggregateContext, writeAggregate } from './aggregate-writer.ts'
+import { writeAggregate } from './aggregate-writer.ts'
+import type { CommitContext } from './commit-append.ts'
 
 /** A few lanes a region (DESIGN §5 "Lanes"). */
 export const lanesPerRegion = 4
@@ -44,7 +45,7 @@ export interface Founding {
  * Founds the realm where there is none, adds this region's lanes where they are missing, and says what holds. Idempotent.
  * Throws `RealmRefused`, `WrongIncarnation`, `Unavailable`.
  */
-export async function joinRealm(context: AggregateContext, subjects: Subjects, founding: Founding): Promise<RealmState> {
+export async function joinRealm(context: CommitContext, subjects: Subjects, founding: Founding): Promise<RealmState> {
   const { durability } = founding
   if (durability.level !== 'synced' && !founding.acceptWeakDurability) {
     throw new RealmRefused(

@@ -5,7 +5,8 @@ import { beginQuarantine, endQuarantine, raiseFormat } from '../../machines/real
 import { type RealmEvent, type RealmState, allowsFormat, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { withoutLogin } from '../../streams/login-in-text.ts'
 import { type Subjects, singletons } from '../../streams/subjects.ts'
-import { type AggregateContext, type AggregateWritten, writeAggregate } from './aggregate-writer.ts'
+import { type AggregateWritten, writeAggregate } from './aggregate-writer.ts'
+import type { CommitContext } from './commit-append.ts'
 
 /** First format that holds `QuarantineBegun`. */
 const quarantineFormat = 2
@@ -20,7 +21,7 @@ export interface QuarantineAsked {
 }
 
 /** Durable when it resolves with `written`. Throws as `writeAggregate`. */
-export function putIntoQuarantine(context: AggregateContext, subjects: Subjects, asked: QuarantineAsked): Promise<AggregateWritten<RealmState>> {
+export function putIntoQuarantine(context: CommitContext, subjects: Subjects, asked: QuarantineAsked): Promise<AggregateWritten<RealmState>> {
   const why = withoutLogin(asked.why)
   return write(context, subjects, asked, (state) => {
     if (!state.founded || allowsFormat(state, quarantineFormat) || asked.nobodyPresent !== true) return beginQuarantine(state, why)
@@ -30,11 +31,11 @@ export function putIntoQuarantine(context: AggregateContext, subjects: Subjects,
   })
 }
 
-export function releaseFromQuarantine(context: AggregateContext, subjects: Subjects, asked: Pick<QuarantineAsked, 'actor' | 'command'>): Promise<AggregateWritten<RealmState>> {
+export function releaseFromQuarantine(context: CommitContext, subjects: Subjects, asked: Pick<QuarantineAsked, 'actor' | 'command'>): Promise<AggregateWritten<RealmState>> {
   return write(context, subjects, asked, endQuarantine)
 }
 
-function write(context: AggregateContext, subjects: Subjects, { actor, command }: Pick<QuarantineAsked, 'actor' | 'command'>, decide: (state: RealmState) => Decision<RealmEvent>) {
+function write(context: CommitContext, subjects: Subjects, { actor, command }: Pick<QuarantineAsked, 'actor' | 'command'>, decide: (state: RealmState) => Decision<RealmEvent>) {
   return writeAggregate<RealmState, RealmEvent>(context, {
     subject: subjects.aggregate('realm', singletons.realm),
     aggregate: 'realm',

@@ -6,14 +6,12 @@ import type { Decision, Refusal } from '../../machines/decision.ts'
 import type { RecordedEvent } from '../../machines/events.ts'
 import { formatTooOld } from '../../machines/realm/realm.ts'
 import { missingFormat } from '../../machines/realm/shapes.ts'
-import { appendTurn } from '../../streams/append.ts'
-import { decodeTurn, digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
-import { type Cause, firstDigest, schemaVersion, type Turn } from '../../streams/envelope.ts'
+import type { Cause } from '../../streams/envelope.ts'
 import { publishOnFeed } from '../../streams/feed.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { AggregateWithSubject, Subjects } from '../../streams/subjects.ts'
-import { WrongIncarnation } from './aggregate-writer.ts'
+import { appendCommit, turnAfter } from './commit-append.ts'
 import type { RealmFold, RealmView } from './view.ts'
 
 export interface ViewWriterContext {
@@ -59,45 +57,26 @@ export async function writeFromView<E extends RecordedEvent>(context: ViewWriter
     if (last !== undefined) await view.reached(last.position)
     // The view may have gone on since.
     if (view.state.tails.get(subject)?.position !== last?.position) continue
-    const before = last === undefined ? undefined : decodeTurn(last.bytes)
-    const next = { revision: write.revision(view.state) + 1, timeMs: Math.max(clock.nowMs(), before?.timeMs ?? 0) }
-    const decision = write.decide(view.state, next)
+    const next = turnAfter(last, clock.nowMs())
+    const revision = write.revision(view.state) + 1
+    const decision = write.decide(view.state, { revision, timeMs: next.timeMs })
     if (decision.kind !== 'events') return decision
     const needed = missingFormat(view.state.realm.format, decision.events)
     if (needed !== undefined) return { kind: 'refused', refusal: { code: 'format-too-old', text: formatTooOld(view.state.realm.format, needed) } }
-    const turn: Turn = {
-      turn: newUlid(clock.nowMs(), random),
-      schema: schemaVersion,
-      incarnation: log.incarnation,
-      number: (before?.number ?? 0) + 1,
-      timeMs: next.timeMs,
-      previous: last === undefined ? firstDigest : digestOf(last.bytes),
-      commits: [
-        {
-          aggregate: write.aggregate,
-          id: write.id,
-          revision: next.revision,
-          actor: write.actor,
-          ...(write.epoch === undefined ? {} : { epoch: write.epoch }),
-          ...(write.cause === undefined ? {} : { cause: write.cause }),
-          events: decision.events,
-        },
-      ],
-    }
-    const bytes = encodeTurn(turn)
-    const outcome = await appendTurn(log, clock, { subject, bytes, turn: turn.turn, expectedLast: last?.position ?? 0, signal })
-    switch (outcome.kind) {
-      case 'landed':
-        publishOnFeed(bus, subjects, turn, outcome.position)
-        await view.reached(outcome.position)
-        return { kind: 'written' }
-      case 'conflict':
-        continue
-      case 'stopped':
-        return { kind: 'stopped' }
-      case 'wrong-incarnation':
-        throw new WrongIncarnation(`the realm has a newer incarnation than ${log.incarnation}: start this program again`)
-    }
+    const outcome = await appendCommit({ log, clock, random, signal }, subject, next, {
+      aggregate: write.aggregate,
+      id: write.id,
+      revision,
+      actor: write.actor,
+      ...(write.epoch === undefined ? {} : { epoch: write.epoch }),
+      ...(write.cause === undefined ? {} : { cause: write.cause }),
+      events: decision.events,
+    })
+    if (outcome.kind === 'conflict') continue
+    if (outcome.kind === 'stopped') return outcome
+    publishOnFeed(bus, subjects, outcome.turn, outcome.position)
+    await view.reached(outcome.position)
+    return { kind: 'written' }
   }
   return { kind: 'stopped' }
 }

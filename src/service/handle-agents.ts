@@ -186,7 +186,7 @@ async function configure(context: ServiceContext, agent: string, change: PlanCha
     case 'nothing':
       return { planned: written.state.planned, position: 0, revision: written.revision }
     case 'written':
-      await feedWritten(coordinator, subjects, written)
+      feedWritten(coordinator.bus, subjects, written)
       await view.reached(written.position)
       return { planned: written.state.planned, position: written.position, revision: written.revision }
   }

@@ -73,6 +73,6 @@ async function withdrawInstruction(context: ServiceContext, command: string, act
   )
   if (written.kind === 'refused') throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text, { command })
   if (written.kind === 'stopped') throw mayStillHappen(command)
-  await feedWritten(coordinator, subjects, written)
+  feedWritten(coordinator.bus, subjects, written)
   return written.state
 }

@@ -41,7 +41,7 @@ export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
   const told = async (written: AggregateWritten<RealmState>) => {
     if (written.kind === 'refused') throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
     if (written.kind === 'stopped') throw new ApiFailure('may-still-happen', 'the service was stopped while it wrote; look with "reeve realm show", else ask again')
-    await feedWritten(coordinator, subjects, written)
+    feedWritten(coordinator.bus, subjects, written)
     if (written.kind === 'written') await view.reached(written.position)
     const { quarantine } = written.state
     return {

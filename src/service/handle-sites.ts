@@ -133,7 +133,7 @@ async function write(context: ServiceContext, site: string, decide: (state: Site
     case 'nothing':
       return { position: 0, revision: written.revision }
     case 'written':
-      await feedWritten(coordinator, subjects, written)
+      feedWritten(coordinator.bus, subjects, written)
       await view.reached(written.position)
       return { position: written.position, revision: written.revision }
   }

@@ -193,7 +193,7 @@ async function write({ coordinator, clock, random, subjects, view, signal, servi
     case 'nothing':
       return { position: 0, revision: written.revision }
     case 'written':
-      await feedWritten(coordinator, subjects, written)
+      feedWritten(coordinator.bus, subjects, written)
       await view.reached(written.position)
       return { position: written.position, revision: written.revision }
   }

@@ -145,7 +145,7 @@ export class RunStarter {
         ...(epoch === undefined ? {} : { epoch }),
       },
     )
-    await feedWritten(coordinator, subjects, written)
+    feedWritten(coordinator.bus, subjects, written)
     if (written.kind === 'written') await view.reached(written.position)
     else await view.current()
     // Taken by somebody else meanwhile: it goes on.

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { happened } from '../../machines/decision.ts'
-import { type AggregateContext, writeAggregate } from '../../src/realm/aggregate-writer.ts'
+import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
+import type { CommitContext } from '../../src/realm/commit-append.ts'
 import { joinRealm } from '../../src/realm/founding.ts'
 import { putIntoQuarantine, releaseFromQuarantine } from '../../src/realm/quarantine.ts'
 import { laneClient } from '../../src/lane/client.ts'
@@ -11,7 +12,7 @@ import { groupId } from '../../streams/subjects.ts'
 import { World } from './world.ts'
 
 let world: World
-let context: AggregateContext
+let context: CommitContext
 beforeEach(() => {
   world = new World()
   context = { log: world.observer.log, clock: world.clock, random: world.dice }
