@@ -385,7 +385,7 @@ class AgentProcess implements RunningAgent {
 
   /** Undefined where there was nothing to record any more: an instance that was lost meanwhile has nothing to say. */
   async #record(instance: string, decide: (state: AgentState) => Decision<AgentEvent>): Promise<AgentState | undefined> {
-    return this.#untilAvailable(async () => (instance === this.instance ? this.#own.write(decide) : undefined))
+    return this.#untilAvailable(async () => (instance === this.instance ? this.#own.write(decide, this.#parts?.realm.state.format) : undefined))
   }
 
   /** Whatever runs is ended without a word; idempotent. */

@@ -16,8 +16,8 @@ export class OwnRecord {
     this.#agent = agent
   }
 
-  /** The state afterwards; undefined when the agent ends meanwhile, or may not write it. Throws `Unavailable`. */
-  async write(decide: (state: AgentState) => Decision<AgentEvent>): Promise<AgentState | undefined> {
+  /** `format`: as `AggregateWrite`. The state afterwards; undefined when the agent ends meanwhile, or may not write it. Throws `Unavailable`. */
+  async write(decide: (state: AgentState) => Decision<AgentEvent>, format?: number): Promise<AgentState | undefined> {
     const written = await writeAggregate<AgentState, AgentEvent>(this.#context, {
       subject: this.#subjects.aggregate('agent', this.#agent),
       aggregate: 'agent',
@@ -26,6 +26,7 @@ export class OwnRecord {
       fold: foldAgent,
       decide,
       actor: `agent:${this.#agent}`,
+      ...(format === undefined ? {} : { format }),
     })
     return written.kind === 'written' || written.kind === 'nothing' ? written.state : undefined
   }

@@ -54,6 +54,7 @@ export class Manifests {
         decide: (state) => recordManifest(state, manifest),
         actor: `agent:${this.#context.agent}`,
         epoch: this.#epoch,
+        format: this.#context.realm.state.format,
       },
     )
     if (written.kind === 'refused') this.#context.logger.warn({ agent, text: written.refusal.text }, 'what an agent is built to do could not be recorded')

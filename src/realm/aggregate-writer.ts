@@ -25,6 +25,8 @@ export interface AggregateWrite<State, E extends RecordedEvent> {
   readonly epoch?: number
   readonly cause?: Cause
   readonly correlation?: string
+  /** A format that the realm is known to have reached: it is read only where this one does not hold what was decided. */
+  readonly format?: number
 }
 
 export type AggregateWritten<State> =
@@ -74,8 +76,8 @@ export async function writeAggregate<State, E extends RecordedEvent>(
 }
 
 /** A format is never lowered, so what it allows when it is read, it allows at the append. */
-async function formatRefusal(log: EventLog, { subject }: { readonly subject: string }, events: readonly RecordedEvent[]): Promise<Refusal | undefined> {
-  if (missingFormat(1, events) === undefined) return undefined
+async function formatRefusal(log: EventLog, { subject, format = 1 }: { readonly subject: string; readonly format?: number }, events: readonly RecordedEvent[]): Promise<Refusal | undefined> {
+  if (missingFormat(format, events) === undefined) return undefined
   const { state } = await readAggregate<RealmState, RealmEvent>(log, { subject: realmSubjectBeside(subject), empty: emptyRealm(), fold: foldRealm })
   const missing = missingFormat(state.format, events)
   return missing === undefined ? undefined : { code: 'format-too-old', text: formatTooOld(state.format, missing) }

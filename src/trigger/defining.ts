@@ -44,6 +44,7 @@ export async function writeDefinition(writing: TriggerWriting, { trigger, decide
           return changedBetween ? nothing('somebody else changed it, and left times that are due') : decide(state, nowMs)
         },
         actor,
+        format: view.state.realm.format,
         ...(command === undefined ? {} : { command }),
       },
     )

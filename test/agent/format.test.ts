@@ -1,5 +1,5 @@
 /** The format gate, and quarantine, with whole agents in virtual time. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { happened } from '../../machines/decision.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
@@ -110,6 +110,26 @@ describe('the format of the realm', () => {
     for (const agent of ['a', 'b']) world.start(agent)
     await world.until('format 2', () => format() === 2, 60_000)
     expect((await write('TriggerDefined')).kind).toBe('written')
+  })
+
+  it('is read for a newer shape only by a writer that knows of none that holds it', async () => {
+    await found(2)
+    const realm = world.subjects.aggregate('realm', 'self')
+    const reading = vi.spyOn(context.log, 'last')
+    const write = (type: string, known: { readonly format?: number }) =>
+      world.drive(
+        writeAggregate(context, {
+          subject: world.subjects.aggregate('trigger', 't1'), aggregate: 'trigger', id: 't1', empty: {}, fold: () => {}, actor: 'program:test', ...known,
+          decide: () => happened({ type, data: {} }),
+        }),
+      )
+    expect((await write('TriggerDefined', { format: 2 })).kind).toBe('written')
+    expect(reading).not.toHaveBeenCalledWith(realm)
+    for (const known of [{}, { format: 1 }]) {
+      reading.mockClear()
+      expect((await write('TriggerRemoved', known)).kind).toBe('written')
+      expect(reading).toHaveBeenCalledWith(realm)
+    }
   })
 })
 
