@@ -152,7 +152,8 @@ export class LaneHolder {
       instance,
       position: this.#tail.position,
       number: this.#lane.number,
-      waiting: this.#work.size + this.#commands.length,
+      // What is in the turn in flight waits too: a holder that is to release takes nothing more, and would look idle.
+      waiting: this.#work.size + this.#commands.length + (this.#inFlight ? 1 : 0),
     }
   }
 

@@ -1,6 +1,7 @@
 /** P7: alive means working. A holder whose ping is answered, with work waiting and no progress, loses its lane. In virtual time. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { laneWatchTimes } from '../../src/leader/lane-watch.ts'
+import { laneMappingKey, toBytes } from '../../streams/coordination.ts'
 import { World } from './world.ts'
 
 let world: World
@@ -50,6 +51,25 @@ it('its lane is mapped elsewhere within the time of P7 while the rest of the log
   expect(world.view.state.group(group)!.position).toBeGreaterThanOrEqual(at)
   await world.until('both groups completed', () => [group, other].every((id) => world.view.state.group(id)?.phase === 'completed'), 300_000)
   expect(world.returnedLost(group)).toBe(0)
+})
+
+it('nor does it keep the lane that it was asked to release while its turn was in flight, and that is mapped to it again (seed 500000232)', async () => {
+  await started()
+  const stuck = holderOf('here-1')!
+  stickIn('here-1', stuck.agent)
+  const asked = world.openGroup('here-1', jobs(3))
+  asked.catch(() => {})
+  await world.pass(100)
+  const mapped = (agent: string) => world.drive(world.observer.mappings.put(laneMappingKey('here-1'), toBytes({ lane: 'here-1', agent, epoch: world.view.state.realm.leader!.epoch })))
+  const other = [...world.members.keys()].find((agent) => agent !== stuck.agent && agent !== world.leader()!.agent)!
+  let asksToRelease = 0
+  const heard = world.observer.bus.subscribe(world.subjects.releaseLane(stuck.agent, 'here-1'), () => void (asksToRelease += 1))
+  await mapped(other)
+  await world.until('it is asked to release', () => asksToRelease > 0)
+  heard.stop()
+  await mapped(stuck.agent)
+  await world.until('another holder', () => holderOf('here-1')?.agent !== stuck.agent && holderOf('here-1') !== null, 60_000)
+  expect(unfit()).toMatchObject([{ fields: { lane: 'here-1', holder: stuck.agent, why: 'stuck' } }])
 })
 
 it('a lane in which nothing waits is not taken from its holder, however long it says nothing', async () => {
