@@ -1,26 +1,18 @@
 /** A planned change becomes an instruction (P13): from then on every service and the leader carry on the very same plan. */
 import { counted } from '../../machines/counted.ts'
-import { type InstructionEvent, type InstructionState, type InstructionTerms, absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
+import { type InstructionState, type InstructionTerms, takeInstruction } from '../../machines/instruction/instruction.ts'
 import type { FailurePolicy } from '../../machines/execution-group/events.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import type { Cause } from '../../streams/envelope.ts'
-import type { Clock, Random } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
-import type { Subjects } from '../../streams/subjects.ts'
-import { writeAggregate } from '../realm/aggregate-writer.ts'
-import { feedWritten } from '../realm/feed.ts'
-import type { RealmFold, RealmView } from '../realm/view.ts'
+import type { RealmFold } from '../realm/view.ts'
+import { type InstructionWriting, writeInstruction } from './instruction-writer.ts'
 import { chooseLane } from './lane-choice.ts'
 import type { RunMode } from './mode.ts'
 import type { ChangePlan } from './plan.ts'
 
-export interface TakeContext {
-  readonly coordinator: Coordinator
-  readonly subjects: Subjects
-  readonly clock: Clock
-  readonly random: Random
-  readonly view: RealmView
-  readonly signal: AbortSignal
+export interface TakeContext extends InstructionWriting {
+  readonly coordinator: Pick<Coordinator, 'log' | 'bus' | 'texts'>
 }
 
 export interface ChangeToTake {
@@ -43,8 +35,8 @@ export interface ChangeToTake {
 }
 
 /**
- * Fixes lane and plan before the first attempt; whoever was first is followed (`known`). Throws `ApiFailure` (`no-lane-yet`,
- * `may-still-happen`, what the instruction was refused for) and `Unavailable`.
+ * Fixes lane and plan before the first attempt; whoever was first is followed (`known`). The view holds it when this resolves: the
+ * opener reads there who asked. Throws `ApiFailure` (`no-lane-yet`, `may-still-happen`, what the instruction was refused for) and `Unavailable`.
  */
 export async function takeChange(
   context: TakeContext,
@@ -52,11 +44,10 @@ export async function takeChange(
   change: ChangeToTake,
   plan: ChangePlan,
 ): Promise<{ readonly state: InstructionState; readonly known: boolean }> {
-  const { coordinator, clock, random, subjects, view, signal } = context
   const { command, mode, name, window, distributionFactor, actor, cause, epoch, trigger } = change
   const choice = chooseLane(fold, plan.jobs.map(({ spec }) => spec))
   if (choice === undefined) throw new ApiFailure('no-lane-yet', 'no agent holds a lane yet, so nothing was written: start agents ("reeve agent"), then ask again', { command })
-  await coordinator.texts.put(plan.bytes)
+  await context.coordinator.texts.put(plan.bytes)
   const text = change.text ?? name ?? summaryOf(plan)
   const terms: InstructionTerms = {
     ...(name === undefined ? {} : { name }),
@@ -69,28 +60,16 @@ export async function takeChange(
     ...(change.onFailure === undefined || change.onFailure === 'stop' ? {} : { onFailure: change.onFailure }),
     ...(trigger === undefined ? {} : { trigger }),
   }
-  const written = await writeAggregate<InstructionState, InstructionEvent>(
-    { log: coordinator.log, clock, random, signal },
-    {
-      subject: subjects.aggregate('instruction', command),
-      aggregate: 'instruction',
-      id: command,
-      empty: absentInstruction(command),
-      fold: foldInstruction,
-      decide: (state) => takeInstruction(state, choice.lane, plan.digest, text, terms),
-      actor,
-      command,
-      correlation: command,
-      ...(cause === undefined ? {} : { cause }),
-      ...(epoch === undefined ? {} : { epoch }),
-    },
-  )
+  const written = await writeInstruction(context, {
+    instruction: command,
+    command,
+    decide: (state) => takeInstruction(state, choice.lane, plan.digest, text, terms),
+    actor,
+    cause,
+    epoch,
+  })
   if (written.kind === 'refused') throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
   if (written.kind === 'stopped') throw mayStillHappen(command)
-  feedWritten(coordinator.bus, subjects, written)
-  // The opener reads from the view who asked.
-  if (written.kind === 'written') await view.reached(written.position)
-  else await view.current()
   return { state: written.state, known: written.kind === 'nothing' }
 }
 

@@ -21,12 +21,12 @@ export interface AggregateWrite<State, E extends RecordedEvent> {
   readonly fold: (state: State, event: E, timeMs: number) => void
   readonly decide: (state: State) => Decision<E>
   readonly actor: string
-  readonly command?: string
-  readonly epoch?: number
-  readonly cause?: Cause
-  readonly correlation?: string
+  readonly command?: string | undefined
+  readonly epoch?: number | undefined
+  readonly cause?: Cause | undefined
+  readonly correlation?: string | undefined
   /** A format that the realm is known to have reached: it is read only where this one does not hold what was decided. */
-  readonly format?: number
+  readonly format?: number | undefined
 }
 
 export type AggregateWritten<State> =
@@ -76,7 +76,7 @@ export async function writeAggregate<State, E extends RecordedEvent>(
 }
 
 /** A format is never lowered, so what it allows when it is read, it allows at the append. */
-async function formatRefusal(log: EventLog, { subject, format = 1 }: { readonly subject: string; readonly format?: number }, events: readonly RecordedEvent[]): Promise<Refusal | undefined> {
+async function formatRefusal(log: EventLog, { subject, format = 1 }: { readonly subject: string; readonly format?: number | undefined }, events: readonly RecordedEvent[]): Promise<Refusal | undefined> {
   if (missingFormat(format, events) === undefined) return undefined
   const { state } = await readAggregate<RealmState, RealmEvent>(log, { subject: realmSubjectBeside(subject), empty: emptyRealm(), fold: foldRealm })
   const missing = missingFormat(state.format, events)

@@ -13,7 +13,7 @@ const quarantineFormat = 2
 
 export interface QuarantineAsked {
   readonly actor: string
-  readonly command?: string
+  readonly command?: string | undefined
   /** One line for everybody who asks why nothing is executed; at most 2 KiB (P16). */
   readonly why: string
   /** Nobody is present, so that the format of an older realm may be raised in the same commit: everybody who lives knows it. */
@@ -44,6 +44,6 @@ function write(context: CommitContext, subjects: Subjects, { actor, command }: P
     fold: foldRealm,
     decide,
     actor,
-    ...(command === undefined ? {} : { command }),
+    command,
   })
 }

@@ -7,16 +7,15 @@ import { groupTable } from '../../machines/execution-group/machine.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import type { AgentShown } from '../../streams/api/agent.ts'
-import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
+import { ApiFailure } from '../../streams/api/errors.ts'
 import { type MappingCollectionValue, type PresenceValue, agentConfigurationIn, agentConfigurationKey, fromBytes, mappingCollectionIn, mappingCollectionKey, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
 import { byCodeUnits } from '../change/selection.ts'
-import { writeAggregate } from '../realm/aggregate-writer.ts'
 import { type SignedConfiguration, manifestOfAgent, signedDefault } from '../realm/configurations.ts'
-import { feedWritten } from '../realm/feed.ts'
 import type { RealmFold } from '../realm/view.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
 import { pageOf } from './page.ts'
+import { writeAsked } from './write.ts'
 
 export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
   const { view, machines } = context
@@ -63,8 +62,13 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
     async configure({ agent: id, change, actor, command }) {
       const fold = await view.current()
       if (!fold.agents.has(id)) throw new ApiFailure('unknown-agent', `there is no agent ${id}; "reeve agent list" shows those that are`)
-      const { planned, position, revision } = await configure(context, id, givenOf(change), actor, command)
-      return { ok: true, agent: id, planned: plannedShown(planned), position, revision }
+      const given = givenOf(change)
+      const { state, position, revision } = await writeAsked<AgentState, AgentEvent>(
+        context,
+        { aggregate: 'agent', id, empty: absentAgent(id), fold: foldAgent, decide: (agent) => configureAgent(agent, given), actor, command },
+        `look with "reeve agent show ${id}"`,
+      )
+      return { ok: true, agent: id, planned: plannedShown(state.planned), position, revision }
     },
 
     async stop({ agent: id, mode, instance }) {
@@ -161,33 +165,4 @@ function configuredShown({ configuration, signature }: SignedConfiguration) {
 /** Without the keys that were not given: those stay as they are planned. */
 function givenOf(change: { readonly [Key in keyof PlanChange]?: PlanChange[Key] | undefined }): PlanChange {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
-}
-
-async function configure(context: ServiceContext, agent: string, change: PlanChange, actor: string, command: string | undefined) {
-  const { coordinator, clock, random, subjects, view, signal } = context
-  const written = await writeAggregate<AgentState, AgentEvent>(
-    { log: coordinator.log, clock, random, signal },
-    {
-      subject: subjects.aggregate('agent', agent),
-      aggregate: 'agent',
-      id: agent,
-      empty: absentAgent(agent),
-      fold: foldAgent,
-      decide: (state) => configureAgent(state, change),
-      actor,
-      ...(command === undefined ? {} : { command }),
-    },
-  )
-  switch (written.kind) {
-    case 'refused':
-      throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
-    case 'stopped':
-      throw new ApiFailure('may-still-happen', `the service was stopped while it wrote; look with "reeve agent show ${agent}", else ask again`)
-    case 'nothing':
-      return { planned: written.state.planned, position: 0, revision: written.revision }
-    case 'written':
-      feedWritten(coordinator.bus, subjects, written)
-      await view.reached(written.position)
-      return { planned: written.state.planned, position: written.position, revision: written.revision }
-  }
 }

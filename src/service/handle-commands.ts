@@ -1,11 +1,11 @@
 /** `command`: settling commands whose answer never came (P15). */
-import { type InstructionEvent, type InstructionState, absentInstruction, foldInstruction, refuseInstruction } from '../../machines/instruction/instruction.ts'
+import { nothing } from '../../machines/decision.ts'
+import { type InstructionState, refuseInstruction } from '../../machines/instruction/instruction.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
+import { writeInstruction } from '../change/instruction-writer.ts'
 import { mayStillHappen } from '../change/take.ts'
 import type { LaneSender } from '../change/lane-sender.ts'
-import { writeAggregate } from '../realm/aggregate-writer.ts'
-import { feedWritten } from '../realm/feed.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
 
@@ -54,25 +54,13 @@ export function commandHandlers(context: ServiceContext, sender: LaneSender): Ha
 
 /** Where it was not taken, it never will be; where it was, its lane settles it. */
 async function withdrawInstruction(context: ServiceContext, command: string, actor: string): Promise<InstructionState> {
-  const { coordinator, clock, random, subjects, signal } = context
-  const written = await writeAggregate<InstructionState, InstructionEvent>(
-    { log: coordinator.log, clock, random, signal },
-    {
-      subject: subjects.aggregate('instruction', command),
-      aggregate: 'instruction',
-      id: command,
-      empty: absentInstruction(command),
-      fold: foldInstruction,
-      decide: (state) =>
-        state.refused === null
-          ? refuseInstruction(state, '', 'withdrawn', 'its asker withdrew it')
-          : { kind: 'nothing', why: 'it was refused before' },
-      actor,
-      correlation: command,
-    },
-  )
+  const written = await writeInstruction(context, {
+    instruction: command,
+    decide: (state) =>
+      state.refused === null ? refuseInstruction(state, '', 'withdrawn', 'its asker withdrew it') : nothing('it was refused before'),
+    actor,
+  })
   if (written.kind === 'refused') throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text, { command })
   if (written.kind === 'stopped') throw mayStillHappen(command)
-  feedWritten(coordinator.bus, subjects, written)
   return written.state
 }

@@ -1,15 +1,14 @@
 /** `realm`, `lane`: what holds for all, and which parts of the log there are. */
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { RealmState } from '../../machines/realm/realm.ts'
-import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import { loadOf } from '../change/lane-choice.ts'
 import { byCodeUnits } from '../change/selection.ts'
 import type { AggregateWritten } from '../realm/aggregate-writer.ts'
-import { feedWritten } from '../realm/feed.ts'
 import { putIntoQuarantine, releaseFromQuarantine } from '../realm/quarantine.ts'
 import type { ServiceContext } from './context.ts'
 import { presences } from './handle-agents.ts'
 import type { HandlersOf } from './handlers.ts'
+import { told } from './write.ts'
 
 export function laneHandlers({ view }: ServiceContext): HandlersOf<'lane'> {
   return {
@@ -38,27 +37,18 @@ export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
   const { view, coordinator, subjects, clock, random, service, build, signal } = context
   const log = { log: coordinator.log, clock, random, signal }
 
-  const told = async (written: AggregateWritten<RealmState>) => {
-    if (written.kind === 'refused') throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
-    if (written.kind === 'stopped') throw new ApiFailure('may-still-happen', 'the service was stopped while it wrote; look with "reeve realm show", else ask again')
-    feedWritten(coordinator.bus, subjects, written)
-    if (written.kind === 'written') await view.reached(written.position)
-    const { quarantine } = written.state
-    return {
-      ok: true as const,
-      quarantine: quarantine === null ? null : { why: quarantine.why },
-      changed: written.kind === 'written',
-      position: written.kind === 'written' ? written.position : 0,
-    }
+  const quarantineTold = async (written: AggregateWritten<RealmState>) => {
+    const { state, changed, position } = await told(context, written, 'look with "reeve realm show"')
+    return { ok: true as const, quarantine: state.quarantine === null ? null : { why: state.quarantine.why }, changed, position }
   }
 
   return {
     async quarantine({ why, actor, command }) {
-      return told(await putIntoQuarantine(log, subjects, { why, actor, ...(command === undefined ? {} : { command }) }))
+      return quarantineTold(await putIntoQuarantine(log, subjects, { why, actor, command }))
     },
 
     async release({ actor, command }) {
-      return told(await releaseFromQuarantine(log, subjects, { actor, ...(command === undefined ? {} : { command }) }))
+      return quarantineTold(await releaseFromQuarantine(log, subjects, { actor, command }))
     },
 
     async show() {

@@ -1,17 +1,16 @@
 /** `site`: the scope of management. */
 import { type SiteEvent, type SiteState, absentSite, addSite, foldSite, removeSite } from '../../machines/site/site.ts'
 import type { Decision } from '../../machines/decision.ts'
-import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
+import { ApiFailure } from '../../streams/api/errors.ts'
 import type { SiteShown } from '../../streams/api/site.ts'
 import { byCodeUnits, unknownSite } from '../change/selection.ts'
-import { writeAggregate } from '../realm/aggregate-writer.ts'
-import { feedWritten } from '../realm/feed.ts'
 import { type SiteAdapter, SiteUnreachable, capabilitiesAt } from '../sites/adapter.ts'
 import { holdsPassword } from '../../streams/login-in-text.ts'
 import { UnknownSiteKind } from '../sites/registry.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
 import { pageOf } from './page.ts'
+import { writeAsked } from './write.ts'
 
 export function siteHandlers(context: ServiceContext): HandlersOf<'site'> {
   const { view, projection, sites, region: ownRegion } = context
@@ -111,30 +110,10 @@ function shown({ site, kind, address, region, fencing }: SiteState): SiteShown {
 }
 
 async function write(context: ServiceContext, site: string, decide: (state: SiteState) => Decision<SiteEvent>, actor: string, command: string | undefined) {
-  const { coordinator, clock, random, subjects, view, signal } = context
-  const written = await writeAggregate<SiteState, SiteEvent>(
-    { log: coordinator.log, clock, random, signal },
-    {
-      subject: subjects.aggregate('site', site),
-      aggregate: 'site',
-      id: site,
-      empty: absentSite(site),
-      fold: foldSite,
-      decide,
-      actor,
-      ...(command === undefined ? {} : { command }),
-    },
+  const { position, revision } = await writeAsked<SiteState, SiteEvent>(
+    context,
+    { aggregate: 'site', id: site, empty: absentSite(site), fold: foldSite, decide, actor, command },
+    `look whether site ${site} is as wanted`,
   )
-  switch (written.kind) {
-    case 'refused':
-      throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
-    case 'stopped':
-      throw new ApiFailure('may-still-happen', `the service was stopped while it wrote; look whether site ${site} is as wanted, else ask again`)
-    case 'nothing':
-      return { position: 0, revision: written.revision }
-    case 'written':
-      feedWritten(coordinator.bus, subjects, written)
-      await view.reached(written.position)
-      return { position: written.position, revision: written.revision }
-  }
+  return { position, revision }
 }

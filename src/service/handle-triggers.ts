@@ -3,10 +3,9 @@ import type { TriggerDefinition, TriggerTimes } from '../../machines/trigger/def
 import { defineTrigger, removeTrigger, resumeTrigger, suspendTrigger } from '../../machines/trigger/decide.ts'
 import { type TriggerRun, type TriggerState } from '../../machines/trigger/evolve.ts'
 import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
-import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
+import { ApiFailure } from '../../streams/api/errors.ts'
 import type { TriggerListed } from '../../streams/api/trigger.ts'
 import { byCodeUnits } from '../change/selection.ts'
-import { feedWritten } from '../realm/feed.ts'
 import type { RealmFold } from '../realm/view.ts'
 import { type DefinitionChange, writeDefinition } from '../trigger/defining.ts'
 import { dueAfter } from '../trigger/due.ts'
@@ -17,6 +16,7 @@ import { standingOf } from '../trigger/run-standing.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
 import { pageOf } from './page.ts'
+import { told } from './write.ts'
 
 type Define = ApiParsedRequest<'trigger', 'define'>
 
@@ -182,19 +182,8 @@ function unknown(trigger: string): ApiFailure {
   return new ApiFailure('unknown-trigger', `there is no trigger ${trigger}; "reeve trigger list" shows those that are`)
 }
 
-async function write({ coordinator, clock, random, subjects, view, signal, service }: ServiceContext, change: DefinitionChange) {
-  const { trigger } = change
-  const written = await writeDefinition({ coordinator, subjects, clock, random, view, signal, actor: `service:${service}` }, change)
-  switch (written.kind) {
-    case 'refused':
-      throw new ApiFailure(errorCodeOf(written.refusal.code), written.refusal.text)
-    case 'stopped':
-      throw new ApiFailure('may-still-happen', `the service was stopped while it wrote; look whether trigger ${trigger} is as wanted, else ask again`)
-    case 'nothing':
-      return { position: 0, revision: written.revision }
-    case 'written':
-      feedWritten(coordinator.bus, subjects, written)
-      await view.reached(written.position)
-      return { position: written.position, revision: written.revision }
-  }
+async function write(context: ServiceContext, change: DefinitionChange) {
+  const written = await writeDefinition({ ...context, actor: `service:${context.service}` }, change)
+  const { position, revision } = await told(context, written, `look whether trigger ${change.trigger} is as wanted`)
+  return { position, revision }
 }

@@ -45,7 +45,7 @@ export async function writeDefinition(writing: TriggerWriting, { trigger, decide
         },
         actor,
         format: view.state.realm.format,
-        ...(command === undefined ? {} : { command }),
+        command,
       },
     )
     if (!changedBetween) return written

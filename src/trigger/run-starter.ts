@@ -6,7 +6,7 @@
  */
 import { counted } from '../../machines/counted.ts'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
-import { type InstructionEvent, type InstructionState, absentInstruction, foldInstruction, refuseInstruction } from '../../machines/instruction/instruction.ts'
+import { refuseInstruction } from '../../machines/instruction/instruction.ts'
 import type { TriggerRun } from '../../machines/trigger/evolve.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import { triggeredChangeSchema } from '../../streams/api/trigger.ts'
@@ -14,9 +14,8 @@ import { Unavailable } from '../../streams/ports/event-log.ts'
 import { groupId } from '../../streams/subjects.ts'
 import type { Logger } from '../agent/context.ts'
 import type { GroupOpener, Taken } from '../change/group-opener.ts'
+import { writeInstruction } from '../change/instruction-writer.ts'
 import { type TakeContext, takeChange } from '../change/take.ts'
-import { writeAggregate } from '../realm/aggregate-writer.ts'
-import { feedWritten } from '../realm/feed.ts'
 import type { Sites } from '../service/sites.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
 import { type TriggerWriting, writeReport } from './due.ts'
@@ -128,26 +127,15 @@ export class RunStarter {
    */
   async #end(trigger: string, run: TriggerRun, how: 'refused' | 'unchanged', code: string, why: string): Promise<void> {
     const { writing } = this.#options
-    const { coordinator, subjects, clock, random, view, signal, actor, epoch } = writing
-    const written = await writeAggregate<InstructionState, InstructionEvent>(
-      { log: coordinator.log, clock, random, signal },
-      {
-        subject: subjects.aggregate('instruction', run.command),
-        aggregate: 'instruction',
-        id: run.command,
-        empty: absentInstruction(run.command),
-        fold: foldInstruction,
-        decide: (state) => refuseInstruction(state, run.name, code, why),
-        actor,
-        command: run.command,
-        correlation: run.command,
-        cause: { aggregate: 'trigger', id: trigger, revision: run.cause },
-        ...(epoch === undefined ? {} : { epoch }),
-      },
-    )
-    feedWritten(coordinator.bus, subjects, written)
-    if (written.kind === 'written') await view.reached(written.position)
-    else await view.current()
+    const { view, actor, epoch } = writing
+    await writeInstruction(writing, {
+      instruction: run.command,
+      command: run.command,
+      decide: (state) => refuseInstruction(state, run.name, code, why),
+      actor,
+      cause: { aggregate: 'trigger', id: trigger, revision: run.cause },
+      epoch,
+    })
     // Taken by somebody else meanwhile: it goes on.
     if (view.state.instructions.get(run.command)?.refused != null) await writeReport(writing, trigger, run, how, why)
   }
