@@ -2,7 +2,8 @@
  * Which instances are here and which are lost for good, as one leader sees it (P18).
  *
  * 1. An instance is lost only when its key is gone and this leader, connected all the while, has seen no new revision for 1.1
- *    presence times on its monotonic clock. After every reconnection, and at the start, that time begins anew.
+ *    presence times on its monotonic clock. After every reconnection, and at the start, that time begins anew; of an instance that was never
+ *    seen here it begins when somebody asks for it first: what names it may have come before the word of its key.
  * 2. Who was found lost stays lost: instance ids are used once (P17); but a bucket that was made anew tells nothing of the time
  *    before, so every wait starts again (P18).
  * 3. A missing bucket is made anew here: nobody is found lost by that alone.
@@ -29,7 +30,7 @@ const instanceKeys = 'instance.'
 export class PresenceWatch {
   readonly #deps: PresenceWatchDeps
   readonly #here = new Map<string, PresenceValue>()
-  /** Monotonic time of the last revision that was seen of an instance that is gone now. */
+  /** Monotonic time of the last revision that was seen of an instance, or, of one that never was here, of the first question. */
   readonly #lastSeenMs = new Map<string, number>()
   readonly #lostMs = new Map<string, number>()
   readonly #watch: { stop(): void }
@@ -71,9 +72,8 @@ export class PresenceWatch {
   lostSinceMs(instance: string): number | undefined {
     const known = this.#lostMs.get(instance)
     if (known !== undefined) return known
-    if (this.#here.has(instance) || this.#hearsSinceMs === undefined) return undefined
-    const lastSeenMs = Math.max(this.#hearsSinceMs, this.#lastSeenMs.get(instance) ?? -Infinity)
-    const atMs = lostAtMs(lastSeenMs, this.#deps.presenceMs)
+    const atMs = this.mayBeLostAtMs(instance)
+    if (atMs === undefined) return undefined
     if (this.#deps.clock.monotonicMs() < atMs) return undefined
     this.#lostMs.set(instance, atMs)
     return atMs
@@ -82,7 +82,12 @@ export class PresenceWatch {
   /** When `lostSinceMs` may say more, monotonic; for a timer. */
   mayBeLostAtMs(instance: string): number | undefined {
     if (this.#here.has(instance) || this.#hearsSinceMs === undefined) return undefined
-    return lostAtMs(Math.max(this.#hearsSinceMs, this.#lastSeenMs.get(instance) ?? -Infinity), this.#deps.presenceMs)
+    let seenMs = this.#lastSeenMs.get(instance)
+    if (seenMs === undefined) {
+      seenMs = this.#deps.clock.monotonicMs()
+      this.#lastSeenMs.set(instance, seenMs)
+    }
+    return lostAtMs(Math.max(this.#hearsSinceMs, seenMs), this.#deps.presenceMs)
   }
 
   /**
