@@ -24,7 +24,7 @@ beforeEach(() => {
   tell({ kind: 'current' })
 })
 
-const here = (instance: string) => tell({ kind: 'set', entry: { key: presenceKey(instance), value: toBytes({ agent: 'a', instance } as PresenceValue), revision: 1, storedMs: 0 } })
+const here = (instance: string) => tell({ kind: 'set', entry: { key: presenceKey(instance), value: toBytes({ agent: 'a', instance, role: 'generic', region: 'r', skills: [], build: 'b', stopping: false } satisfies PresenceValue), revision: 1, storedMs: 0 } })
 const gone = (instance: string) => tell({ kind: 'gone', key: presenceKey(instance), revision: 2 })
 const lost = (instance: string) => watch.lostSinceMs(instance) !== undefined
 
