@@ -1,15 +1,8 @@
 /** A heap of places in a plain list, the lowest first: what a group's state may hold, since it goes through JSON. */
 
 export function pushPlace(heap: number[], place: number): void {
-  let at = heap.length
   heap.push(place)
-  while (at > 0) {
-    const parent = (at - 1) >> 1
-    if (heap[parent]! <= place) break
-    heap[at] = heap[parent]!
-    at = parent
-  }
-  heap[at] = place
+  rise(heap, heap.length - 1)
 }
 
 /** Removes it where it is there; at the top in O(log n), where it nearly always is. */

@@ -236,9 +236,13 @@ export function firstOfRetries(state: GroupState, job: number): number {
 }
 
 /** The agent whose queue the job is in; undefined while it is not assigned. */
-export function assigneeOf(state: GroupState, job: number): string | undefined {
-  const { assignments } = state
-  // In order, and not overlapping.
+export function assigneeOf({ assignments }: GroupState, job: number): string | undefined {
+  const found = assignmentFrom(assignments, job)
+  return found !== undefined && found.first <= job ? found.agent : undefined
+}
+
+/** The assignment that holds the job, else the next one. They stand in order and do not overlap. */
+export function assignmentFrom(assignments: readonly Assignment[], job: number): Assignment | undefined {
   let low = 0
   let high = assignments.length
   while (low < high) {
@@ -246,6 +250,5 @@ export function assigneeOf(state: GroupState, job: number): string | undefined {
     if (assignments[middle]!.last < job) low = middle + 1
     else high = middle
   }
-  const found = assignments[low]
-  return found !== undefined && found.first <= job ? found.agent : undefined
+  return assignments[low]
 }

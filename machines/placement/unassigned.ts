@@ -2,9 +2,9 @@
  * Which jobs of a group the leader has to assign: those in nobody's queue, those in the queue of an agent that is gone, and those
  * in the queue of one whose configuration does not let it take them any more.
  */
-import type { Assignment, JobSpec } from '../execution-group/events.ts'
+import type { JobSpec } from '../execution-group/events.ts'
 import { groupTable } from '../execution-group/machine.ts'
-import { type GroupState, pendingRuns } from '../execution-group/state.ts'
+import { type GroupState, assignmentFrom, pendingRuns } from '../execution-group/state.ts'
 import type { Stretch } from './jobs.ts'
 
 /** Of an agent that may not take every job: which it may, by the skill that a job asks for. */
@@ -23,8 +23,9 @@ export function jobsToAssign(
   const stretches: Stretch[] = []
   for (const [first, last] of pendingRuns(group, group.grant?.left ?? 0)) {
     for (let job = first; job <= last; ) {
-      const { assignment, next } = around(group.assignments, job)
-      const end = Math.min(last, assignment?.last ?? next - 1)
+      const found = assignmentFrom(group.assignments, job)
+      const assignment = found !== undefined && found.first <= job ? found : undefined
+      const end = Math.min(last, assignment?.last ?? (found?.first ?? Infinity) - 1)
       if (assignment === undefined || !isHere(assignment.agent)) {
         if (!collect(stretches, group, job, end, limit)) return sorted(stretches)
       } else {
@@ -37,20 +38,6 @@ export function jobsToAssign(
     }
   }
   return sorted(stretches)
-}
-
-/** The assignment that holds the job, and the first job of the next one. Assignments stand in order and do not overlap. */
-function around(assignments: readonly Assignment[], job: number): { readonly assignment: Assignment | undefined; readonly next: number } {
-  let low = 0
-  let high = assignments.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (assignments[middle]!.last < job) low = middle + 1
-    else high = middle
-  }
-  const found = assignments[low]
-  if (found === undefined) return { assignment: undefined, next: Infinity }
-  return found.first <= job ? { assignment: found, next: found.last + 1 } : { assignment: undefined, next: found.first }
 }
 
 /** False when the limit is reached. */
