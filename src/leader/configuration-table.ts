@@ -8,48 +8,30 @@
  */
 import type { AgentState } from '../../machines/agent/agent.ts'
 import { type Manifest, chooseConfiguration } from '../../machines/agent/configuration.ts'
-import { type AgentConfigurationValue, agentConfigurationIn, agentConfigurationKey, toBytes } from '../../streams/coordination.ts'
-import type { Bucket, BucketEntry } from '../../streams/ports/bucket.ts'
+import { type AgentConfigurationValue, agentConfigurationIn, agentConfigurationKey } from '../../streams/coordination.ts'
+import type { Bucket } from '../../streams/ports/bucket.ts'
 import { type SignedConfiguration, signedDefault } from '../realm/configurations.ts'
-
-interface Known {
-  /** Undefined where what stands there is none: it is written over, like everything that can be rebuilt (I11). */
-  readonly value: AgentConfigurationValue | undefined
-  readonly revision: number
-}
-
-const configurationKeys = agentConfigurationKey('')
+import { WatchedValues } from './watched-values.ts'
 
 export class ConfigurationTable {
-  readonly #bucket: Bucket
-  readonly #known = new Map<string, Known>()
+  /** Undefined where what stands there is none: it is written over, like everything that can be rebuilt (I11). */
+  readonly #values: WatchedValues<AgentConfigurationValue | undefined>
   readonly #defaults = new Map<string, { readonly manifest: Manifest; readonly signed: SignedConfiguration }>()
-  readonly #watch: { stop(): void }
-  #current = false
 
   constructor(bucket: Bucket, onChange: () => void) {
-    this.#bucket = bucket
-    this.#watch = bucket.watch((change) => {
-      if (change.kind === 'current') this.#current = true
-      else if (change.kind === 'set') {
-        if (!change.entry.key.startsWith(configurationKeys)) return
-        this.#note(change.entry)
-      } else if (change.kind === 'missing') this.#known.clear()
-      else if (change.key.startsWith(configurationKeys)) this.#known.delete(change.key.slice(configurationKeys.length))
-      onChange()
-    })
+    this.#values = new WatchedValues(bucket, { prefix: agentConfigurationKey(''), read: agentConfigurationIn }, onChange)
   }
 
   get current(): boolean {
-    return this.#current
+    return this.#values.current
   }
 
   stop(): void {
-    this.#watch.stop()
+    this.#values.stop()
   }
 
   of(agent: string): SignedConfiguration | undefined {
-    return this.#known.get(agent)?.value
+    return this.#values.get(agent)
   }
 
   /** [614-620]: the default where it is to replace the current one, else undefined. */
@@ -68,26 +50,8 @@ export class ConfigurationTable {
   }
 
   /** False when somebody wrote meanwhile: the next round decides again on what stands there. Throws `Unavailable`. */
-  async write(agent: string, signed: SignedConfiguration, epoch: number): Promise<boolean> {
-    const known = this.#known.get(agent)
-    const { configuration, signature } = signed
+  write(agent: string, { configuration, signature }: SignedConfiguration, epoch: number): Promise<boolean> {
     const value: AgentConfigurationValue = { agent, configuration, signature, epoch }
-    const bytes = toBytes(value)
-    const key = agentConfigurationKey(agent)
-    const outcome = known === undefined ? await this.#bucket.create(key, bytes) : await this.#bucket.update(key, bytes, known.revision)
-    if (outcome.kind === 'written') {
-      this.#known.set(agent, { value, revision: outcome.revision })
-      return true
-    }
-    const entry = await this.#bucket.get(key)
-    if (entry === undefined) this.#known.delete(agent)
-    else this.#note(entry)
-    return false
-  }
-
-  #note(entry: BucketEntry): void {
-    const agent = entry.key.slice(configurationKeys.length)
-    if ((this.#known.get(agent)?.revision ?? 0) >= entry.revision) return
-    this.#known.set(agent, { value: agentConfigurationIn(entry.value), revision: entry.revision })
+    return this.#values.write(agent, value)
   }
 }

@@ -4,63 +4,43 @@
  * 1. It is written only when it says something new, and never over one of a later epoch.
  */
 import { canonicalJson } from '../../streams/codec.ts'
-import { type MappingCollectionValue, mappingCollectionIn, mappingCollectionKey, toBytes } from '../../streams/coordination.ts'
-import type { Bucket, BucketEntry } from '../../streams/ports/bucket.ts'
+import { type MappingCollectionValue, mappingCollectionIn, mappingCollectionKey } from '../../streams/coordination.ts'
+import type { Bucket } from '../../streams/ports/bucket.ts'
+import { WatchedValues } from './watched-values.ts'
 
 interface Standing {
   readonly epoch: number
   readonly content: string
-  readonly revision: number
 }
 
+/** There is but one: all of its key is prefix. */
+const only = ''
+
 export class MappingCollection {
-  readonly #bucket: Bucket
-  readonly #watch: { stop(): void }
-  #standing: Standing | undefined
+  readonly #values: WatchedValues<Standing>
 
   constructor(bucket: Bucket, onChange: () => void) {
-    this.#bucket = bucket
-    this.#watch = bucket.watch((change) => {
-      if (change.kind === 'set' && change.entry.key === mappingCollectionKey) this.#note(change.entry)
-      else if (change.kind === 'gone' && change.key === mappingCollectionKey) {
-        this.#standing = undefined
-        onChange()
-      }
-    }, mappingCollectionKey)
+    this.#values = new WatchedValues(bucket, { prefix: mappingCollectionKey, only: mappingCollectionKey, read: standingIn }, onChange)
   }
 
   stop(): void {
-    this.#watch.stop()
+    this.#values.stop()
   }
 
   differs(value: MappingCollectionValue): boolean {
-    const standing = this.#standing
+    const standing = this.#values.get(only)
     return standing === undefined || (standing.epoch <= value.epoch && standing.content !== contentOf(value))
   }
 
   /** What is not settled is tried again in a later round. Throws `Unavailable`. */
   async keep(value: MappingCollectionValue): Promise<void> {
-    if (!this.differs(value)) return
-    const bytes = toBytes(value)
-    const standing = this.#standing
-    const outcome =
-      standing === undefined
-        ? await this.#bucket.create(mappingCollectionKey, bytes)
-        : await this.#bucket.update(mappingCollectionKey, bytes, standing.revision)
-    if (outcome.kind === 'written') {
-      this.#standing = { epoch: value.epoch, content: contentOf(value), revision: outcome.revision }
-      return
-    }
-    const entry = await this.#bucket.get(mappingCollectionKey)
-    if (entry === undefined) this.#standing = undefined
-    else this.#note(entry)
+    if (this.differs(value)) await this.#values.write(only, value)
   }
+}
 
-  #note(entry: BucketEntry): void {
-    if ((this.#standing?.revision ?? 0) >= entry.revision) return
-    const value = mappingCollectionIn(entry.value)
-    this.#standing = { epoch: value?.epoch ?? 0, content: value === undefined ? '' : contentOf(value), revision: entry.revision }
-  }
+function standingIn(bytes: Uint8Array): Standing {
+  const value = mappingCollectionIn(bytes)
+  return { epoch: value?.epoch ?? 0, content: value === undefined ? '' : contentOf(value) }
 }
 
 /** Who wrote it, and when, is nothing new. */

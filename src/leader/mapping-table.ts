@@ -3,8 +3,9 @@
  *
  * 1. A mapping is written only on the revision that was seen last, and never over one of a later epoch (FIG. 6 [616]).
  */
-import { type LaneMappingValue, laneMappingIn, laneMappingKey, toBytes } from '../../streams/coordination.ts'
+import { type LaneMappingValue, laneMappingIn, laneMappingKey } from '../../streams/coordination.ts'
 import type { Bucket } from '../../streams/ports/bucket.ts'
+import { WatchedValues } from './watched-values.ts'
 
 export type MappingWritten =
   | { readonly kind: 'written' }
@@ -12,66 +13,37 @@ export type MappingWritten =
   | { readonly kind: 'unsettled' }
   | { readonly kind: 'superseded'; readonly epoch: number }
 
-const laneKeys = laneMappingKey('')
-
 export class MappingTable {
-  readonly #bucket: Bucket
-  readonly #entries = new Map<string, { readonly value: LaneMappingValue; readonly revision: number }>()
-  readonly #watch: { stop(): void }
-  #current = false
+  readonly #values: WatchedValues<LaneMappingValue>
 
   constructor(bucket: Bucket, onChange: () => void) {
-    this.#bucket = bucket
-    this.#watch = bucket.watch((change) => {
-      if (change.kind === 'current') this.#current = true
-      else if (change.kind === 'set') {
-        if (change.entry.key.startsWith(laneKeys)) this.#note(change.entry.key.slice(laneKeys.length), change.entry.value, change.entry.revision)
-      } else if (change.kind === 'gone') {
-        for (const [lane] of this.#entries) if (laneMappingKey(lane) === change.key) this.#entries.delete(lane)
-      }
-      onChange()
-    })
+    // A damaged one names nobody: the lane is mapped anew (I11).
+    const read = (bytes: Uint8Array, lane: string) => laneMappingIn(bytes) ?? { lane, agent: '', epoch: 0 }
+    this.#values = new WatchedValues(bucket, { prefix: laneMappingKey(''), read }, onChange)
   }
 
   get current(): boolean {
-    return this.#current
+    return this.#values.current
   }
 
   agentOf(lane: string): string | undefined {
-    return this.#entries.get(lane)?.value.agent || undefined
+    return this.#values.get(lane)?.agent || undefined
   }
 
   /** Of the leader that placed the lane; undefined where it did not say. */
   placedByBuild(lane: string): string | undefined {
-    return this.#entries.get(lane)?.value.build
+    return this.#values.get(lane)?.build
   }
 
   stop(): void {
-    this.#watch.stop()
+    this.#values.stop()
   }
 
   /** Throws `Unavailable`. */
   async write(lane: string, agent: string, epoch: number, build?: string): Promise<MappingWritten> {
-    const known = this.#entries.get(lane)
-    if (known !== undefined && known.value.epoch > epoch) return { kind: 'superseded', epoch: known.value.epoch }
+    const known = this.#values.get(lane)
+    if (known !== undefined && known.epoch > epoch) return { kind: 'superseded', epoch: known.epoch }
     const value: LaneMappingValue = { lane, agent, epoch, ...(build === undefined ? {} : { build }) }
-    const bytes = toBytes(value)
-    const key = laneMappingKey(lane)
-    const outcome = known === undefined ? await this.#bucket.create(key, bytes) : await this.#bucket.update(key, bytes, known.revision)
-    if (outcome.kind === 'written') {
-      this.#note(lane, bytes, outcome.revision)
-      return { kind: 'written' }
-    }
-    // What stands there decides about the next attempt; the next round makes it.
-    const entry = await this.#bucket.get(key)
-    if (entry === undefined) this.#entries.delete(lane)
-    else this.#note(lane, entry.value, entry.revision)
-    return { kind: 'unsettled' }
-  }
-
-  #note(lane: string, bytes: Uint8Array, revision: number): void {
-    // A damaged one names nobody: the lane is mapped anew (I11).
-    const value = laneMappingIn(bytes) ?? { lane, agent: '', epoch: 0 }
-    if ((this.#entries.get(lane)?.revision ?? 0) < revision) this.#entries.set(lane, { value, revision })
+    return { kind: (await this.#values.write(lane, value)) ? 'written' : 'unsettled' }
   }
 }

@@ -35,7 +35,7 @@ export const leaderMutants: readonly Mutant[] = [
     namedBy: 'I11',
     focus: 'wiped',
     patches: [
-      { file: 'src/leader/mapping-table.ts', find: 'for (const [lane] of this.#entries) if (laneMappingKey(lane) === change.key) this.#entries.delete(lane)', replace: 'void change' },
+      { file: 'src/leader/watched-values.ts', find: 'this.#known.delete(change.key.slice(prefix.length))', replace: 'void change' },
     ],
   },
 ]
