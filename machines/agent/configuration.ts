@@ -60,7 +60,8 @@ export const builtInDefaults: Manifest['defaults'] = { skilledOnly: false, capac
 /** [604] for one agent. */
 export function defaultConfiguration(agent: AgentState, manifest: Manifest): AgentConfiguration {
   const { planned } = agent
-  const switchedOn = (planned.skillsOn ?? []).filter((skill) => manifest.skills.includes(skill))
+  const without = plannedWithoutEffect(agent, manifest)
+  const switchedOn = (planned.skillsOn ?? []).filter((skill) => !without.includes(skill))
   const off = new Set(planned.skillsOff ?? [])
   return {
     role: planned.role ?? agent.role,
@@ -71,6 +72,12 @@ export function defaultConfiguration(agent: AgentState, manifest: Manifest): Age
     capacity: planned.capacity ?? manifest.defaults.capacity,
     holdsLanes: planned.holdsLanes ?? manifest.defaults.holdsLanes,
   }
+}
+
+/** Skills that are planned on, but that the build does not have: they count once a build that has them is started. */
+export function plannedWithoutEffect({ planned, skills }: Pick<AgentState, 'planned' | 'skills'>, manifest: Manifest | undefined): readonly string[] {
+  if (manifest === undefined) return []
+  return (planned.skillsOn ?? []).filter((skill) => !manifest.skills.includes(skill) && !skills.includes(skill))
 }
 
 /**

@@ -40,7 +40,9 @@ export function registerAgentConfigure(agent: Command): void {
           }
           const done = await ask('agent', 'configure', { agent: id!, change, actor: actorOf(), command: commandIdOf(flags) })
           if (flags['json']) return printJson(done)
-          print(`agent ${id}: ${done.position === 0 ? 'planned so already' : 'planned'}: ${textOf(done.planned)}`)
+          const { withoutEffect = [] } = done
+          const but = withoutEffect.length === 0 ? '' : `; without effect, since its build has no such skill: ${withoutEffect.join(', ')}`
+          print(`agent ${id}: ${done.position === 0 ? 'planned so already' : 'planned'}: ${textOf(done.planned)}${but}`)
         })
       }),
     )

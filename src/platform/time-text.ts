@@ -11,9 +11,12 @@ export function parseTime(text: string): number | undefined {
   return Number.isNaN(timeMs) ? undefined : timeMs
 }
 
-/** `2026-05-04T10:20:30.123Z` */
+/** Farthest from the epoch that the calendar goes, either way. */
+const calendarEndMs = 8.64e15
+
+/** `2026-05-04T10:20:30.123Z`; of a number that is no time of the calendar, which a log may hold: `9000000000000000 ms`. */
 export function timeText(timeMs: number): string {
-  return new Date(timeMs).toISOString()
+  return Math.abs(timeMs) <= calendarEndMs ? new Date(timeMs).toISOString() : `${timeMs} ms`
 }
 
 /** `10:20:30.123Z` on the day of `nowMs` (UTC), with its date on any other. */

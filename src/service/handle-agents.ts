@@ -1,7 +1,7 @@
 /** `agent`: agents as the log and their presence say; what is planned for them. */
 import type { AgentEvent, AgentState } from '../../machines/agent/agent.ts'
 import { absentAgent, foldAgent } from '../../machines/agent/agent.ts'
-import type { PlannedConfiguration } from '../../machines/agent/configuration.ts'
+import { type PlannedConfiguration, plannedWithoutEffect } from '../../machines/agent/configuration.ts'
 import { type PlanChange, configureAgent } from '../../machines/agent/decide.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
@@ -68,7 +68,8 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
         { aggregate: 'agent', id, empty: absentAgent(id), fold: foldAgent, decide: (agent) => configureAgent(agent, given), actor, command },
         `look with "reeve agent show ${id}"`,
       )
-      return { ok: true, agent: id, planned: plannedShown(state.planned), position, revision }
+      const withoutEffect = plannedWithoutEffect(state, manifestOfAgent(view.state, state))
+      return { ok: true, agent: id, planned: plannedShown(state.planned), ...(withoutEffect.length === 0 ? {} : { withoutEffect: [...withoutEffect] }), position, revision }
     },
 
     async stop({ agent: id, mode, instance }) {

@@ -1,5 +1,5 @@
 /** Nominal times as a person reads them: on the wall of their zone, with its offset, and in UTC. */
-import type { TriggerTimes } from '../../machines/trigger/definition.ts'
+import { type TriggerTimes, lastTimeMs } from '../../machines/trigger/definition.ts'
 import { nominalTimes } from './nominal-times.ts'
 
 export interface PreviewedTime {
@@ -19,9 +19,9 @@ export function zoneOf(when: TriggerTimes): string {
   return when.cron?.zone ?? 'UTC'
 }
 
-/** The next `count` after `afterMs`. Throws `BadTime`. */
+/** The next `count` after `afterMs`; none past `lastTimeMs`, which have no such text. Throws `BadTime`. */
 export function previewOf(when: TriggerTimes, afterMs: number, count: number): readonly PreviewedTime[] {
-  return nominalTimes(when, afterMs, Number.MAX_SAFE_INTEGER, count).map((atMs) => shownIn(zoneOf(when), atMs))
+  return nominalTimes(when, afterMs, lastTimeMs, count).map((atMs) => shownIn(zoneOf(when), atMs))
 }
 
 export function shownIn(zone: string, atMs: number): PreviewedTime {

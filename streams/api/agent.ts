@@ -115,7 +115,14 @@ export const agentApi = {
       actor,
       command: commandId,
     }),
-    response: success({ agent: id, planned, ...written }),
+    response: success({
+      agent: id,
+      planned,
+      withoutEffect: z
+        .exactOptional(z.array(z.string()))
+        .describe('skills that are planned on and that its build, as it is on record, does not have; absent where there are none'),
+      ...written,
+    }),
     errors: ['unknown-agent', 'malformed', 'format-too-old', 'may-still-happen'],
   }),
   stop: endpoint({

@@ -1,6 +1,6 @@
 /** `change`: a selector and an operation become an ordered list of jobs, first planned, then applied. */
 import { z } from 'zod'
-import { actor, commandId, count, digest, groupIdText, priority, propertyValue, runs, siteId, success, text, ulid } from './common.ts'
+import { actor, commandId, count, digest, groupIdText, oneLine, priority, propertyValue, runs, siteId, success, text, ulid } from './common.ts'
 import { endpoint } from './endpoint.ts'
 import { operationSchema } from './operation.ts'
 
@@ -29,7 +29,7 @@ export const changeTerms = {
 
 /** Of the group, and in the words of who asks. */
 export const changeNames = {
-  name: text(200).min(1).optional().describe('name of the group; made of the change where absent'),
+  name: oneLine(200).min(1).optional().describe('name of the group; made of the change where absent'),
   text: text(500).optional().describe("the instruction in the asker's words; kept in the index"),
 }
 

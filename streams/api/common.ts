@@ -24,6 +24,11 @@ export function text(most: number) {
     .refine((value) => value.isWellFormed(), 'holds half of a surrogate pair')
 }
 
+/** The same for what is shown on one line: line breaks become spaces. */
+export function oneLine(most: number) {
+  return text(most).overwrite((value) => value.replace(/[\r\n\v\f\u0085\u2028\u2029]+/g, ' '))
+}
+
 export const actor = z
   .string()
   .regex(/^(person|program):[A-Za-z0-9_-]{1,64}$/)

@@ -1,6 +1,6 @@
 /** `realm`: what holds for all. */
 import { z } from 'zod'
-import { actor, commandId, count, success } from './common.ts'
+import { actor, commandId, count, oneLine, success } from './common.ts'
 import { endpoint } from './endpoint.ts'
 
 const quarantine = z.object({ why: z.string() }).nullable().describe('while not null nothing is executed')
@@ -33,7 +33,7 @@ export const realmApi = {
   quarantine: endpoint({
     kind: 'command',
     summary: 'Begins a quarantine: the realm leads and accepts changes, but executes nothing until it is released',
-    request: z.strictObject({ why: z.string().trim().min(1).max(500).default('asked by a person').describe('one line for everybody who asks why'), actor, command: commandId }),
+    request: z.strictObject({ why: oneLine(500).trim().min(1).default('asked by a person').describe('one line for everybody who asks why'), actor, command: commandId }),
     response: changed,
     errors: ['format-too-old', 'wrong-state', 'may-still-happen'],
   }),

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { lastTimeMs, missedActions, onceLimit, overlapActions, priorityLimit, reportedOnWish, waitingLimit } from '../../machines/trigger/definition.ts'
 import { changeNames, changeTerms, groupTerms } from './change.ts'
-import { actor, after, commandId, count, id, next, pageLimit, success, text, timeMs, written } from './common.ts'
+import { actor, after, commandId, count, id, next, oneLine, pageLimit, success, timeMs, written } from './common.ts'
 import { endpoint } from './endpoint.ts'
 
 export const triggerId = id.describe('id of a trigger')
@@ -15,10 +15,12 @@ const atMs = z.array(z.int().min(0).max(lastTimeMs)).min(1).max(onceLimit).optio
 const pattern = z.string().min(1).max(256).describe('five fields: minute, hour, day of the month, month, day of the week')
 const zone = z.string().min(1).max(64).describe('IANA time zone, such as Europe/Berlin')
 const when = z.strictObject({ atMs, cron: z.strictObject({ pattern, zone }).optional() }).describe('once-at times, a cron expression, or both')
+/** As the log holds it: other builds may have taken other times. */
+const whenShown = z.object({ atMs: z.array(timeMs).optional(), cron: z.object({ pattern: z.string(), zone: z.string() }).optional() })
 const durationMs = z.int().min(1).describe('milliseconds')
 
 const definition = {
-  name: text(200).min(1).describe('name of the trigger, and of its groups where the change has none'),
+  name: oneLine(200).min(1).describe('name of the trigger, and of its groups where the change has none'),
   change: triggeredChangeSchema,
   when,
   priority: z.int().min(-priorityLimit).max(priorityLimit).default(0).describe('of its groups, higher first'),
@@ -68,7 +70,7 @@ const listed = z.object({
   trigger: triggerId,
   name: z.string(),
   phase,
-  when,
+  when: whenShown,
   next: timeMs.nullable().describe('its next nominal time'),
   running: run.nullable().describe('the run that was started last'),
   waiting: count,
@@ -135,7 +137,7 @@ export const triggerApi = {
       ...listed.omit({ waiting: true }).shape,
       revision: count,
       fault: z.object({ revision: count, event: z.string() }).nullable(),
-      definition: z.object({ ...definition, change: z.looseObject({}), missed: z.looseObject({}) }).nullable().describe('null after it was removed'),
+      definition: z.object({ ...definition, when: whenShown, change: z.looseObject({}), missed: z.looseObject({}) }).nullable().describe('null after it was removed'),
       waiting: z.array(timeMs).describe('nominal times whose runs wait'),
       recent: z.array(decided).describe('the last first; at most 50'),
     }),

@@ -75,6 +75,14 @@ test('is planned in parts, taken back, and answered by what is planned now; a re
   })
 })
 
+test('says which skills that are planned on its build does not have', async () => {
+  await started('abc')
+  expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { skillsOn: ['drill', 'juggling'] } })).not.toHaveProperty('withoutEffect')
+  await recorded('abc')
+  expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { capacity: 4 } })).toMatchObject({ planned: { skillsOn: ['drill', 'juggling'] }, withoutEffect: ['juggling'] })
+  expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { skillsOn: ['drill'] } })).not.toHaveProperty('withoutEffect')
+})
+
 test('of an agent that nobody knows is refused, and so is a plan that contradicts itself', async () => {
   await started('abc')
   expect(await realm.api.answer('agent', 'configure', { agent: 'nobody', change: { capacity: 4 } })).toMatchObject({ ok: false, error: { code: 'unknown-agent' } })

@@ -28,6 +28,11 @@ test('begins once and ends once; whoever asks again is told that it was so befor
   expect(await realm.api.call('realm', 'quarantine', { why: 'restored', command })).toMatchObject({ changed: false, quarantine: null })
 })
 
+test('its reason is one line, and says something', async () => {
+  expect(await realm.api.answer('realm', 'quarantine', { why: ' \n ' })).toMatchObject({ ok: false, error: { code: 'malformed' } })
+  expect(await realm.api.call('realm', 'quarantine', { why: '\nrestored\nfrom a backup\u2028of noon\n' })).toMatchObject({ quarantine: { why: 'restored from a backup of noon' } })
+})
+
 test('a change in mode direct is refused with the mode to use; one target without a mode becomes a group that waits', async () => {
   await realm.api.call('realm', 'quarantine', { why: 'restored' })
   const direct = await realm.api.answer('change', 'apply', { ...one, mode: 'direct' })

@@ -1,9 +1,14 @@
 /** Endpoints of triggers: defined, judged, shown, previewed; and runs that the leader left. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { happened } from '../../machines/decision.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { systemRandom } from '../../src/platform/random.ts'
+import { timeText } from '../../src/platform/time-text.ts'
+import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import { eventually } from '../support/eventually.ts'
-import { type TestRealm, addTwoSites, startRealm } from './realm.ts'
+import { type TestRealm, addTwoSites, startRealm, subjects } from './realm.ts'
 
 let realm: TestRealm
 
@@ -128,6 +133,26 @@ test('no nominal time is lost to a change of the definition where nobody leads: 
   const shown = await realm.api.call('trigger', 'show', { trigger: 'nightly' })
   expect(shown.recent).toMatchObject([{ atMs, verdict: 'run', why: null }])
   expect(shown).toMatchObject({ revision: 3, running: { atMs, state: 'to-plan' } })
+})
+
+test('with a time beyond the calendar, which a log may hold: listed, shown and previewed, and can be changed', async () => {
+  const beyondMs = 9e15
+  const data = { name: 'Far', change: nightly.change, when: { atMs: [beyondMs] }, missed: { action: 'skip', graceMs: 0 }, overlap: { action: 'skip' }, sinceMs: Date.now() } as const
+  await writeAggregate({ log: realm.person.log, clock: systemClock, random: systemRandom }, {
+    subject: subjects.aggregate('trigger', 'far'), aggregate: 'trigger', id: 'far', empty: {}, fold: () => {}, actor: 'person:older',
+    decide: () => happened({ type: 'TriggerDefined', data }),
+  })
+  const { triggers } = await realm.api.call('trigger', 'list', {})
+  expect(triggers).toMatchObject([{ trigger: 'far', phase: 'active', when: { atMs: [beyondMs] }, next: beyondMs }])
+  expect(timeText(triggers[0]!.next!)).toBe('9000000000000000 ms')
+  expect(await realm.api.call('trigger', 'show', { trigger: 'far' })).toMatchObject({ next: beyondMs, definition: { when: { atMs: [beyondMs] } } })
+  expect(await realm.api.call('trigger', 'preview', { trigger: 'far' })).toMatchObject({ times: [] })
+  expect(await define({ trigger: 'far' })).toMatchObject({ revision: 2 })
+})
+
+test('a name of several lines is kept on one', async () => {
+  await define({ name: 'Nightly\r\nstart\n' })
+  expect(await realm.api.call('trigger', 'show', { trigger: 'nightly' })).toMatchObject({ name: 'Nightly start ' })
 })
 
 test.each([[1, undefined], [100, 100]])('a run that no leader starts is started by a service, under the command that the log holds; over %i %%', async (factor, distributionFactor) => {
