@@ -1,13 +1,12 @@
 /** The NATS server: JetStream, the streams field by field, durability (I8), clocks. Reads only. */
 import { counted } from '../../machines/counted.ts'
-import { durabilityOfServers } from '../../streams/jetstream/durability.ts'
 import type { Link } from '../../streams/jetstream/link.ts'
 import { findIncarnation, realmDefinitions, reportOf } from '../../streams/jetstream/streams-definition.ts'
 import { leastServerVersion } from '../../streams/jetstream/connect.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
 import type { Subjects } from '../../streams/subjects.ts'
-import { readJsonAt } from '../platform/loopback.ts'
+import { durabilityAt } from '../up/ask-durability.ts'
 import { compareVersions, parseVersion } from '../server/version.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 
@@ -53,13 +52,7 @@ export async function checkDurability(link: Link, monitoringUrl: string | undefi
     if (saidByRealm === undefined) return note('durability', 'durability is unknown: only its monitoring page says whether the server syncs every write', how)
     return durabilityFinding(saidByRealm, how)
   }
-  const varz = await readJsonAt(new URL('/varz', monitoringUrl).href, 3_000)
-  if (varz === undefined) return note('durability', `durability is unknown: the monitoring page ${monitoringUrl} does not answer`, how)
-  const durability = durabilityOfServers([varz])
-  if (durability.level === 'synced' && link.connection.info?.cluster !== undefined) {
-    return note('durability', 'durability is unknown: this server syncs every write, the others of its cluster were not asked', 'run doctor with the monitoring page of each')
-  }
-  return durabilityFinding(durability, how)
+  return durabilityFinding((await durabilityAt(monitoringUrl))!, link.connection.info?.cluster === undefined ? how : `${how}, that of each server of the cluster, separated by commas`)
 }
 
 function durabilityFinding(durability: Durability, how: string): Finding {

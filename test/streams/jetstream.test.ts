@@ -223,6 +223,14 @@ describe('I8: durability', () => {
     expect(durabilityOfServers([synced, not])).toMatchObject({ level: 'weak', why: expect.stringContaining('b syncs its log every 120 s') })
     expect(durabilityOfServers([{}, null, undefined])).toMatchObject({ level: 'unknown' })
   })
+
+  test('a cluster is synced when all of its servers say so: any two of them may acknowledge', () => {
+    const server = (name: string) => ({ server_name: name, cluster: { name: 'c' }, jetstream: { config: { sync_always: true }, meta: { cluster_size: 3 } } })
+    expect(durabilityOfServers(['a', 'b', 'c'].map(server))).toEqual({ level: 'synced' })
+    // The page of one of them given twice is that of one.
+    expect(durabilityOfServers(['a', 'b', 'b'].map(server))).toMatchObject({ level: 'unknown', why: expect.stringContaining('2 of the 3 servers') })
+    expect(durabilityOfServers([{ ...server('a'), jetstream: { config: { sync_always: true } } }])).toMatchObject({ level: 'unknown' })
+  })
 })
 
 test('no server: one line that names the address', async () => {
