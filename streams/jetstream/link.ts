@@ -11,6 +11,7 @@
 import type { Msg, MsgHdrs, NatsConnection, PublishOptions } from 'nats'
 import { createInbox, headers } from 'nats'
 import type { Clock } from '../ports/clock.ts'
+import { every } from '../ports/clock.ts'
 import { hear } from '../hearing.ts'
 import type { LinkState } from '../ports/bus.ts'
 import { Unavailable } from '../ports/event-log.ts'
@@ -29,6 +30,8 @@ export interface ExchangeOptions {
   readonly headers?: MsgHdrs
   /** Answers for which this returns false are passed over. */
   readonly accept?: (data: Uint8Array) => boolean
+  /** Asked again at this interval while no answer has come, milliseconds; the first answer counts. For what may be asked twice. */
+  readonly repeatMs?: number
 }
 
 export interface ApiError {
@@ -43,6 +46,10 @@ const statusNoResponders = 503
 const decoder = new TextDecoder()
 /** How long an answer of the server is waited for where nothing else was said; a write without one is indeterminate. */
 export const answerTimeoutMs = 5_000
+
+/** Reads, and ephemeral consumers: one that nobody uses ends by itself. */
+const mayRepeat = /^(?:INFO|STREAM\.(?:INFO|NAMES|MSG\.GET)|CONSUMER\.(?:INFO|CREATE))\b/
+const askAgainMs = 1_000
 
 export class Link {
   readonly connection: NatsConnection
@@ -118,6 +125,7 @@ export class Link {
       const token = (++this.#token).toString(36)
       const settle = (exchanged: Exchanged) => {
         timer.cancel()
+        repeating?.stop()
         this.#outstanding.delete(token)
         this.#ends.delete(end)
         resolve(exchanged)
@@ -129,10 +137,9 @@ export class Link {
         if (message.data.length === 0 && message.headers?.code === statusNoResponders) settle({ kind: 'no-responders' })
         else if (options.accept?.(message.data) ?? true) settle({ kind: 'answer', message })
       })
-      this.publish(subject, data, {
-        reply: `${this.#inbox}.${token}`,
-        ...(options.headers && { headers: options.headers }),
-      })
+      const send = () => this.publish(subject, data, { reply: `${this.#inbox}.${token}`, ...(options.headers && { headers: options.headers }) })
+      const repeating = options.repeatMs === undefined ? undefined : every(this.clock, options.repeatMs, send)
+      send()
     })
   }
 
@@ -152,9 +159,12 @@ export class Link {
     for (const { subject, data, options } of waiting) this.connection.publish(subject, data, options)
   }
 
-  /** A request to the JetStream API. Throws `Unavailable` where no answer comes. */
+  /**
+   * A request to the JetStream API. Throws `Unavailable` where no answer comes. What may be asked twice is asked again every second: of a
+   * cluster only a stream's leader answers, and one that has just died, or is being elected, does not.
+   */
   async api<T>(verb: string, payload?: unknown, timeoutMs = this.answerTimeoutMs): Promise<ApiAnswer<T>> {
-    const exchanged = await this.exchange(`$JS.API.${verb}`, payload === undefined ? '' : JSON.stringify(payload), { timeoutMs })
+    const exchanged = await this.exchange(`$JS.API.${verb}`, payload === undefined ? '' : JSON.stringify(payload), { timeoutMs, ...(mayRepeat.test(verb) && { repeatMs: askAgainMs }) })
     if (exchanged.kind !== 'answer') throw new Unavailable(`JetStream did not answer ${verb}: ${exchanged.kind}`)
     return parseApiAnswer<T>(exchanged.message.data)
   }

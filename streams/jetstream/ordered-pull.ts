@@ -55,9 +55,11 @@ const requestsAhead = 2
 const requestMessages = 8_192
 const requestBytes = 8 * 1024 * 1024
 const expiresMs = 30_000
-const heartbeatMs = 5_000
-/** Silence after which the consumer is taken for lost. */
+/** A consumer lives on one server of a cluster, and is gone with it without a word. */
+const heartbeatMs = 2_000
+/** Silence after which the consumer is taken for lost, and how often it is looked at. */
 const silenceMs = heartbeatMs * 2 + 500
+const lookMs = 1_000
 const retryMs = { first: 50, longest: 1_000 } as const
 const nanosPerMs = 1_000_000
 
@@ -250,13 +252,13 @@ export class OrderedPull {
   #watch(): void {
     const { clock } = this.#options.link
     const start = this.#start
-    let expected = this.#expected
-    this.#watchdog = clock.after(silenceMs, () => {
+    const expected = this.#expected
+    this.#watchdog = clock.after(lookMs, () => {
       if (start !== this.#start) return
+      const nowMs = clock.monotonicMs()
       // Messages count as a sign of life without a look at the clock for each.
-      const moved = expected !== this.#expected
-      expected = this.#expected
-      if (!moved && this.#requests.length > 0 && clock.monotonicMs() - this.#heardMs >= silenceMs) return this.#restart()
+      if (expected !== this.#expected || this.#requests.length === 0) this.#heardMs = nowMs
+      else if (nowMs - this.#heardMs >= silenceMs) return this.#restart()
       this.#watch()
     })
   }
