@@ -12,7 +12,6 @@ import { join } from 'node:path'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
-import { type RealmConstants, defaultConstants } from '../../machines/realm/realm.ts'
 import type { Operation } from '../../machines/service/operation.ts'
 import { callIdentity } from '../../src/executor/call-identity.ts'
 import { type NoAnswer, laneClient } from '../../src/lane/client.ts'
@@ -33,11 +32,15 @@ import { numbersOf } from '../checkers/group-replay.ts'
 import { type ReadLog, commitsOf, readLog } from '../checkers/read.ts'
 import type { Violation } from '../checkers/violation.ts'
 import { type EventuallyOptions, eventually } from '../support/eventually.ts'
+import { TestNatsCluster } from '../support/nats-cluster.ts'
 import { TestNatsServer } from '../support/nats-server.ts'
-import { type SimulatedSiteProcess, type SimulatedSiteSettings, startSimulatedSite } from '../support/simulated-site.ts'
+import { type SimulatedSiteProcess, startSimulatedSite } from '../support/simulated-site.ts'
 import { type Expected, judgeRealm, wholeJournal } from './judging.ts'
 import { Program, mainFile, running } from './program.ts'
+import { type AgentWanted, type CommandResult, type RealmWanted, shortTimes, threeGenericTwoSkilled } from './wanted.ts'
 import { Wire } from './wire.ts'
+
+export { shortTimes, threeGenericTwoSkilled } from './wanted.ts'
 
 export const realmName = 'reeve'
 export const subjects = subjectsOf(realmName)
@@ -45,40 +48,10 @@ export const subjects = subjectsOf(realmName)
 /** For a test on a machine that does other things too; nothing waits for it. */
 export const patienceMs = 300_000
 
-/** Facts of the realm, fixed at its founding. */
-export const shortTimes: RealmConstants = { ...defaultConstants, presenceMs: 3_000, siteCallDeadlineMs: 2_000 }
-
-export interface AgentWanted {
-  readonly id: string
-  readonly role: 'generic' | 'skilled'
-  readonly skills?: readonly string[]
-  /** As a program of an older version: it goes no further than this format. */
-  readonly newestFormat?: number
-}
-
-export const threeGenericTwoSkilled: readonly AgentWanted[] = [
-  ...['g1', 'g2', 'g3'].map((id) => ({ id, role: 'generic' }) as const),
-  ...['s1', 's2'].map((id) => ({ id, role: 'skilled', skills: ['simulated'] }) as const),
-]
-
-export interface RealmWanted {
-  readonly agents?: readonly AgentWanted[]
-  /** Simulated sites by id. */
-  readonly sites?: Readonly<Record<string, SimulatedSiteSettings & { readonly fencing?: FencingClass }>>
-  /** Of its founding; default: the newest. */
-  readonly format?: number
-  /** Of the service; as with agents. */
-  readonly serviceNewestFormat?: number
-}
-
-export interface CommandResult {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 export class FaultRealm implements AsyncDisposable {
+  /** The one server, or the first of the cluster. */
   readonly server: TestNatsServer
+  readonly #cluster: TestNatsCluster | undefined
   readonly wire: Wire
   readonly folder: string
   readonly agents = new Map<string, Program>()
@@ -93,15 +66,17 @@ export class FaultRealm implements AsyncDisposable {
   /** By a way of its own through the wire, as process `client`. */
   api!: ApiClient
 
-  private constructor(server: TestNatsServer, wire: Wire, folder: string) {
-    this.server = server
+  private constructor(servers: TestNatsServer | TestNatsCluster, wire: Wire, folder: string) {
+    this.#cluster = servers instanceof TestNatsCluster ? servers : undefined
+    this.server = servers instanceof TestNatsCluster ? servers.server('n1') : servers
     this.wire = wire
     this.folder = folder
   }
 
   static async start(wanted: RealmWanted = {}): Promise<FaultRealm> {
-    const server = await TestNatsServer.start()
-    const realm = new FaultRealm(server, new Wire(() => server.port), await mkdtemp(join(tmpdir(), 'reeve-faults-')))
+    const servers = wanted.cluster === undefined ? await TestNatsServer.start(wanted.server) : await TestNatsCluster.start({ gates: true, ...wanted.cluster })
+    const ports = servers instanceof TestNatsCluster ? servers.clientPorts : [() => servers.port]
+    const realm = new FaultRealm(servers, new Wire(ports), await mkdtemp(join(tmpdir(), 'reeve-faults-')))
     try {
       await realm.#start(wanted)
       return realm
@@ -112,21 +87,26 @@ export class FaultRealm implements AsyncDisposable {
   }
 
   async #start({ agents = threeGenericTwoSkilled, sites = {}, format, serviceNewestFormat }: RealmWanted): Promise<void> {
-    this.#coordinator = await connectCoordinator({
-      servers: [this.server.url],
-      realm: realmName,
-      name: 'observer',
-      clock: systemClock,
-      random: systemRandom,
-      create: true,
-      durability: { level: 'synced' },
-    })
+    const observing = this.#cluster === undefined ? this.server : await this.wire.open('observer')
+    // Servers that have just met choose a leader among them first.
+    this.#coordinator = await eventually(
+      () => connectCoordinator({
+        servers: observing.url.split(','),
+        realm: realmName,
+        name: 'observer',
+        clock: systemClock,
+        random: systemRandom,
+        create: true,
+        durability: { level: 'synced' },
+      }),
+      { what: 'a realm on the server', withinMs: 60_000 },
+    )
     const { log } = this.#coordinator
     const founding = { actor: 'program:test', region: 'here', constants: shortTimes, durability: { level: 'synced' }, acceptWeakDurability: false, ...(format === undefined ? {} : { newestFormat: format }) } as const
     await joinRealm({ log, clock: systemClock, random: systemRandom }, subjects, founding)
     this.view = new RealmView(log, subjects)
     const client = await this.wire.open('client')
-    const link = await openLink({ servers: [client.url], name: 'client', clock: systemClock })
+    const link = await openLink({ servers: client.url.split(','), name: 'client', clock: systemClock })
     this.#closeApi = () => link.close()
     this.api = apiClient(new NatsBus(link), subjects, { actor: 'program:test' })
     this.service = this.#program('serve', ['serve', '--id', 'one', ...newest(serviceNewestFormat)])
@@ -149,8 +129,23 @@ export class FaultRealm implements AsyncDisposable {
   }
 
   #program(name: string, args: readonly string[]): Program {
-    const common = () => ['--realm', realmName, '--data', join(this.folder, 'data'), '--monitoring-url', this.server.monitoringUrl]
+    const common = () => ['--realm', realmName, '--data', join(this.folder, 'data'), '--monitoring-url', this.monitoringUrl]
     return new Program(name, (url) => [...args, '--server', url, ...common()], { wire: this.wire, folder: this.folder, pids: this.#pids })
+  }
+
+  get cluster(): TestNatsCluster {
+    if (this.#cluster === undefined) throw new Error('this realm has one server')
+    return this.#cluster
+  }
+
+  /** Of every server. */
+  get monitoringUrl(): string {
+    return this.#cluster === undefined ? this.server.monitoringUrl : [...this.#cluster.servers.values()].map((server) => server.monitoringUrl).join(',')
+  }
+
+  /** As a program of ours has it: every server of the realm, by a way of its own. */
+  get coordinator(): NatsCoordinator {
+    return this.#coordinator
   }
 
   async addAgent({ id, role, skills = [], newestFormat }: AgentWanted): Promise<Program> {
@@ -392,7 +387,7 @@ export class FaultRealm implements AsyncDisposable {
     await this.#closeApi()
     await this.#coordinator?.close()
     await this.wire[Symbol.asyncDispose]()
-    await this.server[Symbol.asyncDispose]()
+    await (this.#cluster ?? this.server)[Symbol.asyncDispose]()
     await rm(this.folder, { recursive: true, force: true })
     const left = [...this.#pids].filter(([pid, identity]) => identity !== '' && processIdentity(pid) === identity)
     if (left.length > 0) throw new Error(`processes are left: ${left.map(([pid]) => pid).join(' ')}`)

@@ -53,20 +53,26 @@ export class Wire implements AsyncDisposable {
   readonly published = new Set<string>()
   readonly asked = new Set<string>()
   readonly overheard = new Overheard()
-  readonly #targetPort: () => number
+  readonly #targetPorts: readonly (() => number)[]
   readonly #ways: Way[] = []
   readonly #rules = new Set<LossRule>()
+  /** By program, whichever of its processes: each next one has another server as its nearest. */
+  readonly #nearest = new Map<string, number>()
 
-  constructor(targetPort: () => number) {
-    this.#targetPort = targetPort
+  /** One server, or those of a cluster. */
+  constructor(targetPorts: readonly (() => number)[]) {
+    this.#targetPorts = targetPorts
   }
 
-  /** A way to the server for one process; `name` tells it from every other, also from a former one of the same agent. */
+  /** Ways to the servers for one process, the nearest first; `name` tells it from every other, also from a former one of the same agent. */
   async open(name: string): Promise<{ readonly url: string; close(): Promise<void> }> {
-    const way = new Way(name, this.#targetPort, this)
-    await way.listen()
-    this.#ways.push(way)
-    return way
+    const program = name.replace(/#.*/, '')
+    const nearest = this.#nearest.get(program) ?? this.#nearest.size
+    this.#nearest.set(program, nearest)
+    const ways = this.#targetPorts.map((_, index, all) => new Way(name, all[(nearest + index) % all.length]!, this))
+    await Promise.all(ways.map((way) => way.listen()))
+    this.#ways.push(...ways)
+    return { url: ways.map((way) => way.url).join(','), close: async () => void (await Promise.all(ways.map((way) => way.close()))) }
   }
 
   /** Until the rule is removed. */

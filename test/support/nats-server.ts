@@ -20,6 +20,10 @@ export interface NatsServerOptions {
   readonly whole?: (folder: string, port: number) => string
   /** `always` when absent. */
   readonly syncInterval?: string
+  /** Of its store; a folder of its own when absent. */
+  readonly store?: string
+  /** Lines for the block `jetstream`. */
+  readonly jetstream?: string
 }
 
 const running = new Set<ChildProcess>()
@@ -82,7 +86,7 @@ export class TestNatsServer implements AsyncDisposable {
         'http: "127.0.0.1:-1"',
         `server_name: "${this.#options.name ?? 'test'}"`,
         `ports_file_dir: ${JSON.stringify(this.#folder)}`,
-        `jetstream { store_dir: ${JSON.stringify(join(this.#folder, 'data'))}, sync_interval: ${this.#options.syncInterval ?? 'always'} }`,
+        `jetstream { store_dir: ${JSON.stringify(this.#options.store ?? join(this.#folder, 'data'))}, sync_interval: ${this.#options.syncInterval ?? 'always'}, ${this.#options.jetstream ?? ''} }`,
         this.#options.configuration ?? '',
       ].join('\n'),
     )
@@ -121,6 +125,15 @@ export class TestNatsServer implements AsyncDisposable {
 
   thaw(): void {
     process.kill(this.pid, 'SIGCONT')
+  }
+
+  /** Whatever was done to it: it runs. */
+  async thawOrStart(): Promise<void> {
+    const child = this.#child
+    if (child === undefined) return this.start()
+    if (child.exitCode === null && child.signalCode === null) return this.thaw()
+    this.#child = undefined
+    return this.start()
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -1,0 +1,95 @@
+/** One fault under a running load, with an agent killed in the same moment, and what the log says of it afterwards. */
+import { expect } from 'vitest'
+import { checkGoesOn, grantsOpenAt, succeededBetween } from '../checkers/goes-on.ts'
+import { eventually } from '../support/eventually.ts'
+import { Load, type LoadPart } from './load.ts'
+import { type FaultRealm, shortTimes } from './realm.ts'
+
+/** Within which everything that is alive goes on after the last repair; what a killed agent held has so long more. */
+const livingMs = 10_000
+const heldMs = livingMs + shortTimes.presenceMs + shortTimes.siteCallDeadlineMs
+/** Jobs in flight when it strikes, at the least. */
+const inFlightJobs = 6
+/** Jobs that have to follow the repair while the load still runs. */
+const followingJobs = 40
+
+/** Jobs of each group that runs at once. */
+const groups = [3, 4, 5, 6, 7, 8]
+const servicesOfSite = groups.reduce((sum, jobs) => sum + jobs, 0)
+export const sitesOfLoad = {
+  desk: { services: servicesOfSite, seed: 'd', fencing: 'enforced' },
+  shop: { services: servicesOfSite, seed: 's', fencing: 'recorded' },
+} as const
+
+/** Jobs that take a while at sites that keep a journal, and jobs that cost only what Reeve costs. The drill site has 40 services. */
+export async function drillAndDesk(realm: FaultRealm): Promise<readonly LoadPart[]> {
+  const parts: LoadPart[] = []
+  for (const site of ['desk', 'shop']) {
+    await realm.sites.get(site)!.addSwitch({ fault: { kind: 'latency', latencyMs: 200 } })
+    parts.push({ site, groups, services: await realm.services(site, servicesOfSite), operation: (number) => ({ name: 'rename', to: `Renamed ${number}` }) })
+  }
+  const drilled = Array.from({ length: 40 }, (_, index) => `s${String(index + 1).padStart(5, '0')}`)
+  return [...parts, { site: 'drill', groups: [15, 25], services: drilled, operation: () => ({ name: 'rehearse' }) }]
+}
+
+export class UnderFault {
+  readonly #realm: FaultRealm
+  readonly #load: Load
+  readonly #victim: string
+  #struckMs = 0
+  #repairedMs = 0
+
+  private constructor(realm: FaultRealm, load: Load, victim: string) {
+    this.#realm = realm
+    this.#load = load
+    this.#victim = victim
+  }
+
+  /** Resolves when enough jobs are in flight, some of them at the agent that is to be killed unless that is the leader, which executes none. */
+  static async begin(realm: FaultRealm, parts: readonly LoadPart[], victim: string): Promise<UnderFault> {
+    const load = new Load(realm, parts)
+    await load.goesOn(10)
+    await realm.eventually(
+      () => {
+        const held = load.inFlight()
+        return [...held.values()].reduce((sum, count) => sum + count, 0) >= inFlightJobs && (victim === realm.leader || held.has(victim))
+      },
+      { what: `${inFlightJobs} jobs in flight, one of them at ${victim}`, withinMs: 30_000, everyMs: 2 },
+    )
+    return new UnderFault(realm, load, victim)
+  }
+
+  /** The fault and the kill, in the same moment. */
+  async strike(fault: () => Promise<unknown>): Promise<void> {
+    this.#struckMs = Date.now()
+    await Promise.all([fault(), this.#realm.agent(this.#victim).kill()])
+  }
+
+  goesOn(more: number): Promise<void> {
+    return this.#load.goesOn(more)
+  }
+
+  /** Counted from here, where what was done has been undone; some group stands open then. */
+  async repair(undo: () => Promise<unknown>): Promise<void> {
+    await this.#realm.eventually(() => this.#load.inFlight().size > 0, { what: 'a job in flight', withinMs: 30_000, everyMs: 2 })
+    await undo()
+    this.#repairedMs = Date.now()
+  }
+
+  /** The load goes on, then ends; the log says that jobs were in flight when it struck, and how soon everything went on. */
+  async end(): Promise<void> {
+    await this.#load.goesOn(followingJobs)
+    const stoppedMs = Date.now()
+    await this.#load.stop()
+    const log = await eventually(() => this.#realm.log(), { what: 'the log', withinMs: 30_000 })
+    const inFlight = grantsOpenAt(log, this.#struckMs)
+    const { violations, living, held } = checkGoesOn(log, { atMs: this.#repairedMs, killed: new Set([this.#victim]), livingMs, heldMs })
+    const away = succeededBetween(log, this.#struckMs, this.#repairedMs)
+    const after = succeededBetween(log, this.#repairedMs, stoppedMs)
+    console.info(`    in flight ${[...inFlight].map(([agent, count]) => `${agent} ${count}`).join(', ')}; ${away} jobs in the ${this.#repairedMs - this.#struckMs} ms of the fault, ${after} in the ${stoppedMs - this.#repairedMs} ms after it; `
+      + `of living agents ${living.groups} groups, the last after ${living.longestMs} ms; of the killed ${held.groups}, the last after ${held.longestMs} ms`)
+    expect(violations).toEqual([])
+    expect([...inFlight.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(inFlightJobs)
+    expect(after).toBeGreaterThanOrEqual(followingJobs)
+  }
+}
