@@ -43,6 +43,8 @@ export interface NemesisPlan {
   readonly siteFaultEveryMs: number | undefined
   /** Chance that a named failpoint kills or pauses whoever passes it. */
   readonly failpoint: number
+  /** Whether some failpoints are aimed at, to kill who passes them, also once the faults have stopped. */
+  readonly aims: boolean
   /** A restart beside a process that is only frozen (P20). */
   readonly twins: boolean
   /** From then on, until the faults stop, nothing that is written of the lease arrives: nobody leads (I7). */
@@ -60,6 +62,8 @@ export interface NemesisPlan {
   readonly wiped: readonly ('lease' | 'agents' | 'mappings' | 'config')[]
   /** From then on, for good, the appends of one agent are never answered (P7). */
   readonly sickAtMs: number | undefined
+  /** From then on, for good, nothing that holders of lanes grant reaches one agent, whose own words go on (I9). */
+  readonly deafAtMs: number | undefined
   /** When the realm gets its next incarnation (P12). */
   readonly restoreAtMs: number | undefined
 }
@@ -110,18 +114,22 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf'] as const
 export type Focus = (typeof focuses)[number]
+/** The last of these were added when seeds were recorded already: they are chosen by chance of their own, so that other worlds are what they were. */
+const later = ['deaf'] as const
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
-  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1)] as const)
-  return bend(withServices(anyPlan(dice), dice.stream('services')), focus ?? chosen)
+  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1, -later.length)] as const)
+  const laterDice = dice.stream('later')
+  const laterChosen = laterDice.chance(0.04 * later.length) ? laterDice.pick(later) : undefined
+  return bend(withServices(anyPlan(dice), dice.stream('services')), focus ?? laterChosen ?? chosen)
 }
 
 function bend(plan: WorldPlan, focus: Focus): WorldPlan {
   const quiet: NetworkPlan = { ...plan.network, latencyMs: 2, lost: 0, late: 0 }
   const sound: StorePlan = { requestLost: 0, answerLost: 0, late: 0, refused: 0, readLost: 0, lagMs: 0 }
-  const still: NemesisPlan = { ...plan.nemesis, killEveryMs: undefined, pauseEveryMs: undefined, serverStopEveryMs: undefined, stopEveryMs: undefined, siteFaultEveryMs: undefined, failpoint: 0, twins: false, wipeEveryMs: undefined, sickAtMs: undefined, restoreAtMs: undefined }
+  const still: NemesisPlan = { ...plan.nemesis, killEveryMs: undefined, pauseEveryMs: undefined, serverStopEveryMs: undefined, stopEveryMs: undefined, siteFaultEveryMs: undefined, failpoint: 0, aims: false, twins: false, wipeEveryMs: undefined, sickAtMs: undefined, deafAtMs: undefined, restoreAtMs: undefined }
   const slow = plan.sites.map((site) => ({ ...site, fencing: 'none', latencyMs: 1_500 }) as const)
   switch (focus) {
     case 'any':
@@ -254,6 +262,8 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
         nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, configureEveryMs: undefined, quarantineEveryMs: undefined, leaderlessAtMs: 12_000 },
         sites: slow,
       }
+    case 'deaf':
+      return { ...plan, agents: Math.max(3, plan.agents), skilled: 0, groups: 6, smooth: 0.98, nemesis: { ...still, cutEveryMs: undefined, deafAtMs: 3_000 } }
     case 'planned':
       return { ...plan, agents: Math.max(3, plan.agents), skilled: Math.max(1, plan.skilled), format: 2, nemesis: { ...plan.nemesis, configureEveryMs: 1_500, snapshotsGoneEveryMs: 1_500, wipeEveryMs: 3_000, wiped: ['config'] } }
     // Programs of an older build are replaced one by one, and the realm rises.
@@ -302,6 +312,7 @@ function withServices(plan: Omit<WorldPlan, Later>, dice: Dice): WorldPlan {
       configureEveryMs: often(0.15, 1_000, 4_000),
       quarantineEveryMs: often(0.1, 3_000, 8_000),
       snapshotsGoneEveryMs: often(0.2, 1_000, 4_000),
+      aims: dice.chance(0.7),
       wiped: [...plan.nemesis.wiped, 'config'],
     },
   }
@@ -357,6 +368,7 @@ function anyPlan(dice: Dice): Omit<WorldPlan, Later> {
       moveLaneEveryMs: every(0.5, 500, 5_000),
       siteFaultEveryMs: every(0.5, 500, 4_000),
       failpoint: some(0.5, () => dice.pick([0.002, 0.02]), 0),
+      aims: false,
       twins: dice.chance(0.3),
       leaderlessAtMs: undefined,
       configureEveryMs: undefined,
@@ -366,6 +378,7 @@ function anyPlan(dice: Dice): Omit<WorldPlan, Later> {
       wipeEveryMs: every(0.1, 1_000, 6_000),
       wiped: ['lease', 'agents', 'mappings'],
       sickAtMs: every(0.07, 500, 10_000),
+      deafAtMs: undefined,
       restoreAtMs: every(0.07, 500, 10_000),
     },
     sites: Array.from({ length: dice.whole(1, 3) }, (_, index) => ({

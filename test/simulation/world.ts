@@ -14,7 +14,7 @@ import { Administrator } from './administrator.ts'
 import { startSimAgent } from './agent.ts'
 import { Asking } from './asking.ts'
 import { Dice } from './dice.ts'
-import { type Failpoint, type Struck, chanceAt } from './failpoints.ts'
+import { type Failpoint, Strikes, type Struck, aimsOf } from './failpoints.ts'
 import { judge } from './judge.ts'
 import { startNemesis } from './nemesis.ts'
 import { SimNetwork, bystander } from './network.ts'
@@ -94,7 +94,7 @@ export class World {
   /** Clients that are never killed, but cut off like all. */
   readonly otherClients: string[] = []
   kills = 0
-  readonly struck: Struck = new Map()
+  readonly #strikes: Strikes
   readonly administrator: Administrator
   /** Ids of programs of an older build. */
   readonly old = new Set<string>()
@@ -112,6 +112,7 @@ export class World {
     this.#line = onLine ?? (() => {})
     this.dice = new Dice(`reeve/${seed}`)
     this.plan = planOf(this.dice.stream('plan'), focus)
+    this.#strikes = new Strikes(this.dice, this.plan.nemesis.failpoint, this.plan.nemesis.aims ? aimsOf(this.plan, this.dice.stream('aims')) : [])
     this.subjects = subjectsOf('sim')
     this.network = new SimNetwork(this.dice.stream('network'), this.plan)
     const { time } = this
@@ -217,7 +218,7 @@ export class World {
       virtualMs: Math.round(this.time.nowMs),
       turns: messages.length,
       kills: this.kills,
-      struck: this.struck,
+      struck: this.#strikes.counts,
       groups: workload.groups.length,
       calls: [...this.sites.values()].reduce((sum, site) => sum + site.journal.length, 0),
       digest: digest.digest('hex'),
@@ -346,12 +347,9 @@ export class World {
 
   async #failpoint(own: SimProcess, name: Failpoint): Promise<void> {
     const { dice, plan } = this
-    const count = this.struck.get(name) ?? { passed: 0, struck: 0 }
-    this.struck.set(name, count)
-    count.passed += 1
-    if (this.calm || own.state !== 'running' || !dice.chance(chanceAt(name, plan.nemesis.failpoint))) return
-    count.struck += 1
-    if (dice.chance(0.5) && plan.nemesis.pauseEveryMs !== undefined) {
+    const struck = this.#strikes.passes(name, this.calm, own.state === 'running')
+    if (struck === undefined) return
+    if (struck === 'any' && dice.chance(0.5) && plan.nemesis.pauseEveryMs !== undefined) {
       this.say(own.name, `paused at ${name}`)
       own.pause()
       this.time.after(dice.between(100, 12_000), () => own.resume(false))
