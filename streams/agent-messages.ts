@@ -4,6 +4,7 @@
  */
 import type { AgentRole } from '../machines/agent/agent.ts'
 import type { AgentConfiguration, Manifest, Signature } from '../machines/agent/configuration.ts'
+import type { GrantRef } from './lane-protocol.ts'
 
 /** State of a machine as XState's tools read it: a name, or an object of regions. */
 export type MachineState = string | { readonly [region: string]: MachineState }
@@ -55,6 +56,18 @@ export interface AgentDescription {
   /** Server that it is connected to; null where that is not known. */
   readonly coordinator?: { readonly url: string; readonly region: string | null } | null
 }
+
+/** `<realm>.agent.<id>.abort`: the leader has had no word of this grant for longer than it can take (I9). Answered by the process that the instance is of. */
+export interface AbortRequest extends GrantRef {
+  /** That the grant names. */
+  readonly instance: string
+}
+
+export type AbortAnswer =
+  /** No call of that token runs, and none will (P19). What is known of its jobs is offered to the lane's holder as ever. */
+  | { readonly kind: 'stopped' }
+  /** A call of it has not ended yet. */
+  | { readonly kind: 'running' }
 
 /** `<realm>.agent.<id>.stop` */
 export interface StopRequest {

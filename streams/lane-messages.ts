@@ -3,6 +3,7 @@
  * log for ever. Each reader throws `MalformedMessage` for what does not have the documented form (`streams/lane-protocol.ts`). Keys that
  * this build does not know are kept, and so is a kind of command that it does not know: a newer program may have sent them.
  */
+import type { AbortRequest } from './agent-messages.ts'
 import { isUlid } from './codec.ts'
 import { MalformedMessage, fromBytes } from './coordination.ts'
 import type { AssignedMessage, GrantsMessage, LaneAnnounced, LaneCommand, ReleaseRequest, WorkRequest } from './lane-protocol.ts'
@@ -113,6 +114,7 @@ const grants = object({
 })
 const assigned = object({ lane: id, assignments: list(object({ group, first: whole, last: whole })) })
 const announced = object({ lane: id, agent: id, instance: id, incarnation: whole, number: whole })
+const abort = object({ group, grant: whole, instance: id })
 const release = object({ lane: id, asker: id, mappingRevision: whole })
 
 function readerOf<T>(what: string, check: Check): (bytes: Uint8Array) => T {
@@ -129,5 +131,6 @@ export const readGrants = readerOf<GrantsMessage>('a message of grants', grants)
 export const readAssigned = readerOf<AssignedMessage>('a message of assignments', assigned)
 export const readAnnounced = readerOf<LaneAnnounced>('an announcement of a holder', announced)
 export const readReleaseRequest = readerOf<ReleaseRequest>('a request to release a lane', release)
+export const readAbort = readerOf<AbortRequest>('a request to abort a grant', abort)
 /** Any answer: what is in it was written by a holder or an agent, which is asked by its own subject. */
 export const readAnswer = readerOf<{ readonly kind: string }>('an answer', object({ kind: text }))

@@ -35,6 +35,7 @@ const toLane: Record<LaneVerb, readonly [what: string, publishers: string]> = {
 const toAgent: Record<AgentVerb, readonly [what: string, publishers: string]> = {
   grants: ['locks granted, and what is to be stopped, without being asked', "lanes' holders"],
   assigned: ['jobs that came into its queue', "lanes' holders"],
+  abort: ['no word has come of a grant: its calls are aborted; have they ended', 'the leader'],
   stop: ['end gracefully, or at once', 'services; `reeve up`'],
   ping: ['is it alive, and does it lead', 'agents that would lead'],
   describe: ['what it is built to do, and the states of its machines', 'services; the leader'],

@@ -28,7 +28,7 @@ export const aggregatesWithSubject = ['realm', 'agent', 'site', 'config', 'actio
 export type AggregateWithSubject = (typeof aggregatesWithSubject)[number]
 
 export type LaneVerb = 'work' | 'command'
-export type AgentVerb = 'grants' | 'assigned' | 'stop' | 'ping' | 'describe'
+export type AgentVerb = 'grants' | 'assigned' | 'abort' | 'stop' | 'ping' | 'describe'
 
 /** What takes an id throws `MalformedId` for one that is none: a dot or a wildcard would be another subject. */
 export interface Subjects {

@@ -9,9 +9,12 @@
  * 4. No call starts while the realm is in quarantine, as far as this process has heard, nor without an acknowledged, fresh presence of the very instance that the grant names (P18).
  */
 import { builtInDefaults } from '../../machines/agent/configuration.ts'
-import { readAnnounced, readAssigned, readGrants } from '../../streams/lane-messages.ts'
+import type { AbortAnswer } from '../../streams/agent-messages.ts'
+import { toBytes } from '../../streams/coordination.ts'
+import { readAbort, readAnnounced, readAssigned, readGrants } from '../../streams/lane-messages.ts'
 import type { AssignedMessage, GrantMessage, GrantRef, GrantsMessage } from '../../streams/lane-protocol.ts'
-import type { Subscription } from '../../streams/ports/bus.ts'
+import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
+import { laneOfGroup } from '../../streams/subjects.ts'
 import type { Executing, ExecutorContext, LaneHosting, Presence, SiteDirectory } from '../agent/context.ts'
 import { laneClient } from '../lane/client.ts'
 import { type ExecutorFailpoint, HeldGrant } from './held-grant.ts'
@@ -63,6 +66,8 @@ class RunningExecutor implements Executing {
   /** Ended as unknown, while an adapter has not come back from their call. */
   readonly #hanging = new Set<HeldGrant>()
   readonly #marks = new Map<string, number>()
+  /** Of this process, the present one and all before it. */
+  readonly #instances: Set<string>
   readonly #subscriptions: Subscription[]
   readonly #queueListeners = new Set<(state: 'empty' | 'waiting') => void>()
   #queueState: 'empty' | 'waiting' = 'empty'
@@ -80,6 +85,7 @@ class RunningExecutor implements Executing {
     this.#options = options
     this.#capacityPerLane = options.capacityPerLane ?? defaultCapacityPerLane
     this.#working = options.working ?? true
+    this.#instances = new Set([presence.instance])
     const { bus, mappings } = context.coordinator
     const { subjects, agent } = context
     lanes.listenHere({ grants: (message) => this.#onGrants(message.lane, message), assigned: (message) => this.#onAssigned(message) })
@@ -89,11 +95,17 @@ class RunningExecutor implements Executing {
         this.#onGrants(message.lane, message)
       }),
       bus.subscribe(subjects.toAgent(agent, 'assigned'), ({ data }) => this.#onAssigned(readAssigned(data))),
+      bus.subscribe(subjects.toAgent(agent, 'abort'), (message) => this.#onAbort(message)),
       bus.subscribe(subjects.allLanesAnnounced, ({ data }) => this.#link(readAnnounced(data).lane).holderChanged()),
       mappings.watch((change) => {
         if (change.kind === 'set' && change.entry.key.startsWith('lane.')) this.#link(change.entry.key.slice('lane.'.length)).stir()
       }),
-      { stop: presence.onNewInstance(() => this.#handBackNotBegun()) },
+      {
+        stop: presence.onNewInstance((instance) => {
+          this.#instances.add(instance)
+          this.#handBackNotBegun()
+        }),
+      },
       { stop: context.realm.onChange(() => this.#onRealm()) },
       // What was said while the connection was away has not come.
       bus.onLink((state) => {
@@ -212,6 +224,26 @@ class RunningExecutor implements Executing {
     const held = new HeldGrant(message, lane, this.#options.failpoint === undefined ? environment : { ...environment, failpoint: this.#options.failpoint })
     this.#held.set(message.group, held)
     this.#running.set(held, this.#run(held))
+  }
+
+  /** Nobody has heard of the grant for long (I9). Of an instance that is another process's, only that one can say anything. */
+  #onAbort(message: BusMessage): void {
+    const { group, grant, instance } = readAbort(message.data)
+    if (this.#over || !this.#instances.has(instance)) return
+    const ref = { group, grant }
+    if (grant > (this.#marks.get(group) ?? 0)) {
+      this.#raiseMark(group, grant)
+      this.#held.get(group)?.abort()
+    }
+    const running = [...this.#running.keys()].filter((held) => held.message.group === group && held.message.grant === grant)
+    for (const held of running) held.abort()
+    const answer: AbortAnswer = { kind: running.length > 0 || this.#hangs(ref) ? 'running' : 'stopped' }
+    if (answer.kind === 'stopped') {
+      const link = this.#link(laneOfGroup(group)!)
+      if (link.reports(group, grant)) link.nudge()
+      else link.report([], ref)
+    }
+    message.answer(toBytes(answer))
   }
 
   async #run(held: HeldGrant): Promise<void> {

@@ -27,6 +27,7 @@ import { type LeadingTriggers, leadTriggers } from '../trigger/leading.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { riseIfAllKnow } from './format-rise.ts'
 import { Configurations, type Configured, type PushedConfiguration } from './configurations.ts'
+import { GrantWatch } from './grant-watch.ts'
 import { GroupWatch } from './group-watch.ts'
 import { LaneCommands } from './lane-commands.ts'
 import { LaneWatch } from './lane-watch.ts'
@@ -125,6 +126,7 @@ class Term {
   readonly #configurations: Configurations
   readonly #laneWatch: LaneWatch
   readonly #fitness: LaneFitness
+  readonly #grants: GrantWatch
   readonly #cutter: SnapshotCutter
   readonly #triggers: LeadingTriggers
   readonly #ending = new AbortController()
@@ -172,6 +174,14 @@ class Term {
         else changed()
       },
     })
+    this.#grants = new GrantWatch({
+      context,
+      view,
+      open: () => this.#groups?.open() ?? [],
+      isHere: (instance) => this.#presence.isHere(instance),
+      expire: (group, grant) => this.#expire(group, grant),
+      onChange: changed,
+    })
     this.#cutter = new SnapshotCutter(context, view, deps.snapshots)
     this.#unfollow = view.onTurn((seen) => this.#see(seen))
     this.#triggers = leadTriggers({ context, view, epoch, onStuck: deps.onStuck, ...(deps.adapterOf === undefined ? {} : { adapterOf: deps.adapterOf }) })
@@ -183,6 +193,7 @@ class Term {
     this.#cutter.stop()
     this.#triggers.stop()
     this.#laneWatch.stop()
+    this.#grants.stop()
     this.#agents.stop()
     this.#configurations.stop()
     this.#presence.stop()
@@ -297,7 +308,11 @@ class Term {
 
   place(): void {
     const { toAssign, agents } = this.#plan
-    const { assignments, complete, missing } = placeOpenGroups(toAssign, agents.filter(({ agent }) => this.#agents.isReady(agent)), { leader: this.#context.agent, load: (agent) => this.#groups!.load(agent) })
+    const { assignments, complete, missing } = placeOpenGroups(toAssign, agents.filter(({ agent }) => this.#agents.isReady(agent)), {
+      leader: this.#context.agent,
+      load: (agent) => this.#groups!.load(agent),
+      avoids: (agent) => this.#grants.avoids(agent),
+    })
     this.#plan.assignments = assignments
     for (const group of complete) this.#groups!.assigned(group)
     this.#sayMissing(missing.join(', '))
@@ -311,7 +326,7 @@ class Term {
       const superseded = await Promise.all(mappings.map(({ lane, agent }) => this.#map(lane, agent)))
       if (superseded.includes(true)) return
       await this.#configurations.push(configurations)
-      for (const { group, grant } of expiries) this.#commands.send(group, { kind: 'expire', grant }, `${group.group} ${grant}`)
+      for (const { group, grant } of expiries) this.#expire(group, grant)
       for (const { group, assignments: given, complete } of assignments) {
         this.#commands.send(group, { kind: 'assign', assignments: given, ifRevision: group.revision }, group.group, () => {
           if (complete) this.#groups?.assigned(group.group)
@@ -321,6 +336,10 @@ class Term {
       if (rise) await riseIfAllKnow(this.#context, this.#epoch, this.#ending.signal)
       await this.#configurations.keep(this.#collection())
     })
+  }
+
+  #expire(group: GroupState, grant: number): void {
+    this.#commands.send(group, { kind: 'expire', grant }, `${group.group} ${grant}`)
   }
 
   /** [624] */

@@ -29,36 +29,58 @@ export interface Placing {
   readonly leader: string
   /** Jobs in an agent's queue. */
   readonly load: (agent: string) => number
+  /** Passed over where the jobs of a group find others. */
+  readonly avoids: (agent: string) => boolean
 }
 
-export function placeOpenGroups(groups: readonly GroupState[], agents: readonly Configured[], { leader, load }: Placing): PlacedGroups {
-  const here = new Map(agents.map((configured) => [configured.agent, restrictionOf(configured)]))
-  const mapping = defaultGroups(agents)
+export function placeOpenGroups(groups: readonly GroupState[], agents: readonly Configured[], placing: Placing): PlacedGroups {
   const added = new Map<string, number>()
   const missing = new Set<string>()
   const assignments: PlacedGroup[] = []
   const complete: string[] = []
+  const all = crewOf(agents)
+  const preferred = agents.filter(({ agent }) => !placing.avoids(agent))
+  const others = preferred.length < agents.length ? crewOf(preferred) : undefined
   for (const group of groups) {
-    const stretches = jobsToAssign(group, (agent) => here.has(agent), stretchLimit, (agent) => here.get(agent))
-    if (stretches.length === 0) {
+    const first = placeIn(others ?? all, group, placing, added)
+    const lacks = first.stretches > 0 && (first.assignments.length === 0 || first.missing.length > 0)
+    const placed = lacks && others !== undefined ? placeIn(all, group, placing, added) : first
+    if (placed.stretches === 0) {
       complete.push(group.group)
       continue
     }
-    const candidates = agents.map(({ agent, configuration: { region, role, skills, skilledOnly } }) => ({
-      agent,
-      region,
-      role,
-      skills,
-      skilledOnly,
-      leads: agent === leader,
-      load: load(agent) + (added.get(agent) ?? 0),
-    }))
-    const { region, distributionFactor, agents: role } = group
-    const placed = placeJobs({ group: group.group, region, distributionFactor, agents: role, stretches }, candidates, mapping)
     for (const skill of placed.missing) missing.add(skill)
     if (placed.assignments.length === 0) continue
     for (const { first, last, agent } of placed.assignments) added.set(agent, (added.get(agent) ?? 0) + last - first + 1)
-    assignments.push({ group, assignments: placed.assignments, complete: stretches.length < stretchLimit && placed.missing.length === 0 })
+    assignments.push({ group, assignments: placed.assignments, complete: placed.stretches < stretchLimit && placed.missing.length === 0 })
   }
   return { assignments, complete, missing: [...missing].sort() }
+}
+
+interface Crew {
+  readonly agents: readonly Configured[]
+  readonly here: ReadonlyMap<string, ReturnType<typeof restrictionOf>>
+  readonly mapping: ReturnType<typeof defaultGroups>
+}
+
+function crewOf(agents: readonly Configured[]): Crew {
+  return { agents, here: new Map(agents.map((configured) => [configured.agent, restrictionOf(configured)])), mapping: defaultGroups(agents) }
+}
+
+/** How many stretches of the group are to be assigned, and to whom they go. */
+function placeIn({ agents, here, mapping }: Crew, group: GroupState, { leader, load }: Placing, added: ReadonlyMap<string, number>) {
+  const stretches = jobsToAssign(group, (agent) => here.has(agent), stretchLimit, (agent) => here.get(agent))
+  if (stretches.length === 0) return { stretches: 0, assignments: [], missing: [] }
+  const candidates = agents.map(({ agent, configuration: { region, role, skills, skilledOnly } }) => ({
+    agent,
+    region,
+    role,
+    skills,
+    skilledOnly,
+    leads: agent === leader,
+    load: load(agent) + (added.get(agent) ?? 0),
+  }))
+  const { region, distributionFactor, agents: role } = group
+  const placed = placeJobs({ group: group.group, region, distributionFactor, agents: role, stretches }, candidates, mapping)
+  return { stretches: stretches.length, assignments: placed.assignments, missing: placed.missing }
 }

@@ -50,6 +50,7 @@ export class World {
     random: this.dice.stream('realm'),
     faults: {
       append: (seen) => this.faults.append?.(seen) ?? { requestMs: this.logDelayMs, answerMs: this.logDelayMs },
+      message: (seen) => this.faults.message?.(seen),
       alarm: (seen) => this.faults.alarm?.(seen),
       alarmWrite: (seen) => this.faults.alarmWrite?.(seen),
     },

@@ -20,7 +20,7 @@ afterEach(async () => {
 
 afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)
 
-type Disturbance = 'none' | 'kill-holder' | 'kill-leader' | 'look' | 'stop' | 'trigger'
+type Disturbance = 'none' | 'kill-holder' | 'kill-leader' | 'look' | 'stop' | 'trigger' | 'mute'
 
 interface Kind {
   readonly what: string
@@ -52,6 +52,8 @@ const kinds: readonly Kind[] = [
   { what: 'answers what an agent is built to do', nth: 2, matches: answered(/^reeve\.agent\.[^.]+\.describe$/), disturbance: 'look' },
   { what: 'orders to stop', nth: 2, matches: published(/^reeve\.agent\.[^.]+\.stop$/), disturbance: 'stop' },
   { what: 'answers to orders to stop', nth: 2, matches: answered(/^reeve\.agent\.[^.]+\.stop$/), disturbance: 'stop' },
+  { what: 'orders to abort a grant', nth: 2, matches: published(/^reeve\.agent\.[^.]+\.abort$/), disturbance: 'mute' },
+  { what: 'answers to orders to abort a grant', nth: 2, matches: answered(/^reeve\.agent\.[^.]+\.abort$/), disturbance: 'mute' },
   { what: 'renewals of presence', nth: 3, matches: published(/^\$KV\.reeve_agents\.instance\./) },
   { what: 'acknowledgements of renewed presences', nth: 3, matches: answered(/^\$KV\.reeve_agents\.instance\./) },
   { what: 'renewals of the lease', nth: 3, matches: published(/^\$KV\.reeve_lease\./) },
@@ -98,6 +100,17 @@ const disturb: Readonly<Record<Exclude<Disturbance, 'none'>, () => Promise<unkno
       if (agent.runs) await realm.api.answer('agent', 'stop', { agent: agent.name, mode: 'graceful' })
       return !agent.runs
     }, { what: 'the end of the agent', everyMs: 500, withinMs: 60_000 })
+  },
+  // No executor can say what became of its grant, until that was closed in spite of it (I9).
+  mute: async () => {
+    const mute = realm.wire.lose({ loses: published(/^reeve\.lane\.[^.]+\.work$/) })
+    const group = await realm.open('left')
+    try {
+      await realm.eventually(() => realm.view.state.group(group)?.lastGrant?.left === 1, { what: 'a grant that was closed without an outcome', withinMs: 90_000 })
+    } finally {
+      realm.wire.loseNoMore(mute)
+    }
+    await realm.completes(group, patienceMs / 2)
   },
   trigger: async () => {
     const times = [2_000, 4_000, 6_000].map((inMs) => Date.now() + inMs)

@@ -95,6 +95,12 @@ export function startNemesis(world: World, dice: Dice): void {
   // One program after another, the last when the faults stop.
   for (const { agent } of world.programs) if (world.old.has(agent)) later(0, 2 * faultsUntilMs, () => world.upgrade(agent))
   if (nemesis.restoreAtMs !== undefined) world.time.after(nemesis.restoreAtMs, () => world.restore())
+  if (nemesis.deafAtMs !== undefined) {
+    world.time.after(nemesis.deafAtMs, () => {
+      world.network.deaf = dice.pick(world.agents.filter(({ role }) => role === 'generic')).agent
+      world.say(world.network.deaf, 'is deaf: no grant reaches it any more')
+    })
+  }
   if (nemesis.sickAtMs !== undefined) {
     world.time.after(nemesis.sickAtMs, () => {
       world.network.sick = dice.pick(world.agents.filter(({ role }) => role === 'generic')).agent

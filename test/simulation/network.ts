@@ -12,6 +12,8 @@ export class SimNetwork {
   #calm = false
   /** Agent whose appends are never answered any more, while all else of it works (P7). */
   sick: string | undefined
+  /** Agent that no grant reaches any more, while all else of it works (I9). */
+  deaf: string | undefined
   /** What is written of the lease never arrives. */
   leaderless = false
 
@@ -30,10 +32,15 @@ export class SimNetwork {
       bucketWrite: ({ client, bucket }) => (isBystander(client) ? {} : this.leaderless && bucket.endsWith('_lease') ? { lose: 'request' } : this.#write()),
       bucketRead: ({ client }) => this.#read(client),
       watchLag: () => this.#lag(),
-      message: () => this.#message(),
+      message: (seen) => (this.#isDeafTo(seen) ? [] : this.#message()),
       alarm: () => this.#alarm(),
       alarmWrite: () => this.#write(),
     }
+  }
+
+  #isDeafTo({ to, subject, answer }: { readonly to: string; readonly subject: string; readonly answer: boolean }): boolean {
+    if (this.deaf === undefined || !to.startsWith(`${this.deaf}.`)) return false
+    return answer ? subject.endsWith('.work') : subject.endsWith('.grants')
   }
 
   calm(): void {

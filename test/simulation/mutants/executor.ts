@@ -25,6 +25,8 @@ export const executorMutants: readonly Mutant[] = [
         replace: `outcomes: this.#outcomes.splice(0, outcomesPerList),`,
       },
       { file: 'src/executor/executor.ts', find: `if (message.grant === mark && !holds && !this.#hangs(ref) && !this.#link(lane).reports(message.group, message.grant)) this`, replace: `if (false) this` },
+      // The leader would close the grant and have the job done again (I9).
+      { file: 'src/leader/grant-watch.ts', find: 'void this.#ask(watched)', replace: 'void watched' },
     ],
   },
   {

@@ -30,6 +30,22 @@ export const leaderMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'grants-without-a-word-stay-open',
+    breaks: ['I3'],
+    focus: 'deaf',
+    patches: [{ file: 'src/leader/grant-watch.ts', find: 'void this.#ask(watched)', replace: 'void watched' }],
+  },
+  {
+    name: 'open-grants-are-closed-unasked',
+    breaks: ['I9'],
+    namedBy: 'I9',
+    focus: 'bad-sites',
+    patches: [
+      { file: 'machines/placement/overdue.ts', find: ' + waitMargin * deadlinesPerJob * left * callDeadlineMs + quietLaneMs', replace: ' + 0 * waitMargin * deadlinesPerJob * left * callDeadlineMs * quietLaneMs' },
+      { file: 'src/leader/grant-watch.ts', find: 'const said = await this.#abort(', replace: `const said = 'stopped' as AbortSaid; void (this.#abort, ` },
+    ],
+  },
+  {
     name: 'deleted-mappings-are-not-written-again',
     breaks: ['I11'],
     namedBy: 'I11',
