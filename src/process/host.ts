@@ -5,6 +5,7 @@
  * 1. Effects run in the order the machine names them, when the transition that names them is complete; what they signal back
  *    at once is taken then, and its effects run after those that were named before.
  * 2. After `stop` no effect runs, no transition is reported and no timer fires.
+ * 3. A machine that has come to its end hears nothing more: connections, people and buckets go on signalling what they notice.
  */
 import {
   type AnyStateMachine,
@@ -96,7 +97,7 @@ export function hostMachine<M extends AnyStateMachine, Effects>(options: HostOpt
   perform()
   return {
     send: (signal) => {
-      if (stopped) return
+      if (stopped || (actor.getSnapshot() as SnapshotFrom<AnyStateMachine>).status !== 'active') return
       actor.send(signal)
       perform()
     },
