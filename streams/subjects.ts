@@ -58,6 +58,10 @@ export interface Subjects {
   /** Where the server puts it when it is due. */
   alarmDue(trigger: string): string
   allAlarms: string
+  /** What an incarnation that is being made listens on in the place of `allEvents`. */
+  allImported(incarnation: number): string
+  /** The subject of it that is stored as an event subject of this realm. */
+  imported(incarnation: number, eventSubject: string): string
   streamName(incarnation: number): string
   schedulesName: string
   bucketName(kind: BucketKind): string
@@ -93,6 +97,8 @@ export function subjectsOf(realm: string): Subjects {
     alarm: (trigger) => `${realm}.schedule.at.${trigger === '*' ? trigger : requireId('trigger', trigger)}`,
     alarmDue: (trigger) => `${realm}.schedule.due.${trigger === '*' ? trigger : requireId('trigger', trigger)}`,
     allAlarms: `${realm}.schedule.>`,
+    allImported: (incarnation) => `${realm}.import.${incarnation}.>`,
+    imported: (incarnation, eventSubject) => `${realm}.import.${incarnation}.${eventSubject.slice(realm.length + '.event.'.length)}`,
     schedulesName: `${realm.toUpperCase()}_SCHEDULES`,
     streamName: (incarnation) => `${realm.toUpperCase()}_EVENTS_${incarnation}`,
     bucketName: (kind) => `${realm}_${kind}`,
@@ -113,6 +119,11 @@ export function parseEventSubject(realm: string, subject: string): EventSubject 
   if (kind === 'lane') return { kind: 'lane', lane: id }
   const aggregate = aggregatesWithSubject.find((name) => name === kind)
   return aggregate === undefined ? undefined : { kind: aggregate, id }
+}
+
+/** The same subject in a realm of another name: a log may be imported under one. Undefined for what is not an event subject of `from`. */
+export function inRealm(from: string, to: string, eventSubject: string): string | undefined {
+  return parseEventSubject(from, eventSubject) === undefined ? undefined : `${to}${eventSubject.slice(from.length)}`
 }
 
 /** Subject of the realm's own events, beside an event subject of whichever kind. */

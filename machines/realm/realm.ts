@@ -36,6 +36,18 @@ export type RealmEvent =
   /** Since format 2. The realm leads, but executes nothing until `QuarantineEnded`. */
   | { readonly type: 'QuarantineBegun'; readonly data: { readonly why: string } }
   | { readonly type: 'QuarantineEnded'; readonly data: Record<string, never> }
+  /** Since format 2. The first that is written in an incarnation that was imported or restored, with the quarantine that it begins. */
+  | { readonly type: 'RealmRestored'; readonly data: Restored }
+
+/** Where an incarnation comes from. */
+export interface Restored {
+  /** Incarnation of the log that was taken over. */
+  readonly from: number
+  /** From a file, or from a stream. */
+  readonly how: 'import' | 'restore'
+  /** That were taken over. */
+  readonly turns: number
+}
 
 /** Newest format that this build knows and writes (DESIGN §3: a realm's is raised by an event when every live agent knows it). */
 export const formatVersion = 2
@@ -102,6 +114,9 @@ export function foldRealm(state: RealmState, event: RealmEvent): void {
       return
     case 'QuarantineEnded':
       state.quarantine = null
+      return
+    case 'RealmRestored':
+      // What it means for others is in the quarantine beside it and in the incarnation of its turn.
       return
     default: {
       const unknown: never = event

@@ -1,12 +1,14 @@
 /** Writes a part of the log into a portable file; constant memory, in its place only when it is whole. */
-import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import type { TextStore } from '../../streams/ports/coordinator.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
-import { beginFile } from '../platform/line-files.ts'
+import { type FileDraft, beginFile } from '../platform/line-files.ts'
 import {
   chainOfHeader, chainOfRecord, chainOfText, headerLine, logFileFormat, logFileVersion, recordLine, textLine, trailerLine, type LogFileHeader,
 } from './format.ts'
+import { fetchTexts, textsNamedBy } from './named-texts.ts'
+import type { Redact } from './redaction.ts'
+import type { Selection } from './selection.ts'
 
 export interface ExportRequest {
   readonly file: string
@@ -16,7 +18,9 @@ export interface ExportRequest {
   /** Default: the end of the log as it is now. */
   readonly until?: number
   /** Default: everything. */
-  readonly subjects?: readonly string[]
+  readonly selection?: Selection
+  /** Then payloads are what it makes of the turns, and there are no texts. */
+  readonly redact?: Redact
   readonly signal?: AbortSignal
   /** After each batch: records so far, and the position reached. */
   readonly onProgress?: (records: number, position: number) => void
@@ -33,6 +37,7 @@ export interface Exported {
   readonly until: number
   /** Digest at the end of the chain. */
   readonly chain: string
+  readonly redacted: boolean
 }
 
 /** The export was stopped; no file was written. */
@@ -43,9 +48,10 @@ export class ExportStopped extends Error {
 
 /** Throws `Unavailable`, `ExportStopped`, the system's own errors; then nothing stands at `file` that was not there before. */
 export async function exportLog(log: EventLog, texts: TextStore, request: ExportRequest): Promise<Exported> {
-  const { file, realm, from = 1, subjects = [], signal } = request
+  const { file, realm, from = 1, selection, redact, signal } = request
   const end = await log.end()
   const until = Math.min(request.until ?? end, end)
+  const { subjects, aggregates } = selection ?? everything
   const header: LogFileHeader = {
     format: logFileFormat,
     version: logFileVersion,
@@ -54,68 +60,106 @@ export async function exportLog(log: EventLog, texts: TextStore, request: Export
     from,
     until,
     subjects,
-    redacted: false,
+    ...(aggregates === undefined ? {} : { aggregates }),
+    redacted: redact !== undefined,
     digest: 'sha256-chain-1',
   }
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const draft = await beginFile(file)
   try {
-    const first = headerLine(header)
-    await draft.write(`${first}\n`)
-    let chain = chainOfHeader(first)
-    let records = 0
-    let textsWritten = 0
-    const missingTexts: string[] = []
+    const writer = new RecordWriter(draft, redact === undefined ? texts : undefined, redact)
+    await writer.begin(header)
     if (until >= from) {
       for await (const batch of log.read({ subjects, from, until, ...(signal === undefined ? {} : { signal }) })) {
-        let text = ''
-        for (const message of batch) {
-          for (const digest of textsNamedBy(message)) {
-            const bytes = await texts.get(digest)
-            if (bytes === undefined) {
-              missingTexts.push(digest)
-              continue
-            }
-            const named = { text: digest, payload: decoder.decode(bytes) }
-            chain = chainOfText(chain, named)
-            text += `${textLine(named, chain)}\n`
-            textsWritten += 1
-          }
-          const record = {
-            position: message.position,
-            subject: message.subject,
-            storedMs: message.storedMs,
-            payload: decoder.decode(message.bytes),
-          }
-          chain = chainOfRecord(chain, record)
-          text += `${recordLine(record, chain)}\n`
-          records += 1
-        }
-        await draft.write(text)
-        request.onProgress?.(records, batch.at(-1)!.position)
+        await writer.take(selection === undefined ? batch : batch.filter((message) => selection.takes(message)))
+        request.onProgress?.(writer.records, batch.at(-1)!.position)
       }
     }
     if (signal?.aborted) throw new ExportStopped(`the export was stopped before it was whole: ${file} was not written`)
-    await draft.write(`${trailerLine({ records, texts: textsWritten, chain })}\n`)
+    await writer.end()
     await draft.finish()
-    return { file, records, texts: textsWritten, missingTexts, from, until, chain }
+    const { records, textsWritten, missingTexts, chain } = writer
+    return { file, records, texts: textsWritten, missingTexts: [...missingTexts], from, until, chain, redacted: header.redacted }
   } finally {
     await draft.abandon()
   }
 }
 
-/** P16: the plan of a group that is opened, and what a reason says at length. */
-function textsNamedBy(message: StoredMessage): readonly string[] {
-  const { buffer, byteOffset, byteLength } = message.bytes
-  const stored = Buffer.from(buffer, byteOffset, byteLength)
-  if (!stored.includes('"GroupOpened"') && !stored.includes('"full":')) return []
-  return decodeTurn(message.bytes)
-    .commits.filter((commit) => commit.aggregate === 'group')
-    .flatMap((commit) => (commit.events as readonly GroupEvent[]).flatMap(textsOfEvent))
-}
+const everything: Pick<Selection, 'subjects' | 'aggregates'> = { subjects: [] }
 
-function textsOfEvent(event: GroupEvent): readonly string[] {
-  if (event.type === 'GroupOpened') return [event.data.plan]
-  if ((event.type === 'JobFailed' || event.type === 'JobUnknown') && event.data.reason.full !== undefined) return [event.data.reason.full]
-  return []
+/** Lines that are written at once, in characters. */
+const pieceLength = 1024 * 1024
+/** Messages whose texts are fetched together. */
+const sliceMessages = 256
+
+/** Lines of a file, in order, chained; memory holds one piece of them. */
+class RecordWriter {
+  records = 0
+  textsWritten = 0
+  readonly missingTexts = new Set<string>()
+  chain = ''
+  readonly #draft: FileDraft
+  readonly #texts: TextStore | undefined
+  readonly #redact: Redact | undefined
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  #lines: string[] = []
+  #length = 0
+
+  constructor(draft: FileDraft, texts: TextStore | undefined, redact: Redact | undefined) {
+    this.#draft = draft
+    this.#texts = texts
+    this.#redact = redact
+  }
+
+  async begin(header: LogFileHeader): Promise<void> {
+    const line = headerLine(header)
+    this.chain = chainOfHeader(line)
+    await this.#write(line)
+  }
+
+  async take(messages: readonly StoredMessage[]): Promise<void> {
+    for (let at = 0; at < messages.length; at += sliceMessages) await this.#takeSlice(messages.slice(at, at + sliceMessages))
+  }
+
+  async #takeSlice(messages: readonly StoredMessage[]): Promise<void> {
+    const named = this.#texts === undefined ? [] : messages.map(textsNamedBy)
+    const wanted = named.flat()
+    const texts = wanted.length === 0 ? undefined : await fetchTexts(this.#texts!, wanted)
+    for (const [index, { position, subject, storedMs, bytes }] of messages.entries()) {
+      for (const digest of named[index] ?? []) {
+        const found = texts!.get(digest)
+        if (found === undefined) {
+          this.missingTexts.add(digest)
+          continue
+        }
+        const text = { text: digest, payload: this.#decoder.decode(found) }
+        this.chain = chainOfText(this.chain, text)
+        this.textsWritten += 1
+        await this.#write(textLine(text, this.chain))
+      }
+      const record = { position, subject, storedMs, payload: this.#redact === undefined ? this.#decoder.decode(bytes) : this.#redact(decodeTurn(bytes)) }
+      this.chain = chainOfRecord(this.chain, record)
+      this.records += 1
+      const writing = this.#write(recordLine(record, this.chain))
+      if (writing !== undefined) await writing
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#write(trailerLine({ records: this.records, texts: this.textsWritten, chain: this.chain }))
+    await this.#flush()
+  }
+
+  /** Undefined where there was nothing to wait for. */
+  #write(line: string): Promise<void> | undefined {
+    this.#lines.push(line, '\n')
+    this.#length += line.length
+    return this.#length >= pieceLength ? this.#flush() : undefined
+  }
+
+  async #flush(): Promise<void> {
+    const text = this.#lines.join('')
+    this.#lines = []
+    this.#length = 0
+    await this.#draft.write(text)
+  }
 }

@@ -4,7 +4,7 @@
  * The chain proves the file: each record carries SHA-256 over the chain before it and everything that the record says, the
  * header begins it and the trailer repeats its end. The live log has a chain of its own, in the turns (`previous`).
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 export const logFileFormat = 'reeve-log'
 export const logFileVersion = 1
@@ -23,6 +23,8 @@ export interface LogFileHeader {
   readonly until: number
   /** Subjects or patterns that were asked for; empty: everything. */
   readonly subjects: readonly string[]
+  /** Aggregates that were asked for, `<aggregate>:<id>`: only turns that hold a commit of one; absent: all. */
+  readonly aggregates?: readonly string[]
   readonly redacted: boolean
   readonly digest: 'sha256-chain-1'
 }
@@ -49,20 +51,26 @@ export interface LogFileTrailer {
 }
 
 export function headerLine(header: LogFileHeader): string {
-  const { format, version, realm, incarnation, from, until, subjects, redacted, digest } = header
-  return JSON.stringify({ format, version, realm, incarnation, from, until, subjects, redacted, digest })
+  const { format, version, realm, incarnation, from, until, subjects, aggregates, redacted, digest } = header
+  return JSON.stringify({ format, version, realm, incarnation, from, until, subjects, aggregates, redacted, digest })
+}
+
+/** Why a file is only a part of a log, in words; undefined where it is a whole one. */
+export function partText({ from, subjects, aggregates, redacted }: LogFileHeader): string | undefined {
+  if (redacted) return 'it is redacted'
+  if (aggregates !== undefined) return `it holds only turns of ${aggregates.join(', ')}`
+  if (subjects.length > 0) return `it holds only ${subjects.join(', ')}`
+  return from > 1 ? `it begins at position ${from}` : undefined
 }
 
 /** The chain begins with the digest of the header's line. */
 export function chainOfHeader(line: string): string {
-  return createHash('sha256').update(line, 'utf8').digest('hex')
+  return hash('sha256', line)
 }
 
 /** Over the chain before, position, subject, stamp and payload, each on a line of its own. */
 export function chainOfRecord(before: string, record: LogFileRecord): string {
-  return createHash('sha256')
-    .update(`${before}\n${record.position}\n${record.subject}\n${record.storedMs}\n${record.payload}`, 'utf8')
-    .digest('hex')
+  return hash('sha256', `${before}\n${record.position}\n${record.subject}\n${record.storedMs}\n${record.payload}`)
 }
 
 export function recordLine(record: LogFileRecord, chain: string): string {
@@ -71,7 +79,7 @@ export function recordLine(record: LogFileRecord, chain: string): string {
 }
 
 export function chainOfText(before: string, text: LogFileText): string {
-  return createHash('sha256').update(`${before}\n${text.text}\n${text.payload}`, 'utf8').digest('hex')
+  return hash('sha256', `${before}\n${text.text}\n${text.payload}`)
 }
 
 export function textLine(text: LogFileText, chain: string): string {

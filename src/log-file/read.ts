@@ -1,5 +1,5 @@
 /** Reads a portable file of a log; every line is checked before anything of it is handed on. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { counted } from '../../machines/counted.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { subjectTest } from '../../streams/subject-match.ts'
@@ -33,6 +33,17 @@ export async function readLogFileHeader(file: string): Promise<LogFileHeader> {
  * reader that ends early has checked what it was given. Throws `MalformedLogFile`, `UnreadableLogFile`.
  */
 export async function* readLogFile(file: string, options: LogFileOptions = {}): AsyncGenerator<readonly StoredMessage[]> {
+  for await (const { messages } of readLogFileWithTexts(file, options)) if (messages.length > 0) yield messages
+}
+
+export interface LogFileBatch {
+  readonly messages: readonly StoredMessage[]
+  /** Each stands before the turn that names it, in this batch or a former one. */
+  readonly texts: readonly LogFileText[]
+}
+
+/** As `readLogFile`, with the texts (P16), which are not filtered. */
+export async function* readLogFileWithTexts(file: string, options: LogFileOptions = {}): AsyncGenerator<LogFileBatch> {
   const wanted = subjectTest(options.subjects ?? [])
   const { from = 1, until = Number.MAX_SAFE_INTEGER } = options
   const encoder = new TextEncoder()
@@ -45,6 +56,7 @@ export async function* readLogFile(file: string, options: LogFileOptions = {}): 
   let ended = false
   for await (const lines of linesOf(file)) {
     const batch: StoredMessage[] = []
+    const batchTexts: LogFileText[] = []
     for (const text of lines) {
       line += 1
       if (header === undefined) {
@@ -59,6 +71,7 @@ export async function* readLogFile(file: string, options: LogFileOptions = {}): 
         chain = chainOfText(chain, named)
         if (value['chain'] !== chain) throw new MalformedLogFile(file, line, `the digest of text ${named.text} is wrong: the file was changed or is damaged`)
         texts += 1
+        batchTexts.push(named)
         continue
       }
       if (!('position' in value)) {
@@ -77,7 +90,7 @@ export async function* readLogFile(file: string, options: LogFileOptions = {}): 
       if (record.position < from || record.position > until || !wanted(record.subject)) continue
       batch.push({ subject: record.subject, position: record.position, bytes: encoder.encode(record.payload), storedMs: record.storedMs })
     }
-    if (batch.length > 0) yield batch
+    yield { messages: batch, texts: batchTexts }
   }
   if (header === undefined) throw new MalformedLogFile(file, 1, 'the file is empty: a file written by "reeve log export" was expected')
   if (!ended) throw new MalformedLogFile(file, line + 1, 'the last line is missing: the file was cut off')
@@ -130,7 +143,7 @@ function recordOf(file: string, line: number, value: Record<string, unknown>): L
 
 function textOf(file: string, line: number, value: Record<string, unknown>): LogFileText {
   const { text, payload } = value
-  if (typeof text !== 'string' || typeof payload !== 'string' || createHash('sha256').update(payload, 'utf8').digest('hex') !== text) {
+  if (typeof text !== 'string' || typeof payload !== 'string' || hash('sha256', payload) !== text) {
     throw new MalformedLogFile(file, line, 'is not a text with its digest')
   }
   return { text, payload }

@@ -16,6 +16,7 @@ import { durabilityOfServers } from './durability.ts'
 import { JetStreamEventLog } from './event-log.ts'
 import { Link } from './link.ts'
 import { ServerOrder } from './nearest.ts'
+import { isUnfinished } from './next-incarnation.ts'
 import { JetStreamSnapshotStore } from './snapshot-store.ts'
 import { bucketDefinition, configOf, ensureStream, eventsDefinition, findIncarnation, NoSuchRealm, schedulesDefinition } from './streams-definition.ts'
 import { openTextStore } from './text-store.ts'
@@ -65,7 +66,13 @@ export class ServerTooOld extends Error {
   readonly retryable = false
 }
 
-/** Throws `Unavailable`, `ServerTooOld`, `NoSuchRealm`, `WrongDefinition`. */
+/** The realm's log is being imported or restored, or that was cut off (docs/wire.md, "Format 2", "Realm"). */
+export class RealmUnfinished extends Error {
+  override readonly name = 'RealmUnfinished'
+  readonly retryable = false
+}
+
+/** Throws `Unavailable`, `ServerTooOld`, `NoSuchRealm`, `RealmUnfinished`, `WrongDefinition`. */
 export async function connectCoordinator(options: ConnectOptions): Promise<NatsCoordinator> {
   const link = await openLink(options)
   try {
@@ -79,17 +86,15 @@ export async function connectCoordinator(options: ConnectOptions): Promise<NatsC
 async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoordinator> {
   const { realm, create = false } = options
   const subjects = subjectsOf(realm)
-  const info = link.connection.info
-  if (!isAtLeast(info?.version ?? '0.0.0', leastServerVersion)) {
-    throw new ServerTooOld(
-      `the nats-server at ${named(options.servers)} is ${info?.version ?? 'of unknown version'}, and Reeve needs ${leastServerVersion} or newer: upgrade it, or name another server`,
-    )
-  }
-  // R3 wherever there is a cluster (DESIGN §3).
-  const replicas = info?.cluster === undefined ? 1 : 3
+  requireServer(link, options.servers)
+  const replicas = replicasOf(link)
   const incarnation = (await findIncarnation(link, subjects)) ?? (create ? 1 : undefined)
   if (incarnation === undefined) throw new NoSuchRealm(`there is no realm ${realm} on this server: start it first, or check the name and the URL`)
   const events = eventsDefinition(subjects, incarnation)
+  const stands = await configOf(link, events.name)
+  if (stands !== undefined && isUnfinished(subjects, incarnation, stands)) {
+    throw new RealmUnfinished(`realm ${realm} is being imported or restored, or that was cut off (stream ${events.name} is not whole): wait for its end, or repeat it; to give it up, delete that stream`)
+  }
   await ensureStream(link, events, create, replicas)
   const bucket = async (kind: BucketKind): Promise<Bucket> => {
     const definition = bucketDefinition(subjects, kind)
@@ -121,9 +126,21 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
     durability: options.durability ?? (await durabilityByAsking(options)),
     place: placeOf(link, options, incarnation),
     connection: link,
-    serverVersion: info?.version ?? '',
+    serverVersion: link.connection.info?.version ?? '',
     close: () => link.close(),
   }
+}
+
+/** Throws `ServerTooOld`. */
+export function requireServer(link: Link, servers: readonly string[]): void {
+  const version = link.connection.info?.version
+  if (isAtLeast(version ?? '0.0.0', leastServerVersion)) return
+  throw new ServerTooOld(`the nats-server at ${named(servers)} is ${version ?? 'of unknown version'}, and Reeve needs ${leastServerVersion} or newer: upgrade it, or name another server`)
+}
+
+/** R3 wherever there is a cluster (DESIGN §3). */
+export function replicasOf(link: Link): number {
+  return link.connection.info?.cluster === undefined ? 1 : 3
 }
 
 /** How long a nearer server may take to show that it is well. */

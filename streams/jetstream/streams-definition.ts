@@ -11,7 +11,7 @@ import { apiCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
 import { RefusedByServer } from './link.ts'
 
-export type FieldValue = string | number | boolean | readonly string[] | null
+export type FieldValue = string | number | boolean | readonly string[] | Readonly<Record<string, string>> | null
 
 export interface StreamDefinition {
   readonly name: string
@@ -221,17 +221,23 @@ function refusal(what: string, error: { readonly code: number; readonly err_code
 
 /** Highest incarnation of the realm's log on this server (P12), undefined where there is no log yet. Throws `Unavailable`. */
 export async function findIncarnation(link: Link, subjects: Subjects): Promise<number | undefined> {
+  const found = await findIncarnations(link, subjects)
+  return found.length === 0 ? undefined : Math.max(...found)
+}
+
+/** All of them, in no order; also one that is being made. Throws `Unavailable`. */
+export async function findIncarnations(link: Link, subjects: Subjects): Promise<number[]> {
   const prefix = subjects.streamName(1).slice(0, -1)
-  let highest: number | undefined
+  const found = new Set<number>()
   for (let offset = 0; ; ) {
     const answer = await link.api<{ readonly total: number; readonly streams: readonly string[] | null }>('STREAM.NAMES', { offset })
     if (!answer.ok) throw refusal('list its streams', answer.error)
     const names = answer.value.streams ?? []
     for (const name of names) {
       const number = name.startsWith(prefix) ? name.slice(prefix.length) : ''
-      if (/^[1-9]\d{0,8}$/.test(number)) highest = Math.max(highest ?? 0, Number(number))
+      if (/^[1-9]\d{0,8}$/.test(number)) found.add(Number(number))
     }
     offset += names.length
-    if (names.length === 0 || offset >= answer.value.total) return highest
+    if (names.length === 0 || offset >= answer.value.total) return [...found]
   }
 }

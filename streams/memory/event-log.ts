@@ -51,6 +51,16 @@ export class StoredLog {
     return this.incarnation
   }
 
+  /** Becomes another log, of a later incarnation. */
+  become(next: StoredLog): void {
+    this.#messages.splice(0, Infinity)
+    for (const message of next.#messages) this.#messages.push(message)
+    this.#last.clear()
+    for (const [subject, position] of next.#last) this.#last.set(subject, position)
+    this.incarnation = next.incarnation
+    for (const listener of [...this.#growth]) listener()
+  }
+
   replace(position: number, bytes: Uint8Array): void {
     const former = this.#messages[position - 1]
     if (former === undefined) throw new Error(`there is no message at position ${position}`)

@@ -10,6 +10,7 @@ import type { Clock, Random } from '../ports/clock.ts'
 import type { Bucket } from '../ports/bucket.ts'
 import type { LinkState } from '../ports/bus.ts'
 import type { Coordinator, Durability, TextStore } from '../ports/coordinator.ts'
+import type { Incarnations } from '../ports/incarnations.ts'
 import type { BucketKind } from '../subjects.ts'
 import { bucketKinds, subjectsOf } from '../subjects.ts'
 import { MemoryAlarms, StoredAlarms } from './alarms.ts'
@@ -17,6 +18,7 @@ import { MemoryBucket, StoredBucket } from './bucket.ts'
 import { MemoryBus, Switchboard } from './bus.ts'
 import type { MemoryFaults, Reach } from './faults.ts'
 import { MemoryEventLog, StoredLog } from './event-log.ts'
+import { MemoryNextIncarnation } from './next-incarnation.ts'
 import { MemorySnapshotStore } from './snapshot-store.ts'
 import { MemoryTextStore } from './text-store.ts'
 
@@ -121,6 +123,25 @@ export class MemoryRealm {
         client.close()
         bus.close()
       },
+    }
+  }
+
+  /** For who imports or restores. */
+  incarnations(options: ConnectInMemory): Incarnations {
+    const coordinator = this.connect(options)
+    const stored = this.#log
+    return {
+      whole: async () => (stored.end() === 0 ? undefined : { incarnation: stored.incarnation, turns: stored.end(), log: coordinator.log }),
+      presences: () => coordinator.agents.entries(),
+      texts: async () => coordinator.texts,
+      begin: async (incarnation) =>
+        new MemoryNextIncarnation(this.#network.clock, incarnation, (next) => {
+          for (const kind of bucketKinds) this.wipe(kind)
+          this.#snapshots.clear()
+          this.deleteAlarms()
+          stored.become(next)
+        }),
+      close: () => coordinator.close(),
     }
   }
 

@@ -27,7 +27,7 @@ const packages: readonly { readonly folder: string; readonly may: (name: string)
 
 /** Modules of the runtime that only compute, and what may be taken from them; `*`: everything. */
 const pureModules: ReadonlyMap<string, readonly string[]> = new Map([
-  ['node:crypto', ['createHash', 'createHmac', 'timingSafeEqual', 'Hash']],
+  ['node:crypto', ['createHash', 'hash', 'createHmac', 'timingSafeEqual', 'Hash']],
   ['node:path', ['*']],
   ['node:url', ['*']],
   ['node:util', ['*']],

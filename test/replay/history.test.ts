@@ -8,6 +8,7 @@ import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state
 import { absentGroup } from '../../machines/execution-group/state.ts'
 import { canonicalJson, newUlid } from '../../streams/codec.ts'
 import { exportLog } from '../../src/log-file/export.ts'
+import { selectionOf } from '../../src/log-file/selection.ts'
 import { readLogFile } from '../../src/log-file/read.ts'
 import { agentFolding, recordedOfAgent } from '../../src/replay/agent-history.ts'
 import { parseAt } from '../../src/replay/at.ts'
@@ -35,7 +36,7 @@ beforeAll(async () => {
   const file = join(folder, 'log.ndjson')
   const laneFile = join(folder, 'lane.ndjson')
   await exportLog(story.coordinator.log, story.coordinator.texts, { file, realm: 'reeve' })
-  await exportLog(story.coordinator.log, story.coordinator.texts, { file: laneFile, realm: 'reeve', subjects: [subjects.lane(lane)] })
+  await exportLog(story.coordinator.log, story.coordinator.texts, { file: laneFile, realm: 'reeve', selection: selectionOf(subjects, { lanes: [lane] }) })
   fromFile = (options) => readLogFile(file, options)
   fromLanes = (options) => readLogFile(laneFile, options)
 })

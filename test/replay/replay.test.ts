@@ -11,6 +11,7 @@ import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { laneOfGroup, subjectsOf } from '../../streams/subjects.ts'
 import { exportLog } from '../../src/log-file/export.ts'
+import { selectionOf } from '../../src/log-file/selection.ts'
 import { readLogFile, readLogFileHeader } from '../../src/log-file/read.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
@@ -137,7 +138,7 @@ describe('an exported file', () => {
 
   test('of a part and of one lane says so, and replays', async () => {
     const part = join(folder, 'part.ndjson')
-    const written = await exportLog(coordinator.log, coordinator.texts, { file: part, realm: 'reeve', subjects: [subjects.lane('here-2')], until: 400 })
+    const written = await exportLog(coordinator.log, coordinator.texts, { file: part, realm: 'reeve', selection: selectionOf(subjects, { lanes: ['here-2'] }), until: 400 })
     const header = await readLogFileHeader(part)
     expect(header).toMatchObject({ subjects: ['reeve.event.lane.here-2'], until: 400 })
     expect(written.records).toBe(messages.filter((message) => message.position <= 400 && message.subject === subjects.lane('here-2')).length)

@@ -1,0 +1,157 @@
+/** Verifying a log: the live one, an exported file, or one against the other. Reads only; constant memory but for what lives. */
+import { counted } from '../../machines/counted.ts'
+import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
+import { type LogFileHeader, MalformedLogFile } from '../log-file/format.ts'
+import { readLogFile, readLogFileHeader } from '../log-file/read.ts'
+import { ChainCheck } from './chain.ts'
+import type { Finding } from './finding.ts'
+
+export interface VerifyOptions {
+  readonly signal?: AbortSignal
+  readonly onFinding: (finding: Finding) => void
+  /** After each batch: turns so far, and the position reached. */
+  readonly onProgress?: (turns: number, position: number) => void
+}
+
+export interface Verified {
+  readonly turns: number
+  readonly events: number
+  readonly findings: number
+  /** First and last position that were looked at. */
+  readonly from: number
+  readonly until: number
+}
+
+const whatToDo = 'find out who may write to the server, compare with an exported file ("reeve log verify --against FILE"), and restore a backup'
+
+/** The live log up to its present end. Throws `Unavailable`. */
+export async function verifyLog(log: EventLog, realm: string, options: VerifyOptions): Promise<Verified> {
+  const until = await log.end()
+  const check = new ChainCheck({ realm, incarnation: log.incarnation, fromBeginning: true, onFinding: options.onFinding })
+  let findings = 0
+  let expected = 1
+  const missing = (first: number, last: number) => {
+    findings += 1
+    const text = first === last ? 'no turn stands here: it was removed' : `no turns stand here up to position ${last}: they were removed`
+    options.onFinding({ kind: 'missing-position', position: first, subject: null, text: `${text}; ${whatToDo}` })
+  }
+  if (until > 0) {
+    for await (const batch of log.read({ subjects: [], from: 1, until, ...signalOf(options) })) {
+      for (const message of batch) {
+        if (message.position > expected) missing(expected, message.position - 1)
+        expected = message.position + 1
+        check.take(message)
+      }
+      options.onProgress?.(check.turns, expected - 1)
+    }
+    if (expected <= until && !options.signal?.aborted) missing(expected, until)
+  }
+  return { turns: check.turns, events: check.events, findings: findings + check.findings, from: 1, until }
+}
+
+/** A file: its own chain, and that of the turns in it, so that one whose chain was made anew is found too. Throws `UnreadableLogFile`. */
+export async function verifyFile(file: string, options: VerifyOptions): Promise<Verified & { readonly header: LogFileHeader | null }> {
+  let header: LogFileHeader | null = null
+  let check: ChainCheck | undefined
+  let findings = 0
+  let last = 0
+  try {
+    header = await readLogFileHeader(file)
+    const { realm, incarnation, from, aggregates, redacted } = header
+    check = new ChainCheck({ realm, incarnation, fromBeginning: from === 1, gaps: aggregates !== undefined, redacted, onFinding: options.onFinding })
+    for await (const batch of readLogFile(file)) {
+      if (options.signal?.aborted) break
+      for (const message of batch) check.take(message)
+      last = batch.at(-1)!.position
+      options.onProgress?.(check.turns, last)
+    }
+  } catch (error) {
+    if (!(error instanceof MalformedLogFile)) throw error
+    findings += 1
+    options.onFinding({ kind: 'file', position: null, subject: null, text: `${error.message}; what stands before that line is as it was written: take another copy of the file, or export again` })
+  }
+  return { turns: check?.turns ?? 0, events: check?.events ?? 0, findings: findings + (check?.findings ?? 0), from: header?.from ?? 1, until: last, header }
+}
+
+/** A file that nothing can be compared with. */
+export class NotComparable extends Error {
+  override readonly name = 'NotComparable'
+  readonly retryable = false
+}
+
+/**
+ * The live log against a file that was exported from it, or that it was imported from: every turn of the file stands in the log, in the same order
+ * and to the byte, and none between them that the file should have. Finds what the log cannot show by itself: turns removed at the
+ * end of a subject, and a chain that was made anew. Throws `NotComparable`, `MalformedLogFile`, `UnreadableLogFile`, `Unavailable`.
+ */
+export async function compareWithFile(log: EventLog, realm: string, file: string, options: VerifyOptions): Promise<Verified> {
+  const header = await readLogFileHeader(file)
+  if (header.redacted) throw new NotComparable(`${file} is redacted: its payloads are not the stored bytes; name one that was exported without --redact`)
+  if (header.incarnation > log.incarnation) throw new NotComparable(`${file} was exported from incarnation ${header.incarnation}, the realm has ${log.incarnation}: it is not of this log, or this log is an older one`)
+  // An import gives other positions, and perhaps another prefix; a part of a log cannot be imported.
+  const same = header.incarnation === log.incarnation && header.realm === realm
+  const part = header.subjects.length > 0 || header.aggregates !== undefined || header.from > 1
+  if (!same && part) throw new NotComparable(`${file} is a part of the log of incarnation ${header.incarnation}, the realm has ${log.incarnation}: only a whole file can be compared with what was made of it`)
+  const end = await log.end()
+  let findings = 0
+  const found = (position: number | null, subject: string | null, text: string) => {
+    findings += 1
+    options.onFinding({ kind: 'differs', position, subject, text })
+  }
+  const until = same ? Math.min(header.until, end) : end
+  const live = until < header.from ? none() : log.read({ subjects: header.subjects, from: same ? header.from : 1, until, ...signalOf(options) })
+  const ours = oneByOne(live)
+  const inRealm = (subject: string) => (header.realm === realm ? subject : `${realm}${subject.slice(header.realm.length)}`)
+  let turns = 0
+  let removed: { first: StoredMessage; last: StoredMessage; count: number } | undefined
+  const sayRemoved = () => {
+    if (removed === undefined) return
+    const { first, last, count } = removed
+    removed = undefined
+    if (first === last) return found(first.position, inRealm(first.subject), `this turn of the file is not in the log: it was removed; ${restore}`)
+    found(first.position, null, `${counted(count, 'turn')} of the file, up to position ${last.position}, are not in the log: they were removed; ${restore}`)
+  }
+  let next = await ours.next()
+  try {
+    for await (const batch of readLogFile(file)) {
+      if (options.signal?.aborted) break
+      for (const theirs of batch) {
+        turns += 1
+        while (same && !next.done && next.value.position < theirs.position) {
+          if (header.aggregates === undefined) found(next.value.position, next.value.subject, 'this turn is not in the file: it was put into the log; find out who may write to the server')
+          next = await ours.next()
+        }
+        if (next.done || (same && next.value.position > theirs.position)) {
+          removed = removed === undefined ? { first: theirs, last: theirs, count: 1 } : { ...removed, last: theirs, count: removed.count + 1 }
+          continue
+        }
+        sayRemoved()
+        const { subject, bytes, position } = next.value
+        if (subject !== inRealm(theirs.subject)) found(position, subject, `the file has a turn of ${theirs.subject} here: the order was changed; ${restore}`)
+        else if (Buffer.compare(bytes, theirs.bytes) !== 0) found(position, subject, `this turn is another one than in the file: it was changed; ${restore}`)
+        next = await ours.next()
+      }
+      options.onProgress?.(turns, batch.at(-1)!.position)
+    }
+    sayRemoved()
+    for (; same && header.aggregates === undefined && !next.done && !options.signal?.aborted; next = await ours.next()) {
+      found(next.value.position, next.value.subject, 'this turn is not in the file: it was put into the log; find out who may write to the server')
+    }
+  } finally {
+    await ours.return(undefined)
+  }
+  return { turns, events: 0, findings, from: header.from, until: header.until }
+}
+
+const restore = 'find out who may write to the server, and restore a backup'
+
+async function* none(): AsyncGenerator<readonly StoredMessage[]> {}
+
+async function* oneByOne(batches: AsyncIterable<readonly StoredMessage[]>): AsyncGenerator<StoredMessage, undefined> {
+  for await (const batch of batches) yield* batch
+  return undefined
+}
+
+function signalOf({ signal }: VerifyOptions): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal }
+}

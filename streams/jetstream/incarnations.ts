@@ -1,0 +1,140 @@
+/** The incarnations of a realm on NATS: which there are, and how the next one is made. */
+import { Objm } from '@nats-io/obj'
+import { newUlid } from '../codec.ts'
+import type { BucketEntry } from '../ports/bucket.ts'
+import { type Clock, type Random, pause } from '../ports/clock.ts'
+import type { TextStore } from '../ports/coordinator.ts'
+import { Unavailable } from '../ports/event-log.ts'
+import { type Incarnations, MadeByAnother, type NextIncarnation, type WholeLog } from '../ports/incarnations.ts'
+import { type Subjects, bucketKinds, subjectsOf } from '../subjects.ts'
+import { JetStreamBucket } from './bucket.ts'
+import { type ConnectOptions, openLink, replicasOf, requireServer } from './connect.ts'
+import { apiCodes } from './error-codes.ts'
+import { JetStreamEventLog } from './event-log.ts'
+import type { Link } from './link.ts'
+import { JetStreamNextIncarnation, isUnfinished, makerKey, unfinishedDefinition } from './next-incarnation.ts'
+import { bucketDefinition, configOf, ensureStream, findIncarnations, schedulesDefinition } from './streams-definition.ts'
+import { openTextStore } from './text-store.ts'
+
+/** How long a log that is being made must stand still before it is taken for one that was left behind. */
+const stillMs = 1_500
+
+interface Info {
+  readonly config: Readonly<Record<string, unknown>>
+  readonly created: string
+  readonly state: { readonly messages: number; readonly last_seq: number }
+}
+
+/** Throws `Unavailable`, `ServerTooOld`. */
+export async function openIncarnations(options: ConnectOptions): Promise<Incarnations> {
+  const link = await openLink(options)
+  try {
+    requireServer(link, options.servers)
+  } catch (error) {
+    await link.close()
+    throw error
+  }
+  return new JetStreamIncarnations(link, subjectsOf(options.realm), options.clock, options.random)
+}
+
+export class JetStreamIncarnations implements Incarnations {
+  readonly #link: Link
+  readonly #subjects: Subjects
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #replicas: number
+
+  constructor(link: Link, subjects: Subjects, clock: Clock, random: Random) {
+    this.#link = link
+    this.#subjects = subjects
+    this.#clock = clock
+    this.#random = random
+    this.#replicas = replicasOf(link)
+  }
+
+  async whole(): Promise<WholeLog | undefined> {
+    const found = (await findIncarnations(this.#link, this.#subjects)).sort((left, right) => right - left)
+    for (const incarnation of found) {
+      const info = await this.#info(this.#subjects.streamName(incarnation))
+      if (info === undefined || isUnfinished(this.#subjects, incarnation, info.config)) continue
+      return { incarnation, turns: info.state.messages, log: new JetStreamEventLog(this.#link, this.#subjects.streamName(incarnation), incarnation) }
+    }
+    return undefined
+  }
+
+  async presences(): Promise<readonly BucketEntry[]> {
+    const name = this.#subjects.bucketName('agents')
+    if ((await configOf(this.#link, `KV_${name}`)) === undefined) return []
+    return new JetStreamBucket(this.#link, name, { expires: true, ensure: async () => {} }).entries()
+  }
+
+  texts(): Promise<TextStore> {
+    return openTextStore(this.#link, `${this.#subjects.realm}_texts`, true, this.#replicas)
+  }
+
+  async begin(incarnation: number): Promise<NextIncarnation> {
+    for (const found of await findIncarnations(this.#link, this.#subjects)) await this.#dropUnfinished(found)
+    const { name, fields } = unfinishedDefinition(this.#subjects, incarnation)
+    const { persist_mode: _, mirror: _m, sources: _s, republish: _r, ...wanted } = fields
+    const maker = newUlid(this.#clock.nowMs(), this.#random)
+    const answer = await this.#link.api(`STREAM.CREATE.${name}`, { name, ...wanted, num_replicas: this.#replicas, metadata: { [makerKey]: maker } })
+    if (!answer.ok && answer.error.err_code === apiCodes.streamNameInUse) throw new MadeByAnother(`somebody else has just begun to make incarnation ${incarnation}: look who, and repeat this`)
+    if (!answer.ok) throw new Unavailable(`the server cannot make stream ${name} now: ${answer.error.description} (${answer.error.err_code})`)
+    return new JetStreamNextIncarnation(this.#link, this.#subjects, incarnation, maker, {
+      makeRoom: () => this.#makeRoom(incarnation),
+      remove: () => this.#remove(name),
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#link.close()
+  }
+
+  /** What a killed import has left; not what another one makes at this moment. */
+  async #dropUnfinished(incarnation: number): Promise<void> {
+    const name = this.#subjects.streamName(incarnation)
+    const before = await this.#info(name)
+    if (before === undefined || !isUnfinished(this.#subjects, incarnation, before.config)) return
+    await pause(this.#clock, stillMs)
+    const after = await this.#info(name)
+    if (after === undefined) return
+    if (after.created !== before.created || after.state.last_seq !== before.state.last_seq) throw new MadeByAnother(`somebody else imports or restores this realm at this moment (stream ${name} grows): wait for its end`)
+    await this.#remove(name)
+  }
+
+  async #makeRoom(incarnation: number): Promise<void> {
+    const link = this.#link
+    for (const definition of [schedulesDefinition(this.#subjects), ...bucketKinds.map((kind) => bucketDefinition(this.#subjects, kind))]) {
+      await ensureStream(link, definition, true, this.#replicas)
+      // Their revisions go on: nobody who knew them before finds his own again.
+      await this.#demand(`STREAM.PURGE.${definition.name}`, `empty stream ${definition.name}`)
+    }
+    for await (const status of new Objm(link.connection).list()) if (status.bucket === this.#subjects.snapshotsName) await this.#demand(`STREAM.PURGE.OBJ_${status.bucket}`, `empty the object store ${status.bucket}`)
+    for (const former of await findIncarnations(link, this.#subjects)) {
+      if (former === incarnation) continue
+      const name = this.#subjects.streamName(former)
+      const info = await this.#info(name)
+      if (info === undefined || !(info.config['subjects'] as readonly string[]).includes(this.#subjects.allEvents)) continue
+      // Without any, the server gives it its own name.
+      if (info.state.messages === 0) await this.#remove(name)
+      else await this.#demand(`STREAM.UPDATE.${name}`, `take the subjects from stream ${name}`, { ...info.config, subjects: [] })
+    }
+  }
+
+  async #remove(name: string): Promise<void> {
+    const answer = await this.#link.api(`STREAM.DELETE.${name}`)
+    if (!answer.ok && answer.error.err_code !== apiCodes.streamNotFound) throw new Unavailable(`the server cannot remove stream ${name} now: ${answer.error.description}`)
+  }
+
+  async #demand(verb: string, what: string, payload?: unknown): Promise<void> {
+    const answer = await this.#link.api(verb, payload, 30_000)
+    if (!answer.ok) throw new Unavailable(`the server cannot ${what} now: ${answer.error.description} (${answer.error.err_code})`)
+  }
+
+  async #info(stream: string): Promise<Info | undefined> {
+    const answer = await this.#link.api<Info>(`STREAM.INFO.${stream}`)
+    if (answer.ok) return answer.value
+    if (answer.error.err_code === apiCodes.streamNotFound) return undefined
+    throw new Unavailable(`the server does not describe stream ${stream}: ${answer.error.description}`)
+  }
+}
