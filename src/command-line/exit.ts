@@ -2,10 +2,12 @@
 import { CommanderError } from 'commander'
 import { ApiFailure, exitCodeOf } from '../../streams/api/errors.ts'
 import { NoSuchRealm, WrongDefinition } from '../../streams/jetstream/streams-definition.ts'
-import { ServerTooOld } from '../../streams/jetstream/connect.ts'
+import { RealmUnfinished, ServerTooOld } from '../../streams/jetstream/connect.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
+import { MadeByAnother } from '../../streams/ports/incarnations.ts'
 import { MalformedId } from '../../streams/subjects.ts'
 import { MalformedLogFile } from '../log-file/format.ts'
+import { ExportStopped } from '../log-file/export.ts'
 import { UnreadableLogFile } from '../log-file/read.ts'
 import { FolderInUse } from '../platform/data-folder.ts'
 import { FolderUnusable } from '../platform/files.ts'
@@ -14,9 +16,13 @@ import { RealmRefused } from '../realm/founding.ts'
 import { WrongIncarnation } from '../realm/commit-append.ts'
 import { MalformedAt } from '../replay/at.ts'
 import { ReplayRefused } from '../replay/group.ts'
+import { RestoreRefused } from '../restore/refused.ts'
+import { RestoreStopped } from '../restore/restore.ts'
 import { NatsServerError } from '../server/errors.ts'
 import { UnknownSiteKind } from '../sites/registry.ts'
 import { BadTime } from '../trigger/nominal-times.ts'
+import { LogDamaged } from '../verification/finding.ts'
+import { NotComparable } from '../verification/verify.ts'
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4, interrupted: 130 } as const
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
@@ -27,7 +33,7 @@ export const exitMeanings: readonly (readonly [ExitCode, string])[] = [
   [exitCodes.usage, 'wrong usage'],
   [exitCodes.refused, 'refused: a precondition does not hold, nothing was changed'],
   [exitCodes.unreachable, 'somebody who is needed did not answer; where a command may still happen, its id is said'],
-  [exitCodes.interrupted, 'interrupted: what it waited for goes on'],
+  [exitCodes.interrupted, 'interrupted: what it waited for goes on, what it was to make is not there'],
 ]
 
 /** A command ends with this code and line. */
@@ -66,7 +72,8 @@ function codeOf(error: unknown): ExitCode | undefined {
   if (error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind || error instanceof BadTime) return exitCodes.usage
   if (error instanceof ReplayRefused) return error.code === 'malformed' ? exitCodes.usage : exitCodes.refused
   if (error instanceof NatsServerError) return error.problem === 'did-not-start' ? exitCodes.failed : exitCodes.refused
-  if (error instanceof MalformedLogFile || error instanceof UnreadableLogFile) return exitCodes.failed
-  const refusals = [ServerTooOld, WrongDefinition, RealmRefused, WrongIncarnation, FolderInUse, FolderUnusable, PortTaken]
+  if (error instanceof MalformedLogFile || error instanceof UnreadableLogFile || error instanceof LogDamaged) return exitCodes.failed
+  if (error instanceof RestoreStopped || error instanceof ExportStopped) return exitCodes.interrupted
+  const refusals = [ServerTooOld, RealmUnfinished, RestoreRefused, MadeByAnother, NotComparable, WrongDefinition, RealmRefused, WrongIncarnation, FolderInUse, FolderUnusable, PortTaken]
   return refusals.some((kind) => error instanceof kind) ? exitCodes.refused : undefined
 }

@@ -1,22 +1,18 @@
 /** `reeve log`: the log itself. */
-import { resolve } from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
-import { counted } from '../../machines/counted.ts'
+import type { Command } from 'commander'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { FeedMessage } from '../../streams/feed.ts'
-import { requireId } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { onStopSignal } from '../platform/process.ts'
-import { fileFacts } from '../platform/folders.ts'
 import { shortTimeText } from '../platform/time-text.ts'
-import { workingFolder } from '../platform/terminal.ts'
-import { exportLog } from '../log-file/export.ts'
 import { type Followed, followLog } from '../log-file/follow.ts'
 import { acting, json, wholeNumber } from './command.ts'
 import { eventText } from './event-text.ts'
-import { CommandEnd, exitCodes } from './exit.ts'
-import { complain, plain, print, printJson, showStatus, styled } from './output.ts'
-import { openLogForReading, withSession } from './session.ts'
+import { registerLogExport } from './log-export.ts'
+import { registerLogRestore } from './log-restore.ts'
+import { registerLogVerify } from './log-verify.ts'
+import { plain, print, printJson, styled } from './output.ts'
+import { withSession } from './session.ts'
 
 const position = wholeNumber(1, Number.MAX_SAFE_INTEGER)
 
@@ -66,55 +62,9 @@ export function registerLog(program: Command): void {
       ),
     )
 
-  json(log.command('export'))
-    .summary('write the log into a portable file')
-    .description('Writes the log into a portable file with a digest chain (docs/wire.md "Exported file"). The file is there when it is whole.')
-    .requiredOption('--to <FILE>', 'where to write it')
-    .option('--from <POSITION>', 'first position', position)
-    .option('--until <POSITION>', 'last position; default: the present end', position)
-    .option('--lane <LANE...>', 'only the turns of these lanes', laneArgument)
-    .option('--force', 'replace the file where there is one')
-    .action(
-      acting(async (settings, flags) => {
-        const file = resolve(workingFolder(), flags['to'] as string)
-        if (flags['force'] !== true && (await fileFacts(file)) !== undefined) {
-          throw new CommandEnd(exitCodes.refused, `${file} is there already: name another file, or replace it with --force`)
-        }
-        const { coordinator, subjects } = await openLogForReading(settings)
-        const stop = new AbortController()
-        const signals = onStopSignal(() => stop.abort())
-        try {
-          const lanes = flags['lane'] as readonly string[] | undefined
-          const written = await exportLog(coordinator.log, coordinator.texts, {
-            file,
-            realm: subjects.realm,
-            ...(flags['from'] === undefined ? {} : { from: flags['from'] as number }),
-            ...(flags['until'] === undefined ? {} : { until: flags['until'] as number }),
-            ...(lanes === undefined ? {} : { subjects: lanes.map((lane) => subjects.lane(lane)) }),
-            signal: stop.signal,
-            onProgress: (records, at) => showStatus(`${counted(records, 'turn')}, position ${at}`),
-          })
-          if (flags['json']) return printJson({ ok: true, ...written })
-          print(`wrote ${counted(written.records, 'turn')} and ${counted(written.texts, 'text')}, positions ${written.from} to ${written.until}, to ${file}`)
-          if (written.missingTexts.length > 0) complain(`${counted(written.missingTexts.length, 'text')} that they name ${written.missingTexts.length === 1 ? 'is' : 'are'} not there any more, the first is ${written.missingTexts[0]}`)
-        } catch (error) {
-          const code = (error as { code?: unknown }).code
-          if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) throw new CommandEnd(exitCodes.failed, `${file} cannot be written (${code}): name another file`)
-          throw error
-        } finally {
-          signals.stop()
-          await coordinator.close()
-        }
-      }),
-    )
-}
-
-function laneArgument(lane: string, before: readonly string[] | undefined): readonly string[] {
-  try {
-    return [...(before ?? []), requireId('lane', lane)]
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message)
-  }
+  registerLogExport(log)
+  registerLogVerify(log)
+  registerLogRestore(log)
 }
 
 function printTurn({ position: at, turn }: Followed): void {

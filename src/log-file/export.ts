@@ -69,7 +69,7 @@ export async function exportLog(log: EventLog, texts: TextStore, request: Export
     const writer = new RecordWriter(draft, redact === undefined ? texts : undefined, redact)
     await writer.begin(header)
     if (until >= from) {
-      for await (const batch of log.read({ subjects, from, until, ...(signal === undefined ? {} : { signal }) })) {
+      for await (const batch of log.read({ subjects, from, until, aheadBytes, ...(signal === undefined ? {} : { signal }) })) {
         await writer.take(selection === undefined ? batch : batch.filter((message) => selection.takes(message)))
         request.onProgress?.(writer.records, batch.at(-1)!.position)
       }
@@ -86,8 +86,10 @@ export async function exportLog(log: EventLog, texts: TextStore, request: Export
 
 const everything: Pick<Selection, 'subjects' | 'aggregates'> = { subjects: [] }
 
+/** Read ahead of what is written: the memory of an export is bounded, and writing is slower than reading. */
+const aheadBytes = 4 * 1024 * 1024
 /** Lines that are written at once, in characters. */
-const pieceLength = 1024 * 1024
+const pieceLength = 256 * 1024
 /** Messages whose texts are fetched together. */
 const sliceMessages = 256
 

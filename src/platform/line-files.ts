@@ -16,7 +16,7 @@ export class UnreadableLine extends Error {
 }
 
 const newline = 10
-const piecesBytes = 1024 * 1024
+const piecesBytes = 256 * 1024
 
 /**
  * Lines in batches, without their newlines; a last line without one is a line too. Memory is bounded by `limitBytes` and

@@ -7,6 +7,7 @@
  * 3. Killed at any step and repeated, it begins anew and ends the same.
  */
 import { createHash } from 'node:crypto'
+import { counted } from '../../machines/counted.ts'
 import { recordRestore } from '../../machines/realm/decide.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
@@ -66,6 +67,9 @@ export interface RestoreContext {
   readonly random: Random
 }
 
+/** Read ahead of what is dealt with, so that memory is bounded. */
+export const aheadBytes = 4 * 1024 * 1024
+
 /** It was told to stop; nothing was changed. */
 export class RestoreStopped extends Error {
   override readonly name = 'RestoreStopped'
@@ -80,7 +84,7 @@ export async function restoreRealm(context: RestoreContext, request: RestoreRequ
   const { source, subjects } = request
   const whole = await incarnations.whole()
   if (source.how === 'import' && whole !== undefined && whole.turns > 0) {
-    throw new RestoreRefused(`realm ${subjects.realm} is not empty (incarnation ${whole.incarnation}, ${whole.turns} turns): import into a realm of another name (--realm NAME), or into another server`)
+    throw new RestoreRefused(`realm ${subjects.realm} is not empty (incarnation ${whole.incarnation}, ${counted(whole.turns, 'turn')}): import into a realm of another name (--realm NAME), or into another server`)
   }
   await demandNobodyPresent(incarnations, clock)
   const known = Math.max(whole?.incarnation ?? 0, source.incarnation)
@@ -203,7 +207,7 @@ class TakingOver {
     const { signal, onProgress } = this.#request
     const stored = createHash('sha256')
     let turns = 0
-    for await (const batch of next.log.read({ subjects: [], from: 1, until, ...(signal === undefined ? {} : { signal }) })) {
+    for await (const batch of next.log.read({ subjects: [], from: 1, until, aheadBytes, ...(signal === undefined ? {} : { signal }) })) {
       for (const { subject, bytes } of batch) stored.update(`${subject}\n${bytes.length}\n`).update(bytes)
       turns += batch.length
       onProgress?.({ step: 'reading back', turns, position: batch.at(-1)!.position, until })

@@ -73,7 +73,7 @@ export class JetStreamEventLog implements EventLog {
   }
 
   async *read(options: ReadOptions): AsyncGenerator<readonly StoredMessage[]> {
-    const { subjects, until = Infinity, signal } = options
+    const { subjects, until = Infinity, signal, aheadBytes = queueLimitBytes } = options
     let next = Math.max(1, options.from)
     if (next > until || signal?.aborted) return
     let queue: StoredMessage[] = []
@@ -136,7 +136,8 @@ export class JetStreamEventLog implements EventLog {
         return true
       },
       onRefused: (error) => finish(error),
-      full: () => queue.length >= queueLimit || queuedBytes >= queueLimitBytes,
+      full: () => queue.length >= queueLimit || queuedBytes >= aheadBytes,
+      requestBytes: Math.floor(aheadBytes / 2),
     })
     const abort = () => {
       queue = []

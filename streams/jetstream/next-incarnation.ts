@@ -16,7 +16,7 @@ import { type StreamDefinition, eventsDefinition } from './streams-definition.ts
 
 /** The server takes 1,000 a batch; each batch costs a sync of its disk, whatever it holds. */
 const batchMessages = 1_000
-const batchBytes = 4 * 1024 * 1024
+const batchBytes = 2 * 1024 * 1024
 const batchesAhead = 3
 /** A batch of this size on a busy disk. */
 const batchAnswerMs = 30_000
@@ -85,7 +85,7 @@ export class JetStreamNextIncarnation implements NextIncarnation {
     await Promise.all(this.#underWay)
     if (this.#failure !== undefined) throw this.#failure
     const { state } = await this.#info()
-    if (state.messages !== this.#sent || state.last_seq !== this.#sent) throw new Unavailable(`stream ${this.log.stream} holds ${state.messages} of ${this.#sent} turns: somebody else changed it; repeat this`)
+    if (state.messages !== this.#sent || state.last_seq !== this.#sent) throw new Unavailable(`stream ${this.log.stream} ends at position ${state.last_seq} and not at ${this.#sent}: somebody else changed it; repeat this`)
     return this.#sent
   }
 

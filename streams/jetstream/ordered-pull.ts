@@ -7,7 +7,7 @@
  * 1. Messages of one start come in the order of the stream, each once; what does not carry the next consumer number is
  *    dropped and leads to a new start.
  * 2. Messages of a former start are never seen after `onStart` of a later one.
- * 3. At most `requestsAhead` requests are outstanding, each of at most `requestBytes`, and none is made while `full` says so: what is
+ * 3. At most `requestsAhead` requests are outstanding, each of at most `mostRequestBytes`, and none is made while `full` says so: what is
  *    under way is bounded whatever the messages' size, and the server never has more for this connection than it buffers
  *    (64 MiB by default; whoever asks for more of large messages is cut off as a slow consumer).
  */
@@ -48,12 +48,14 @@ export interface OrderedPullOptions {
   onRefused(error: RefusedByServer): void
   /** While true nothing more is asked for; call `refill` when that ends. */
   full(): boolean
+  /** Of one request; absent: what is fastest. More than a message has. */
+  readonly requestBytes?: number
 }
 
 /** While one is being filled the next one stands ready, so that the server never waits for this side. */
 const requestsAhead = 2
 const requestMessages = 8_192
-const requestBytes = 8 * 1024 * 1024
+const mostRequestBytes = 8 * 1024 * 1024
 const expiresMs = 30_000
 /** A consumer lives on one server of a cluster, and is gone with it without a word. */
 const heartbeatMs = 2_000
@@ -97,7 +99,7 @@ export class OrderedPull {
 
   /** Asks for more where less is asked for than may be. */
   refill(): void {
-    const { link, stream, full } = this.#options
+    const { link, stream, full, requestBytes = mostRequestBytes } = this.#options
     if (this.#stopped || this.#consumer === undefined || link.state === 'disconnected') return
     while (this.#requests.length < requestsAhead && !full()) {
       const number = ++this.#requestNumber
@@ -232,7 +234,7 @@ export class OrderedPull {
       case 409: {
         const left = message.headers?.get('Nats-Pending-Bytes') ?? ''
         // A single message larger than a request would be refused for ever.
-        if (left === '' || Number(left) >= requestBytes) return this.#restartLater()
+        if (left === '' || Number(left) >= (this.#options.requestBytes ?? mostRequestBytes)) return this.#restartLater()
         this.#ended(message.subject)
         return
       }

@@ -1,0 +1,90 @@
+/** `reeve log export`: the log, or a part of it, as a portable file. */
+import { resolve } from 'node:path'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { counted } from '../../machines/counted.ts'
+import { requireId } from '../../streams/subjects.ts'
+import { exportLog } from '../log-file/export.ts'
+import { redactionBy } from '../log-file/redaction.ts'
+import { type AggregateNamed, parseAggregate, selectionOf } from '../log-file/selection.ts'
+import { fileFacts } from '../platform/folders.ts'
+import { keepMemorySmall } from '../platform/memory.ts'
+import { onStopSignal } from '../platform/process.ts'
+import { systemRandom } from '../platform/random.ts'
+import { workingFolder } from '../platform/terminal.ts'
+import { acting, json, wholeNumber } from './command.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
+import { complain, print, printJson } from './output.ts'
+import { progressBar } from './progress.ts'
+import { openLogForReading } from './session.ts'
+
+const position = wholeNumber(1, Number.MAX_SAFE_INTEGER)
+const redactionKeyBytes = 32
+
+export function registerLogExport(log: Command): void {
+  json(log.command('export'))
+    .summary('write the log into a portable file')
+    .description('Writes the log into a portable file with a digest chain (docs/wire.md "Exported file"). The file is there when it is whole. A part of a log, and a redacted one, says so in its first line and cannot be imported.')
+    .requiredOption('--to <FILE>', 'where to write it')
+    .option('--from <POSITION>', 'first position', position)
+    .option('--until <POSITION>', 'last position; default: the present end', position)
+    .option('--lane <LANE...>', 'only the turns of these lanes', laneArgument)
+    .addOption(new Option('--only <KIND:ID...>', 'only the turns that hold something of these: group:ID, site:ID, agent:ID, trigger:ID …').argParser(aggregateArgument).conflicts('lane'))
+    .option('--redact', 'without names, addresses and texts that people or sites wrote: for whoever is to look into it and may not know whose it is')
+    .option('--force', 'replace the file where there is one')
+    .action(
+      acting(async (settings, flags) => {
+        const file = resolve(workingFolder(), flags['to'] as string)
+        if (flags['force'] !== true && (await fileFacts(file)) !== undefined) {
+          throw new CommandEnd(exitCodes.refused, `${file} is there already: name another file, or replace it with --force`)
+        }
+        keepMemorySmall()
+        const { coordinator, subjects } = await openLogForReading(settings)
+        const stop = new AbortController()
+        const signals = onStopSignal(() => stop.abort())
+        const bar = progressBar()
+        try {
+          const lanes = flags['lane'] as readonly string[] | undefined
+          const aggregates = flags['only'] as readonly AggregateNamed[] | undefined
+          const from = flags['from'] as number | undefined
+          const end = await coordinator.log.end()
+          const until = Math.min((flags['until'] as number | undefined) ?? end, end)
+          const written = await exportLog(coordinator.log, coordinator.texts, {
+            file,
+            realm: subjects.realm,
+            ...(from === undefined ? {} : { from }),
+            until,
+            ...(lanes === undefined && aggregates === undefined ? {} : { selection: selectionOf(subjects, { ...(lanes && { lanes }), ...(aggregates && { aggregates }) }) }),
+            ...(flags['redact'] === true ? { redact: redactionBy(systemRandom.bytes(redactionKeyBytes)) } : {}),
+            signal: stop.signal,
+            onProgress: (records, at) => bar('exporting', at - (from ?? 1), until - (from ?? 1), records, 'turns'),
+          })
+          if (flags['json']) return printJson({ ok: true, ...written })
+          print(`wrote ${counted(written.records, 'turn')} and ${counted(written.texts, 'text')}, positions ${written.from} to ${written.until}, to ${file}${written.redacted ? ', redacted' : ''}`)
+          if (written.missingTexts.length > 0) complain(`${counted(written.missingTexts.length, 'text')} that they name ${written.missingTexts.length === 1 ? 'is' : 'are'} not there any more, the first is ${written.missingTexts[0]}`)
+        } catch (error) {
+          const code = (error as { code?: unknown }).code
+          if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) throw new CommandEnd(exitCodes.failed, `${file} cannot be written (${code}): name another file`)
+          throw error
+        } finally {
+          signals.stop()
+          await coordinator.close()
+        }
+      }),
+    )
+}
+
+function laneArgument(lane: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), saying(() => requireId('lane', lane))]
+}
+
+function aggregateArgument(text: string, before: readonly AggregateNamed[] | undefined): readonly AggregateNamed[] {
+  return [...(before ?? []), saying(() => parseAggregate(text))]
+}
+
+function saying<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
+}

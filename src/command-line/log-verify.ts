@@ -1,0 +1,76 @@
+/** `reeve log verify`: is the log, or a file of it, what was written. */
+import { resolve } from 'node:path'
+import { type Command, Option } from 'commander'
+import { counted } from '../../machines/counted.ts'
+import { keepMemorySmall } from '../platform/memory.ts'
+import { onStopSignal } from '../platform/process.ts'
+import { workingFolder } from '../platform/terminal.ts'
+import { type Finding, findingLine } from '../verification/finding.ts'
+import { type Verified, type VerifyOptions, compareWithFile, verifyFile, verifyLog } from '../verification/verify.ts'
+import { acting, json } from './command.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
+import { plain, print, printJson } from './output.ts'
+import { progressBar } from './progress.ts'
+import { openLogForReading } from './session.ts'
+
+/** Kept for `--json`; all of them are counted. */
+const findingsKept = 1_000
+
+export function registerLogVerify(log: Command): void {
+  json(log.command('verify'))
+    .summary('find turns that were removed, changed or put in another order')
+    .description(
+      'Checks the live log, or an exported file: per subject the chain of digests and numbers, revisions of every aggregate, positions, and of a file its own chain. One line a finding; exit code 1 where there is any. What a log cannot show by itself (the last turns of a subject removed or changed, a chain made anew, the order of turns on different subjects) is found against a file: ops/runbooks/backup.md.',
+    )
+    .option('--from <FILE>', 'an exported file instead of the live log; no server is needed')
+    .addOption(new Option('--against <FILE>', 'also compare the live log with a file that was exported from it, or that it was imported from').conflicts('from'))
+    .action(
+      acting(async (settings, flags) => {
+        keepMemorySmall()
+        const asJson = flags['json'] === true
+        const kept: Finding[] = []
+        const bar = progressBar()
+        const stop = new AbortController()
+        const signals = onStopSignal(() => stop.abort())
+        const options = (step: string, from: () => number, until: () => number): VerifyOptions => ({
+          signal: stop.signal,
+          onFinding: (finding) => {
+            if (kept.length < findingsKept) kept.push(finding)
+            if (!asJson) print(plain(findingLine(finding)))
+          },
+          onProgress: (turns, at) => bar(step, at - from(), until() - from(), turns, 'turns'),
+        })
+        const pathOf = (name: string) => resolve(workingFolder(), flags[name] as string)
+        try {
+          let verified: Verified
+          let compared: Verified | undefined
+          let what: string
+          if (flags['from'] !== undefined) {
+            what = pathOf('from')
+            verified = await verifyFile(what, options('verifying', () => 0, () => 0))
+          } else {
+            const { coordinator, subjects } = await openLogForReading(settings)
+            try {
+              what = `the log of realm ${subjects.realm}`
+              const end = await coordinator.log.end()
+              verified = await verifyLog(coordinator.log, subjects.realm, options('verifying', () => 0, () => end))
+              if (flags['against'] !== undefined) compared = await compareWithFile(coordinator.log, subjects.realm, pathOf('against'), options('comparing', () => 0, () => end))
+            } finally {
+              await coordinator.close()
+            }
+          }
+          if (stop.signal.aborted) throw new CommandEnd(exitCodes.interrupted, 'stopped before everything was looked at')
+          const findings = verified.findings + (compared?.findings ?? 0)
+          const { turns, events, from, until } = verified
+          if (asJson) {
+            printJson({ ok: findings === 0, turns, events, from, until, compared: compared?.turns ?? null, findings: kept, more: Math.max(0, findings - kept.length) })
+          } else if (findings === 0) {
+            print(`${what} is what was written: ${counted(turns, 'turn')}, ${counted(events, 'event')}, positions ${from} to ${until}${compared === undefined ? '' : `; equal to the ${counted(compared.turns, 'turn')} of ${pathOf('against')}`}`)
+          }
+          if (findings > 0) throw new CommandEnd(exitCodes.failed, `${what} is not what was written: ${counted(findings, 'finding')} in ${counted(turns, 'turn')}`)
+        } finally {
+          signals.stop()
+        }
+      }),
+    )
+}
