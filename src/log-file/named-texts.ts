@@ -23,7 +23,7 @@ function textsOfEvent(event: GroupEvent): readonly string[] {
 }
 
 /** Runs `perform` over all of `items`, some at once. Rejects with the first error, after those under way have ended. */
-export async function severalAtOnce<T>(items: readonly T[], perform: (item: T) => Promise<void>): Promise<void> {
+async function severalAtOnce<T>(items: readonly T[], perform: (item: T) => Promise<void>): Promise<void> {
   let next = 0
   let failure: { readonly error: unknown } | undefined
   const work = async () => {

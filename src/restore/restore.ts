@@ -18,7 +18,6 @@ import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import type { Incarnations, NextIncarnation, NextMessage } from '../../streams/ports/incarnations.ts'
 import { type Subjects, inRealm, singletons } from '../../streams/subjects.ts'
-import { severalAtOnce } from '../log-file/named-texts.ts'
 import { ChainCheck } from '../verification/chain.ts'
 import { LogDamaged } from '../verification/finding.ts'
 import { demandNobodyPresent } from './nobody-present.ts'
@@ -159,7 +158,7 @@ class TakingOver {
     if (store === undefined || texts.length === 0) return
     const unique = new Map(texts.map(({ text, payload }) => [text, payload]))
     const encoder = new TextEncoder()
-    await severalAtOnce([...unique.values()], async (payload) => void (await store.put(encoder.encode(payload))))
+    await store.putMany([...unique.values()].map((payload) => encoder.encode(payload)))
   }
 
   async #take(messages: readonly StoredMessage[]): Promise<void> {

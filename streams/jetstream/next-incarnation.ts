@@ -3,23 +3,15 @@
  *
  * Owns the stream of the next incarnation until it is entered or abandoned. Invariants:
  * 1. The stream has no event subject before it is whole, and is not as a log is defined: no program finds a turn there, or writes one.
- * 2. Turns stand in the order of `write`, from position 1 on: they are sent in atomic batches, each of which expects the position
- *    that the one before ends at, whoever else writes to the stream and whatever is lost on the way.
- * 3. At most `batchesAhead` batches of at most `batchBytes` are not acknowledged.
+ * 2. Turns stand in the order of `write`, from position 1 on, and nothing else.
  */
 import type { NextIncarnation, NextMessage } from '../ports/incarnations.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import type { Subjects } from '../subjects.ts'
 import { JetStreamEventLog } from './event-log.ts'
-import { type Link, headersOf, parseApiAnswer } from './link.ts'
+import { AtomicBatches } from './atomic-batches.ts'
+import type { Link } from './link.ts'
 import { type StreamDefinition, eventsDefinition } from './streams-definition.ts'
-
-/** The server takes 1,000 a batch; each batch costs a sync of its disk, whatever it holds. */
-const batchMessages = 1_000
-const batchBytes = 2 * 1024 * 1024
-const batchesAhead = 3
-/** A batch of this size on a busy disk. */
-const batchAnswerMs = 30_000
 
 /** Of an incarnation that is being made. Its fields differ from those of a log, so that older programs refuse it too. */
 export function unfinishedDefinition(subjects: Subjects, incarnation: number): StreamDefinition {
@@ -53,13 +45,7 @@ export class JetStreamNextIncarnation implements NextIncarnation {
   readonly #subjects: Subjects
   readonly #maker: string
   readonly #finishing: Finishing
-  #waiting: NextMessage[] = []
-  #waitingBytes = 0
-  /** Last position that was sent. */
-  #sent = 0
-  #batches = 0
-  readonly #underWay = new Set<Promise<void>>()
-  #failure: Error | undefined
+  readonly #batches: AtomicBatches
   #over = false
 
   constructor(link: Link, subjects: Subjects, incarnation: number, maker: string, finishing: Finishing) {
@@ -69,24 +55,19 @@ export class JetStreamNextIncarnation implements NextIncarnation {
     this.#maker = maker
     this.#finishing = finishing
     this.log = new JetStreamEventLog(link, subjects.streamName(incarnation), incarnation)
+    this.#batches = new AtomicBatches(link, this.log.stream, true)
   }
 
   async write(messages: readonly NextMessage[]): Promise<void> {
-    for (const message of messages) {
-      if (this.#waiting.length >= batchMessages || this.#waitingBytes + message.bytes.length > batchBytes) await this.#send()
-      this.#waiting.push(message)
-      this.#waitingBytes += message.bytes.length
-    }
-    if (this.#failure !== undefined) throw this.#failure
+    for (const { subject, bytes } of messages) await this.#batches.add(this.#subjects.imported(this.incarnation, subject), bytes)
   }
 
   async settle(): Promise<number> {
-    await this.#send()
-    await Promise.all(this.#underWay)
-    if (this.#failure !== undefined) throw this.#failure
+    await this.#batches.end()
+    const { sent } = this.#batches
     const { state } = await this.#info()
-    if (state.messages !== this.#sent || state.last_seq !== this.#sent) throw new Unavailable(`stream ${this.log.stream} ends at position ${state.last_seq} and not at ${this.#sent}: somebody else changed it; repeat this`)
-    return this.#sent
+    if (state.messages !== sent || state.last_seq !== sent) throw new Unavailable(`stream ${this.log.stream} ends at position ${state.last_seq} and not at ${sent}: somebody else changed it; repeat this`)
+    return sent
   }
 
   async enter(): Promise<void> {
@@ -102,8 +83,7 @@ export class JetStreamNextIncarnation implements NextIncarnation {
   async abandon(): Promise<void> {
     if (this.#over) return
     this.#over = true
-    this.#failure ??= new Unavailable('it was given up')
-    await Promise.all(this.#underWay)
+    await this.#batches.stop()
     await this.#finishing.remove()
   }
 
@@ -111,50 +91,5 @@ export class JetStreamNextIncarnation implements NextIncarnation {
     const answer = await this.#link.api<StreamInfo>(`STREAM.INFO.${this.log.stream}`)
     if (!answer.ok) throw new Unavailable(`stream ${this.log.stream} does not say what it holds: ${answer.error.description}`)
     return answer.value
-  }
-
-  async #send(): Promise<void> {
-    while (this.#underWay.size >= batchesAhead && this.#failure === undefined) await Promise.race(this.#underWay)
-    if (this.#failure !== undefined) throw this.#failure
-    const batch = this.#waiting
-    if (batch.length === 0) return
-    this.#waiting = []
-    this.#waitingBytes = 0
-    const expected = this.#sent
-    this.#sent += batch.length
-    const id = `${this.#maker}-${++this.#batches}`
-    const under: Promise<void> = this.#exchange(batch, id, expected).then(
-      () => void this.#underWay.delete(under),
-      (error: unknown) => {
-        this.#underWay.delete(under)
-        this.#failure ??= error as Error
-      },
-    )
-    this.#underWay.add(under)
-  }
-
-  async #exchange(batch: readonly NextMessage[], id: string, expected: number): Promise<void> {
-    const last = batch.length - 1
-    for (let index = 0; index < last; index++) {
-      const { subject, bytes } = batch[index]!
-      this.#link.publish(this.#subjects.imported(this.incarnation, subject), bytes, { headers: headersOf(this.#headers(id, index, expected)) })
-    }
-    const { subject, bytes } = batch[last]!
-    const headers = headersOf({ ...this.#headers(id, last, expected), 'Nats-Batch-Commit': '1' })
-    const exchanged = await this.#link.exchange(this.#subjects.imported(this.incarnation, subject), bytes, { timeoutMs: batchAnswerMs, headers })
-    if (exchanged.kind !== 'answer') throw new Unavailable(`the server did not acknowledge turns up to position ${expected + batch.length} (${exchanged.kind}): repeat this`)
-    const answer = parseApiAnswer<{ readonly seq: number; readonly count?: number }>(exchanged.message.data)
-    if (!answer.ok) throw new Unavailable(`the server did not take turns up to position ${expected + batch.length}: ${answer.error.description} (${answer.error.err_code})`)
-    if (answer.value.seq !== expected + batch.length || (last > 0 && answer.value.count !== batch.length)) {
-      throw new Unavailable(`the server put turn ${expected + batch.length} at position ${answer.value.seq}: somebody else writes to stream ${this.log.stream}`)
-    }
-  }
-
-  #headers(id: string, index: number, expected: number): Record<string, string> {
-    return {
-      'Nats-Batch-Id': id,
-      'Nats-Batch-Sequence': String(index + 1),
-      ...(index === 0 && { 'Nats-Expected-Stream': this.log.stream, 'Nats-Expected-Last-Sequence': String(expected) }),
-    }
   }
 }

@@ -5,8 +5,15 @@ import { digestOf } from '../codec.ts'
 import { Damaged } from '../ports/coordinator.ts'
 import type { TextStore } from '../ports/coordinator.ts'
 import { Unavailable } from '../ports/event-log.ts'
+import { AtomicBatches } from './atomic-batches.ts'
 import type { Link } from './link.ts'
 import { messageFromLeader } from './stored.ts'
+import { configOf } from './streams-definition.ts'
+
+/** As the client cuts them. */
+const chunkBytes = 128 * 1024
+/** Chunks have a name of their own, which is found beside the digest; as long as those that the client makes. */
+const nuidLength = 22
 
 export class JetStreamTextStore implements TextStore {
   readonly #link: Link
@@ -28,6 +35,37 @@ export class JetStreamTextStore implements TextStore {
     return digest
   }
 
+  /** In atomic batches, as an object store of NATS keeps its objects (ADR-20). */
+  async putMany(texts: readonly Uint8Array[]): Promise<void> {
+    const wanted = new Map(texts.map((bytes) => [digestOf(bytes), bytes]))
+    const known = await Promise.all([...wanted.keys()].map(async (digest) => ((await this.#about(digest)) === undefined ? undefined : digest)))
+    for (const digest of known) if (digest !== undefined) wanted.delete(digest)
+    if (wanted.size === 0) return
+    await this.#allowBatches()
+    const batches = new AtomicBatches(this.#link, `OBJ_${this.#bucket}`)
+    const id = (digest: string) => digest.slice(0, nuidLength)
+    for (const [digest, bytes] of wanted) {
+      const chunks = Math.ceil(bytes.length / chunkBytes)
+      for (let at = 0; at < bytes.length; at += chunkBytes) await batches.add(`$O.${this.#bucket}.C.${id(digest)}`, bytes.subarray(at, at + chunkBytes))
+      const about = {
+        bucket: this.#bucket, nuid: id(digest), size: bytes.length, chunks, name: digest, description: '', options: { max_chunk_size: chunkBytes }, mtime: new Date(this.#link.clock.nowMs()).toISOString(),
+        digest: `SHA-256=${Buffer.from(digest, 'hex').toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`, deleted: false,
+      }
+      await batches.add(this.#aboutSubject(digest), Buffer.from(JSON.stringify(about)))
+    }
+    await batches.end()
+  }
+
+  /** Buckets that were made by the client do not take them. */
+  async #allowBatches(): Promise<void> {
+    const stream = `OBJ_${this.#bucket}`
+    const config = await configOf(this.#link, stream)
+    if (config === undefined) throw new Unavailable(`the object store ${this.#bucket} is not there`)
+    if (config['allow_atomic'] === true) return
+    const answer = await this.#link.api(`STREAM.UPDATE.${stream}`, { ...config, allow_atomic: true })
+    if (!answer.ok) throw new Unavailable(`the object store ${this.#bucket} cannot be made to take batches now: ${answer.error.description}`)
+  }
+
   async get(digest: string): Promise<Uint8Array | undefined> {
     const bytes = await this.#read(digest)
     if (bytes === undefined) return undefined
@@ -41,11 +79,9 @@ export class JetStreamTextStore implements TextStore {
    */
   async #read(digest: string): Promise<Uint8Array | undefined> {
     const stream = `OBJ_${this.#bucket}`
-    const name = Buffer.from(digest).toString('base64').replaceAll('+', '-').replaceAll('/', '_')
-    const about = await messageFromLeader(this.#link, stream, { last_by_subj: `$O.${this.#bucket}.M.${name}` })
+    const about = await this.#about(digest)
     if (about === undefined) return undefined
-    const { deleted, nuid, chunks } = JSON.parse(Buffer.from(about.data).toString('utf8')) as { readonly deleted?: boolean; readonly nuid: string; readonly chunks: number }
-    if (deleted === true) return undefined
+    const { nuid, chunks } = about
     const pieces: Uint8Array[] = []
     for (let next = 1; pieces.length < chunks; ) {
       const piece = await messageFromLeader(this.#link, stream, { seq: next, next_by_subj: `$O.${this.#bucket}.C.${nuid}` })
@@ -55,6 +91,17 @@ export class JetStreamTextStore implements TextStore {
       next = piece.sequence + 1
     }
     return pieces.length === 1 ? pieces[0]! : new Uint8Array(Buffer.concat(pieces))
+  }
+
+  #aboutSubject(digest: string): string {
+    return `$O.${this.#bucket}.M.${Buffer.from(digest).toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`
+  }
+
+  async #about(digest: string): Promise<{ readonly nuid: string; readonly chunks: number } | undefined> {
+    const found = await messageFromLeader(this.#link, `OBJ_${this.#bucket}`, { last_by_subj: this.#aboutSubject(digest) })
+    if (found === undefined) return undefined
+    const about = JSON.parse(Buffer.from(found.data).toString('utf8')) as { readonly deleted?: boolean; readonly nuid: string; readonly chunks: number }
+    return about.deleted === true ? undefined : about
   }
 
   async #ask<T>(perform: () => Promise<T>): Promise<T> {

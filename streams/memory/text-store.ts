@@ -23,6 +23,10 @@ export class MemoryTextStore implements TextStore {
     return digest
   }
 
+  async putMany(texts: readonly Uint8Array[]): Promise<void> {
+    for (const text of texts) await this.put(text)
+  }
+
   async get(digest: string): Promise<Uint8Array | undefined> {
     return this.#ask(() => this.#stored.get(digest)?.slice())
   }

@@ -31,6 +31,17 @@ export function testTextStore(factory: RealmFactory): void {
       expect(textOf(found)).toBe(textOf(text))
     })
 
+    test('many put at once are found, those too that were there before, are doubled, empty, or longer than a message', async () => {
+      const texts = ['', 'one', 'two', 'größer '.repeat(60_000), ...Array.from({ length: 1_200 }, (_, index) => `text ${index}`)].map(bytesOf)
+      await client.texts.put(bytesOf('two'))
+      await client.texts.putMany([...texts, bytesOf('one')])
+      await client.texts.putMany(texts.slice(0, 5))
+      await client.texts.putMany([])
+      const second = await realm.connect('second')
+      for (const text of [...texts.slice(0, 6), texts.at(-1)!]) expect(textOf((await second.texts.get(digestOf(text)))!)).toBe(textOf(text))
+      expect(await client.texts.put(bytesOf('text 7'))).toBe(digestOf(bytesOf('text 7')))
+    })
+
     test('what was never put is not there', async () => {
       expect(await client.texts.get(digestOf(bytesOf('never')))).toBeUndefined()
     })

@@ -79,7 +79,7 @@ test('where the plan is lost the holder abandons the group, and a repeat says so
   expect(await realm.api.answer('change', 'apply', request)).toMatchObject({ ok: false, error: { code: 'may-still-happen' } })
   await dying.stop()
   const heirs = await realm.opened('heir-connection')
-  await realm.serve('heir', { coordinator: { ...heirs, log: heirs.log, bus: heirs.bus, texts: { put: (bytes) => heirs.texts.put(bytes), get: async () => undefined } } })
+  await realm.serve('heir', { coordinator: { ...heirs, log: heirs.log, bus: heirs.bus, texts: { put: (bytes) => heirs.texts.put(bytes), putMany: (texts) => heirs.texts.putMany(texts), get: async () => undefined } } })
   await eventually(async () => (await realm.api.call('group', 'list', { phase: ['abandoned'] })).groups.length === 1)
   expect(await realm.api.answer('change', 'apply', request)).toMatchObject({ ok: false, error: { code: 'wrong-state' } })
 })
@@ -87,7 +87,7 @@ test('where the plan is lost the holder abandons the group, and a repeat says so
 test('P15: a group that has ended answers a repeat with its first result, also where its plan is not kept any more', async () => {
   realm = await startRealm()
   const first = await realm.opened('first')
-  await realm.serve('s1', { coordinator: { ...first, log: first.log, bus: first.bus, texts: { put: (bytes) => first.texts.put(bytes), get: async () => undefined } } })
+  await realm.serve('s1', { coordinator: { ...first, log: first.log, bus: first.bus, texts: { put: (bytes) => first.texts.put(bytes), putMany: (texts) => first.texts.putMany(texts), get: async () => undefined } } })
   await addTwoSites(realm)
   const request: ApiRequest<'change', 'apply'> = { selector: { sites: ['alpha'] }, operation: { name: 'start' }, command: newCommand() }
   const { group, plan } = await realm.api.call('change', 'apply', request)

@@ -237,7 +237,7 @@ export class SimProcess {
   }
 
   #texts(texts: TextStore, crosses: Crosses): TextStore {
-    return { put: (bytes) => crosses('text-kept', () => texts.put(bytes)), get: (digest) => this.pass(texts.get(digest)) }
+    return { put: (bytes) => crosses('text-kept', () => texts.put(bytes)), putMany: (many) => crosses('text-kept', () => texts.putMany(many)), get: (digest) => this.pass(texts.get(digest)) }
   }
 
   #snapshots(store: SnapshotStore, crosses: Crosses): SnapshotStore {
