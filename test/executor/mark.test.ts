@@ -6,6 +6,7 @@ import type { Executing } from '../../src/agent/context.ts'
 import { noLanes, startExecutor } from '../../src/executor/executor.ts'
 import { drillAdapter } from '../../src/sites/drill/adapter.ts'
 import type { SiteCall, SiteResult } from '../../src/sites/adapter.ts'
+import type { AbortAnswer, AbortRequest } from '../../streams/agent-messages.ts'
 import { fromBytes, toBytes } from '../../streams/coordination.ts'
 import type { GrantMessage, GrantRef, GrantsMessage, WorkRequest } from '../../streams/lane-protocol.ts'
 import { Stage, lane, subjects } from '../lane/stage.ts'
@@ -56,6 +57,12 @@ async function say(...grants: GrantMessage[]): Promise<void> {
   stage.asker.bus.publish(subjects.toAgent('e', 'grants'), toBytes(message))
   await stage.pass(1)
 }
+/** The leader has had no word of it (I9). */
+async function abort(grant: number, instance = 'e-1'): Promise<AbortAnswer['kind'] | 'no answer'> {
+  const request: AbortRequest = { group: 'here-1-G', grant, instance }
+  const asked = await stage.drive(stage.asker.bus.ask(subjects.toAgent('e', 'abort'), toBytes(request), { timeoutMs: 20 }))
+  return asked.kind === 'answer' ? fromBytes<AbortAnswer>(asked.data).kind : 'no answer'
+}
 const tokens = () => calls.map(({ token }) => token.revision)
 
 describe('P21', () => {
@@ -93,5 +100,39 @@ describe('P21', () => {
     await say(grantOf(5))
     await say(grantOf(5, { group: 'here-1-H' }))
     expect(calls.map(({ token }) => token.scope)).toEqual(['here-1-G', 'here-1-H'])
+  })
+})
+
+describe('P19: asked to abort a grant', () => {
+  test('whose call runs: it says so until that has ended; then it stopped, and what is known is offered all the same', async () => {
+    await say(grantOf(5))
+    expect(await abort(5)).toBe('running')
+    await stage.until('the end of the call', () => executor.load.held === 0)
+    expect(await abort(5)).toBe('stopped')
+    expect(tokens()).toEqual([5])
+  })
+
+  test('that never arrived: it stopped, gives it back, and starts nothing when it arrives after all', async () => {
+    expect(await abort(5)).toBe('stopped')
+    await say(grantOf(5))
+    await stage.pass(callMs)
+    expect(calls).toEqual([])
+    expect(stopped).toContainEqual({ group: 'here-1-G', grant: 5 })
+    await say(grantOf(6))
+    expect(tokens()).toEqual([6])
+  })
+
+  test('of another process: it says nothing, since that one may be in the middle of a call', async () => {
+    expect(await abort(5, 'e-0')).toBe('no answer')
+    await say(grantOf(5))
+    expect(tokens()).toEqual([5])
+  })
+
+  test('while a later one of its group is held: that one goes on', async () => {
+    await say(grantOf(6))
+    expect(await abort(5)).toBe('stopped')
+    await stage.until('the end of the call', () => executor.load.held === 0)
+    expect(await abort(7)).toBe('stopped')
+    expect(tokens()).toEqual([6])
   })
 })

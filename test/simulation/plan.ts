@@ -114,10 +114,10 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf', 'restored-in-peace'] as const
 export type Focus = (typeof focuses)[number]
 /** The last of these were added when seeds were recorded already: they are chosen by chance of their own, so that other worlds are what they were. */
-const later = ['deaf'] as const
+const later = ['deaf', 'restored-in-peace'] as const
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
   const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1, -later.length)] as const)
@@ -262,6 +262,9 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
         nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, configureEveryMs: undefined, quarantineEveryMs: undefined, leaderlessAtMs: 12_000 },
         sites: slow,
       }
+    // Nothing but the restoration ends a process (P12).
+    case 'restored-in-peace':
+      return { ...plan, agents: Math.max(3, plan.agents), nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, restoreAtMs: 4_000 } }
     case 'deaf':
       return { ...plan, agents: Math.max(3, plan.agents), skilled: 0, groups: 6, smooth: 0.98, nemesis: { ...still, cutEveryMs: undefined, deafAtMs: 3_000 } }
     case 'planned':

@@ -3,6 +3,12 @@ import type { Mutant } from './mutant.ts'
 
 export const realmMutants: readonly Mutant[] = [
   {
+    name: 'who-meets-another-incarnation-goes-on',
+    breaks: ['P12', 'I3'],
+    focus: 'restored-in-peace',
+    patches: [{ file: 'src/agent/incarnation-watch.ts', find: `if (outcome.kind === 'wrong-incarnation') onFatal(outcome.kind)`, replace: 'void onFatal' }],
+  },
+  {
     name: 'nobody-minds-a-quarantine',
     breaks: ['quarantine'],
     namedBy: 'quarantine',
