@@ -3,19 +3,11 @@
  * realm was restored ends the process. Each part for itself would take it for an error of its round, and go on for ever.
  */
 import type { EventLog } from '../../streams/ports/event-log.ts'
+import { observedLog } from './observed-log.ts'
 
 /** The same log; `onFatal` is called with each append that the stream refuses as one of another incarnation, before the asker hears of it. */
 export function watchedLog(log: EventLog, onFatal: (why: 'wrong-incarnation') => void): EventLog {
-  return {
-    incarnation: log.incarnation,
-    last: (subject) => log.last(subject),
-    at: (position) => log.at(position),
-    end: () => log.end(),
-    read: (options) => log.read(options),
-    async append(request) {
-      const outcome = await log.append(request)
-      if (outcome.kind === 'wrong-incarnation') onFatal(outcome.kind)
-      return outcome
-    },
-  }
+  return observedLog(log, ({ kind }) => {
+    if (kind === 'wrong-incarnation') onFatal(kind)
+  })
 }

@@ -25,6 +25,7 @@ import type { RealmFold, RealmView, TurnSeen } from '../realm/view.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
 import { type LeadingTriggers, leadTriggers } from '../trigger/leading.ts'
 import { AgentWatch } from './agent-watch.ts'
+import { withWatchedAppends } from './append-watch.ts'
 import { riseIfAllKnow } from './format-rise.ts'
 import { Configurations, type Configured, type PushedConfiguration } from './configurations.ts'
 import { GrantWatch } from './grant-watch.ts'
@@ -140,7 +141,8 @@ class Term {
   #plan: Plan = emptyPlan()
 
   constructor(deps: LeaderDeps, epoch: number, signal: HostedMachine<typeof leaderMachine>['send']) {
-    const { context, view } = deps
+    const { view } = deps
+    const context = withWatchedAppends(deps.context, epoch, () => this.#ending.signal.aborted || deps.onStuck())
     const { coordinator, subjects, clock, constants } = context
     const { bus } = coordinator
     this.#deps = deps

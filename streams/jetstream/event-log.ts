@@ -1,21 +1,11 @@
 /** The event log on the stream EVENTS. */
-import { Unavailable } from '../ports/event-log.ts'
+import { LogMissing, Unavailable } from '../ports/event-log.ts'
 import type { AppendOutcome, AppendRequest, EventLog, ReadOptions, StoredMessage } from '../ports/event-log.ts'
-import { appendOutcomeOfCode } from './error-codes.ts'
+import { apiCodes, appendOutcomeOfCode } from './error-codes.ts'
 import type { Link } from './link.ts'
 import { headersOf, parseApiAnswer } from './link.ts'
 import { OrderedPull } from './ordered-pull.ts'
-import type { LeaderMessage } from './stored.ts'
-import { messageFromLeader } from './stored.ts'
-
-/** The stream that is to be read is not there: deleted, or replaced by another incarnation (P12). */
-export class LogMissing extends Error {
-  override readonly name = 'LogMissing'
-  readonly retryable = false
-  constructor(stream: string) {
-    super(`stream ${stream} is not there: the log was removed, or restored under another incarnation; start again`)
-  }
-}
+import { type LeaderMessage, type MessageQuery, StreamMissing, messageFromLeader } from './stored.ts'
 
 /** What may wait for whoever iterates before no more is asked for. */
 const queueLimit = 32_768
@@ -59,17 +49,26 @@ export class JetStreamEventLog implements EventLog {
   }
 
   async last(subject: string): Promise<StoredMessage | undefined> {
-    return toStored(await messageFromLeader(this.#link, this.stream, { last_by_subj: subject }))
+    return this.#message({ last_by_subj: subject })
   }
 
   async at(position: number): Promise<StoredMessage | undefined> {
-    return toStored(await messageFromLeader(this.#link, this.stream, { seq: position }))
+    return this.#message({ seq: position })
   }
 
   async end(): Promise<number> {
     const answer = await this.#link.api<{ readonly state: { readonly last_seq: number } }>(`STREAM.INFO.${this.stream}`)
     if (answer.ok) return answer.value.state.last_seq
+    if (answer.error.err_code === apiCodes.streamNotFound) throw new LogMissing(this.stream)
     throw new Unavailable(`stream ${this.stream} does not say where it ends: ${answer.error.description} (${answer.error.err_code})`)
+  }
+
+  async #message(query: MessageQuery): Promise<StoredMessage | undefined> {
+    try {
+      return toStored(await messageFromLeader(this.#link, this.stream, query))
+    } catch (error) {
+      throw error instanceof StreamMissing ? new LogMissing(this.stream) : error
+    }
   }
 
   async *read(options: ReadOptions): AsyncGenerator<readonly StoredMessage[]> {

@@ -21,13 +21,17 @@ interface GetAnswer {
   readonly message: { readonly subject: string; readonly seq: number; readonly data?: string; readonly hdrs?: string; readonly time: string }
 }
 
-/** Undefined where no such message is. Throws `Unavailable`. */
+/** The stream was deleted; whose bucket it is may make it anew. */
+export class StreamMissing extends Unavailable {}
+
+/** Undefined where no such message is. Throws `Unavailable`, of a stream that is not there `StreamMissing`. */
 export async function messageFromLeader(link: Link, stream: string, query: MessageQuery): Promise<LeaderMessage | undefined> {
   const answer = await link.api<GetAnswer>(`STREAM.MSG.GET.${stream}`, query)
   if (!answer.ok) {
     if (answer.error.err_code === apiCodes.messageNotFound) return undefined
-    // Deleted or without a leader: what it holds cannot be known now.
-    if (answer.error.err_code === apiCodes.streamNotFound || answer.error.code >= 500) {
+    if (answer.error.err_code === apiCodes.streamNotFound) throw new StreamMissing(`stream ${stream} is not there`)
+    // Without a leader: what it holds cannot be known now.
+    if (answer.error.code >= 500) {
       throw new Unavailable(`stream ${stream} cannot be read: ${answer.error.description}`)
     }
     throw new RefusedByServer(`read stream ${stream}`, answer.error)

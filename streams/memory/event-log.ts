@@ -2,7 +2,7 @@
 import type { Clock } from '../ports/clock.ts'
 import { pause } from '../ports/clock.ts'
 import type { AppendOutcome, AppendRequest, EventLog, ReadOptions, StoredMessage } from '../ports/event-log.ts'
-import { Unavailable } from '../ports/event-log.ts'
+import { LogMissing, Unavailable } from '../ports/event-log.ts'
 import { subjectTest } from '../subject-match.ts'
 import { exchange } from './exchange.ts'
 import type { MemoryLink } from './realm.ts'
@@ -30,7 +30,7 @@ export class StoredLog {
     const message = { subject: request.subject, position, bytes: request.bytes.slice(), storedMs: this.#clock.nowMs() }
     this.#messages.push(message)
     this.#last.set(request.subject, position)
-    for (const listener of [...this.#growth]) listener()
+    this.#grown()
     return { kind: 'landed', position }
   }
 
@@ -48,6 +48,7 @@ export class StoredLog {
 
   raiseIncarnation(): number {
     this.incarnation += 1
+    this.#grown()
     return this.incarnation
   }
 
@@ -74,7 +75,11 @@ export class StoredLog {
     if (this.lastPosition(subject) <= upTo) this.#last.delete(subject)
   }
 
-  /** Returns how to stop. */
+  #grown(): void {
+    for (const listener of [...this.#growth]) listener()
+  }
+
+  /** Also when the incarnation has risen. Returns how to stop. */
   onGrowth(listener: () => void): () => void {
     this.#growth.add(listener)
     return () => this.#growth.delete(listener)
@@ -134,8 +139,15 @@ export class MemoryEventLog implements EventLog {
     const link = this.#link
     const { lose, ...delays } = link.network.faults.logRead?.({ client: link.name }) ?? {}
     const answered = await exchange(link, lose ? { ...delays, lose: 'request' } : delays, perform)
-    if (answered.kind === 'answer') return answered.value
+    if (answered.kind === 'answer') {
+      if (this.#isFormer) throw new LogMissing(`of incarnation ${this.incarnation}`)
+      return answered.value
+    }
     throw new Unavailable(`the log did not answer ${link.name}: ${answered.kind === 'lost' ? answered.reason : 'not connected'}`)
+  }
+
+  get #isFormer(): boolean {
+    return this.#stored.incarnation !== this.incarnation
   }
 
   async *read(options: ReadOptions): AsyncGenerator<readonly StoredMessage[]> {
@@ -150,6 +162,12 @@ export class MemoryEventLog implements EventLog {
     signal?.addEventListener('abort', ring)
     try {
       while (next <= until && !signal?.aborted && !link.closed) {
+        if (this.#isFormer && link.reach() === 'connected') {
+          // A reader hears of it late, as of everything else.
+          await pause(link.network.clock, link.network.faults.readLag?.({ client: link.name }) ?? 0, signal)
+          if (!signal?.aborted && !link.closed) throw new LogMissing(`of incarnation ${this.incarnation}`)
+          continue
+        }
         if (link.reach() === 'connected' && next <= this.#stored.end()) {
           if (this.#stored.end() > seen) {
             seen = this.#stored.end()

@@ -53,11 +53,11 @@ export interface EventLog {
   /** Realm incarnation that the stream's name ends in (P12). */
   readonly incarnation: number
   append(request: AppendRequest): Promise<AppendOutcome>
-  /** Last message on exactly this subject, read from the stream's leader (never a direct get). Throws `Unavailable`. */
+  /** Last message on exactly this subject, read from the stream's leader (never a direct get). Throws `Unavailable`, `LogMissing`. */
   last(subject: string): Promise<StoredMessage | undefined>
-  /** The message at a position, or undefined where none is (purged, or beyond the end). Throws `Unavailable`. */
+  /** The message at a position, or undefined where none is (purged, or beyond the end). Throws `Unavailable`, `LogMissing`. */
   at(position: number): Promise<StoredMessage | undefined>
-  /** Last position of the whole log; 0 when empty. Read from the stream's leader. Throws `Unavailable`. */
+  /** Last position of the whole log; 0 when empty. Read from the stream's leader. Throws `Unavailable`, `LogMissing`. */
   end(): Promise<number>
   /**
    * Messages in log order, in batches of whatever had arrived (never empty). Gaps and reconnections are healed inside:
@@ -70,4 +70,13 @@ export interface EventLog {
 export class Unavailable extends Error {
   override readonly name = 'Unavailable'
   readonly retryable = true
+}
+
+/** The stream that is to be read is not there: deleted, or replaced by another incarnation (P12). */
+export class LogMissing extends Error {
+  override readonly name = 'LogMissing'
+  readonly retryable = false
+  constructor(stream: string) {
+    super(`stream ${stream} is not there: the log was removed, or restored under another incarnation; start again`)
+  }
 }

@@ -51,6 +51,7 @@ export class World {
     faults: {
       append: (seen) => this.faults.append?.(seen) ?? { requestMs: this.logDelayMs, answerMs: this.logDelayMs },
       message: (seen) => this.faults.message?.(seen),
+      readLag: (seen) => this.faults.readLag?.(seen) ?? 0,
       alarm: (seen) => this.faults.alarm?.(seen),
       alarmWrite: (seen) => this.faults.alarmWrite?.(seen),
     },

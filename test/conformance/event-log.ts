@@ -8,7 +8,7 @@ import { encodeTurn, newUlid } from '../../streams/codec.ts'
 import { firstDigest, schemaVersion } from '../../streams/envelope.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { EventLog, ReadOptions, StoredMessage } from '../../streams/ports/event-log.ts'
-import { Unavailable } from '../../streams/ports/event-log.ts'
+import { LogMissing, Unavailable } from '../../streams/ports/event-log.ts'
 import { eventually } from '../support/eventually.ts'
 import type { ConformanceRealm, RealmFactory } from './realm.ts'
 import { bytesOf, textOf } from './realm.ts'
@@ -183,6 +183,22 @@ export function testEventLog(factory: RealmFactory): void {
       await append(lane, 'a', 0)
       await realm.raiseIncarnation()
       expect(await append(lane, 'b', 1)).toEqual({ kind: 'wrong-incarnation' })
+    })
+
+    test('P12: of another incarnation nothing can be read any more, and a reader ends, also one that waits for what is to come', async () => {
+      await append(lane, 'a', 0)
+      const heard: string[] = []
+      const following = (async () => {
+        for await (const batch of log.read({ subjects: [lane], from: 1 })) heard.push(...batch.map(({ bytes }) => textOf(bytes)))
+      })()
+      following.catch(() => {})
+      await eventually(() => heard.length === 1)
+      await realm.raiseIncarnation()
+      await expect(following).rejects.toBeInstanceOf(LogMissing)
+      await expect(readAll(log, { subjects: [lane], from: 1 })).rejects.toBeInstanceOf(LogMissing)
+      await expect(log.last(lane)).rejects.toBeInstanceOf(LogMissing)
+      await expect(log.at(1)).rejects.toBeInstanceOf(LogMissing)
+      await expect(log.end()).rejects.toBeInstanceOf(LogMissing)
     })
 
     test('without a server an append writes nothing and says so, reads throw, and all of it works again afterwards', async () => {

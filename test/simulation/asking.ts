@@ -12,6 +12,7 @@ import type { ErrorCode } from '../../streams/api/errors.ts'
 import { newUlid } from '../../streams/codec.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import type { EventLog } from '../../streams/ports/event-log.ts'
 import { type Subjects, groupId } from '../../streams/subjects.ts'
 import type { Dice } from './dice.ts'
 import type { SimProcess } from './process.ts'
@@ -35,6 +36,8 @@ export interface AskingOptions {
   readonly openUntilMs: number
   readonly told: Told
   readonly end: () => number
+  /** Lasts over restores. */
+  readonly log: EventLog
   /** Nothing goes wrong any more. */
   readonly isCalm: () => boolean
 }
@@ -56,9 +59,9 @@ export class Asking {
   readonly #copies: Promise<unknown>[] = []
 
   constructor(options: AskingOptions) {
-    const { coordinator, subjects, process, dice } = options
+    const { coordinator, log, subjects, process, dice } = options
     this.#options = options
-    this.#view = new RealmView(coordinator.log, subjects)
+    this.#view = new RealmView(log, subjects)
     this.#api = apiClient(coordinator.bus, subjects, { clock: process.clock, random: dice, actor: 'person:q' })
     void this.#run()
   }

@@ -10,7 +10,7 @@ import { decodeTurn, newUlid } from '../../streams/codec.ts'
 import { type LaneMappingValue, fromBytes, laneMappingKey, leaseKey, presenceKey, toBytes } from '../../streams/coordination.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
-import type { StoredMessage } from '../../streams/ports/event-log.ts'
+import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
 import { type Subjects, singletons } from '../../streams/subjects.ts'
 import type { Dice } from './dice.ts'
 import { type SitePlan, constants } from './plan.ts'
@@ -18,7 +18,10 @@ import { simulatedKind } from './site.ts'
 import { epochMs } from './virtual-time.ts'
 
 export interface OnlookerOptions {
-  readonly coordinator: Coordinator
+  /** The present one. */
+  readonly coordinator: () => Coordinator
+  /** Lasts over restores. */
+  readonly log: EventLog
   readonly subjects: Subjects
   readonly clock: Clock
   readonly dice: Dice
@@ -39,8 +42,8 @@ export class Onlooker {
 
   /** The realm before any agent starts. */
   async found(lanes: readonly string[], sites: readonly SitePlan[], format: number): Promise<void> {
-    const { coordinator, subjects, clock, dice } = this.#options
-    const context = { log: coordinator.log, clock, random: dice }
+    const { log, subjects, clock, dice } = this.#options
+    const context = { log, clock, random: dice }
     const realmEvents = (): RealmEvent[] => [
       { type: 'RealmFounded', data: { format, realm: newUlid(epochMs, dice), constants, digest: 'sha256' } },
       { type: 'LanesDefined', data: { region: 'r', lanes } },
@@ -70,12 +73,12 @@ export class Onlooker {
   /** As somebody who leads, or led just before, would. */
   map(lane: string, agent: string, epoch: number): void {
     const value: LaneMappingValue = { lane, agent, epoch }
-    void this.#options.coordinator.mappings.put(laneMappingKey(lane), toBytes(value))
+    void this.#options.coordinator().mappings.put(laneMappingKey(lane), toBytes(value))
   }
 
   /** One snapshot is gone, or is not what it was. */
   async spoilSnapshot(dice: Dice): Promise<void> {
-    const { snapshots } = this.#options.coordinator
+    const { snapshots } = this.#options.coordinator()
     const names = await snapshots.names()
     if (names.length === 0) return
     const name = dice.pick(names)
@@ -88,7 +91,7 @@ export class Onlooker {
 
   /** What of lease, presence and mappings is not there for the agents that run (I11); empty when all is. */
   async missing(lanes: readonly string[], running: readonly { readonly agent: string; readonly instance: string }[]): Promise<string[]> {
-    const { lease, agents, mappings } = this.#options.coordinator
+    const { lease, agents, mappings } = this.#options.coordinator()
     const here = new Set(running.map(({ agent }) => agent))
     const missing: string[] = []
     const leader = await lease.get(leaseKey)
@@ -105,14 +108,14 @@ export class Onlooker {
     const messages: StoredMessage[] = []
     const until = this.endPosition
     if (until === 0) return messages
-    for await (const batch of this.#options.coordinator.log.read({ subjects: [], from: 1, until })) messages.push(...batch)
+    for await (const batch of this.#options.log.read({ subjects: [], from: 1, until })) messages.push(...batch)
     return messages
   }
 
   async #follow(): Promise<void> {
-    const { coordinator, subjects } = this.#options
+    const { log, subjects } = this.#options
     const realm = subjects.aggregate('realm', singletons.realm)
-    for await (const batch of coordinator.log.read({ subjects: [], from: 1 })) {
+    for await (const batch of log.read({ subjects: [], from: 1 })) {
       this.endPosition = batch[batch.length - 1]!.position
       for (const { subject, bytes } of batch) {
         if (subject !== realm) continue

@@ -13,6 +13,7 @@ import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
 import type { LaneCommand, LaneCommandAnswer, LaneCommandBody } from '../../streams/lane-protocol.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import type { EventLog } from '../../streams/ports/event-log.ts'
 import { type Subjects, groupId } from '../../streams/subjects.ts'
 import type { Dice } from './dice.ts'
 import type { SimProcess } from './process.ts'
@@ -42,6 +43,8 @@ export interface WorkloadOptions {
   readonly openUntilMs: number
   readonly told: Told
   readonly end: () => number
+  /** Lasts over restores. */
+  readonly log: EventLog
 }
 
 interface Terms {
@@ -65,7 +68,7 @@ export class Workload {
 
   constructor(options: WorkloadOptions) {
     this.#options = options
-    this.#view = new RealmView(options.coordinator.log, options.subjects)
+    this.#view = new RealmView(options.log, options.subjects)
     void this.#run()
   }
 

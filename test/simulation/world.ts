@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import type { EventLog } from '../../streams/ports/event-log.ts'
 import { type Subjects, laneName, subjectsOf } from '../../streams/subjects.ts'
 import type { Logger } from '../../src/agent/context.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
@@ -17,7 +18,8 @@ import { Dice } from './dice.ts'
 import { type Failpoint, Strikes, type Struck, aimsOf } from './failpoints.ts'
 import { judge } from './judge.ts'
 import { startNemesis } from './nemesis.ts'
-import { SimNetwork, bystander } from './network.ts'
+import { SimNetwork } from './network.ts'
+import { standBy } from './lasting-log.ts'
 import { Onlooker } from './onlooker.ts'
 import { type Focus, type WorldPlan, planOf } from './plan.ts'
 import { SimProcess } from './process.ts'
@@ -89,6 +91,8 @@ export class World {
   readonly realm: MemoryRealm
   readonly subjects: Subjects
   readonly network: SimNetwork
+  /** Of those whom nothing befalls: over restores too. */
+  readonly log: EventLog
   readonly onlooker: Onlooker
   readonly lanes: readonly string[]
   /** Clients that are never killed, but cut off like all. */
@@ -120,7 +124,9 @@ export class World {
     this.realm = new MemoryRealm({ realm: 'sim', clock: realmClock, random: this.dice.stream('realm'), faults: this.network.faults })
     this.lanes = Array.from({ length: this.plan.lanes }, (_, index) => laneName('r', index + 1))
     for (const site of this.plan.sites) this.sites.set(site.site, new SimSite(site, realmClock, this.dice.stream(site.site)))
-    this.onlooker = new Onlooker({ coordinator: this.realm.connect({ name: bystander, clock: realmClock }), subjects: this.subjects, clock: realmClock, dice: this.dice.stream('onlooker') })
+    const { coordinator, log } = standBy(this.realm, realmClock)
+    this.log = log
+    this.onlooker = new Onlooker({ coordinator, log, subjects: this.subjects, clock: realmClock, dice: this.dice.stream('onlooker') })
     this.administrator = new Administrator(this.realm, this.subjects, realmClock, this.dice.stream('administrator'), (what) => this.say('admin', what))
     process.on('unhandledRejection', this.#onRejection)
   }
@@ -148,33 +154,13 @@ export class World {
     for (let index = 1; index <= this.plan.agents; index++) this.startAgent(`a${index}`, 'generic')
     for (let index = 1; index <= this.plan.skilled; index++) this.startAgent(`s${index}`, 'skilled')
     for (let index = 1; index <= this.plan.services; index++) this.startService(`v${index}`)
+    const { groups, windows, windowSizes, mostJobs, smooth, skilled, services, changes, triggers } = this.plan
+    const common = { sites: this.sites, smooth, openUntilMs: this.plan.faultsUntilMs * 0.8, log: this.log, told: this.#told, end: () => this.onlooker.endPosition }
     const workload = new Workload({
-      ...this.#newClient('person'),
-      dice: this.dice.stream('workload'),
-      lanes: this.lanes,
-      sites: this.sites,
-      groups: this.plan.groups,
-      windows: this.plan.windows,
-      windowSizes: this.plan.windowSizes,
-      mostJobs: this.plan.mostJobs,
-      smooth: this.plan.smooth,
-      skilled: this.plan.skilled > 0,
-      openUntilMs: this.plan.faultsUntilMs * 0.8,
-      told: this.#told,
-      end: () => this.onlooker.endPosition,
+      ...this.#newClient('person'), ...common, dice: this.dice.stream('workload'), lanes: this.lanes, groups, windows, windowSizes, mostJobs, skilled: skilled > 0,
     })
-    const asking = this.plan.services === 0 ? undefined : new Asking({
-      ...this.#newClient('asker'),
-      dice: this.dice.stream('asking'),
-      sites: this.sites,
-      changes: this.plan.changes,
-      triggers: this.plan.triggers,
-      smooth: this.plan.smooth,
-      openUntilMs: this.plan.faultsUntilMs * 0.8,
-      told: this.#told,
-      end: () => this.onlooker.endPosition,
-      isCalm: () => this.calm,
-    })
+    const asking =
+      services === 0 ? undefined : new Asking({ ...this.#newClient('asker'), ...common, dice: this.dice.stream('asking'), changes, triggers, isCalm: () => this.calm })
     startNemesis(this, this.dice.stream('nemesis'))
     const isOver = () => this.calm && workload.done && asking?.done !== false && this.onlooker.format === formatVersion
     const isBroken = () => crashed() || asking?.failure !== undefined
@@ -272,8 +258,7 @@ export class World {
       failpoint: (name) => this.#failpoint(own, name),
       onExit: (ended) => {
         this.say(own.name, `ended: ${ended.kind}`, ended)
-        const stopsForRestore = this.#restored && ended.kind === 'failed' && ['CannotGoOn', 'WrongIncarnation'].includes(ended.error.name)
-        if (ended.kind === 'failed' && !stopsForRestore && !this.#tooOld(agent, ended.error)) this.fail('crash', `${own.name} failed: ${ended.error.stack}`)
+        if (ended.kind === 'failed' && !this.#stopsForRestore(ended.error) && !this.#tooOld(agent, ended.error)) this.fail('crash', `${own.name} failed: ${ended.error.stack}`)
         this.#ended(entry, own, coordinator)
       },
     })
@@ -298,7 +283,7 @@ export class World {
       onExit: (error) => {
         if (own.state === 'dead') return
         this.say(own.name, 'ended', { error })
-        const expected = error === undefined || ['Unavailable', 'ServiceReplaced'].includes(error.name) || this.#tooOld(service, error) || (this.#restored && ['WrongIncarnation', 'LogMissing'].includes(error.name))
+        const expected = error === undefined || ['Unavailable', 'ServiceReplaced'].includes(error.name) || this.#tooOld(service, error) || this.#stopsForRestore(error)
         if (!expected) this.fail('crash', `${own.name} failed: ${error.stack}`)
         this.#ended(entry, own, coordinator)
       },
@@ -377,6 +362,10 @@ export class World {
 
   #newestOf(id: string): number | undefined {
     return this.old.has(id) ? 1 : undefined
+  }
+
+  #stopsForRestore(error: Error): boolean {
+    return this.#restored && ['CannotGoOn', 'WrongIncarnation', 'LogMissing'].includes(error.name)
   }
 
   /** The realm has risen without it: it has to be upgraded. */

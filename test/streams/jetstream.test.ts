@@ -6,7 +6,6 @@ import { systemRandom } from '../../src/platform/random.ts'
 import { connectCoordinator, type ConnectOptions } from '../../streams/jetstream/connect.ts'
 import { durabilityOfServers } from '../../streams/jetstream/durability.ts'
 import { apiCodes, appendOutcomeOfCode } from '../../streams/jetstream/error-codes.ts'
-import { LogMissing } from '../../streams/jetstream/event-log.ts'
 import { millisecondsOf } from '../../streams/jetstream/stored.ts'
 import {
   bucketDefinition, differences, eventsDefinition, NoSuchRealm, realmDefinitions, reportOf, WrongDefinition,
@@ -76,14 +75,6 @@ describe('on one server', () => {
     await realm.raiseIncarnation()
     const { log } = await realm.connect('second')
     expect([log.incarnation, log.stream]).toEqual([2, 'REEVE_EVENTS_2'])
-  })
-
-  test('P12: a reader of a log that was replaced ends with an error', async () => {
-    const { log } = await realm.connect('first')
-    await realm.raiseIncarnation()
-    await expect((async () => {
-      for await (const _ of log.read({ subjects: [], from: 1 })) expect.unreachable()
-    })()).rejects.toBeInstanceOf(LogMissing)
   })
 
   test('a reader goes on when its consumer was taken away or its connection cut, over thousands of messages', async () => {
