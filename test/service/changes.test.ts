@@ -3,14 +3,10 @@ import type { ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import { digestOf, newUlid } from '../../streams/codec.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
-import { addTwoSites, desktop, startRealm, type TestRealm } from './realm.ts'
+import { type TestRealm, desktop, startServedRealm } from './realm.ts'
 
 let realm: TestRealm
-beforeEach(async () => {
-  realm = await startRealm()
-  await realm.serve('s1')
-  await addTwoSites(realm)
-})
+beforeEach(async () => void (realm = await startServedRealm()))
 afterEach(() => realm.stop())
 
 const plan = (request: ApiRequest<'change', 'plan'>) => realm.api.answer('change', 'plan', request)

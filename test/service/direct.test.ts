@@ -11,14 +11,14 @@ import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import { digestOf, newUlid } from '../../streams/codec.ts'
 import { type PresenceValue, fromBytes, presenceKey, toBytes } from '../../streams/coordination.ts'
 import { eventually } from '../support/eventually.ts'
-import { addTwoSites, startRealm, subjects, type TestRealm } from './realm.ts'
+import { type TestRealm, addTwoSites, startRealm, startServedRealm, subjects } from './realm.ts'
 
 let realm: TestRealm
 let service: RunningService
 beforeEach(async () => {
-  realm = await startRealm()
-  service = await realm.serve('s1')
-  await addTwoSites(realm)
+  const served = await startServedRealm()
+  realm = served
+  service = served.service
 })
 afterEach(() => realm.stop())
 

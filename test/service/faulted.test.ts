@@ -10,14 +10,10 @@ import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { replayGroup } from '../../src/replay/group.ts'
 import { eventually } from '../support/eventually.ts'
-import { addTwoSites, startRealm, subjects, type TestRealm } from './realm.ts'
+import { type TestRealm, startServedRealm, subjects } from './realm.ts'
 
 let realm: TestRealm
-beforeEach(async () => {
-  realm = await startRealm()
-  await realm.serve('s1')
-  await addTwoSites(realm)
-})
+beforeEach(async () => void (realm = await startServedRealm()))
 afterEach(() => realm.stop())
 
 test.each(['strict', 'graph'] as const)('of order %s: in the service, in the next holder and in a replay; only a cancel leads on', async (order) => {

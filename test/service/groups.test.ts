@@ -4,17 +4,11 @@ import type { ApiSuccess } from '../../streams/api/catalogue.ts'
 import { canonicalJson, newUlid } from '../../streams/codec.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
-import type { RunningService } from '../../src/service/service.ts'
 import { eventually } from '../support/eventually.ts'
-import { addTwoSites, startRealm, type TestRealm } from './realm.ts'
+import { type ServedRealm, startServedRealm } from './realm.ts'
 
-let realm: TestRealm
-let service: RunningService
-beforeEach(async () => {
-  realm = await startRealm()
-  service = await realm.serve('s1')
-  await addTwoSites(realm)
-})
+let realm: ServedRealm
+beforeEach(async () => void (realm = await startServedRealm()))
 afterEach(() => realm.stop())
 
 const open = async (sites = ['alpha']) => (await realm.api.call('change', 'apply', { selector: { sites }, operation: { name: 'maintenance-on' } })).group!
@@ -25,7 +19,7 @@ test('the exclusive state is that of the log, to the byte', async () => {
   const group = await open()
   await realm.work(group, failing(2))
   const { state, position } = await realm.api.call('group', 'show', { group })
-  expect(canonicalJson(state)).toBe(canonicalJson(exclusiveStateOf(service.view.state.group(group)!)))
+  expect(canonicalJson(state)).toBe(canonicalJson(exclusiveStateOf(realm.service.view.state.group(group)!)))
   expect(state).toMatchObject({ phase: 'blocked', position: 1, executed: [[1, 1]], failed: [{ job: 2 }], pending: [[3, 4]] })
   expect(position).toBe(await realm.person.log.end())
 })

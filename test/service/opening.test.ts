@@ -7,7 +7,7 @@ import { type LaneClient, laneClient } from '../../src/lane/client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { eventually } from '../support/eventually.ts'
-import { addTwoSites, desktop, startRealm, subjects, type TestRealm } from './realm.ts'
+import { type TestRealm, addTwoSites, desktop, startRealm, startServedRealm, subjects } from './realm.ts'
 
 let realm: TestRealm
 afterEach(() => realm.stop())
@@ -111,9 +111,7 @@ test('no lane held: nothing is written, and the change may be repeated', async (
 })
 
 test('P15: a withdrawn command never happens, whoever repeats it', async () => {
-  realm = await startRealm()
-  await realm.serve('s1')
-  await addTwoSites(realm)
+  realm = await startServedRealm()
   const command = newCommand()
   expect(await realm.api.call('command', 'withdraw', { command })).toMatchObject({ settled: 'withdrawn', group: null })
   expect(await realm.api.call('command', 'withdraw', { command })).toMatchObject({ settled: 'withdrawn', group: null })
@@ -122,9 +120,7 @@ test('P15: a withdrawn command never happens, whoever repeats it', async () => {
 })
 
 test('P15: withdrawing what was carried out says so, with and without the group', async () => {
-  realm = await startRealm()
-  await realm.serve('s1')
-  await addTwoSites(realm)
+  realm = await startServedRealm()
   const { group, command } = await realm.api.call('change', 'apply', { selector: { sites: ['alpha'] }, operation: { name: 'start' } })
   expect(await realm.api.call('command', 'withdraw', { command })).toMatchObject({ settled: 'carried-out', group })
   const cancel = newCommand()

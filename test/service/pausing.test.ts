@@ -6,14 +6,10 @@ import { laneOfGroup } from '../../streams/subjects.ts'
 import { laneClient } from '../../src/lane/client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
-import { addTwoSites, startRealm, subjects, type TestRealm } from './realm.ts'
+import { type TestRealm, startServedRealm, subjects } from './realm.ts'
 
 let realm: TestRealm
-beforeEach(async () => {
-  realm = await startRealm()
-  await realm.serve('s1')
-  await addTwoSites(realm)
-})
+beforeEach(async () => void (realm = await startServedRealm()))
 afterEach(() => realm.stop())
 
 const open = async (window = 1) => (await realm.api.call('change', 'apply', { selector: { sites: ['alpha'] }, operation: { name: 'maintenance-on' }, window })).group!

@@ -4,14 +4,10 @@ import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import { newUlid } from '../../streams/codec.ts'
-import { addTwoSites, startRealm, type TestRealm } from './realm.ts'
+import { type TestRealm, startServedRealm } from './realm.ts'
 
 let realm: TestRealm
-beforeEach(async () => {
-  realm = await startRealm()
-  await realm.serve('s1')
-  await addTwoSites(realm)
-})
+beforeEach(async () => void (realm = await startServedRealm()))
 afterEach(() => realm.stop())
 
 const one: Pick<ApiRequest<'change', 'apply'>, 'selector' | 'operation'> = { selector: { services: ['beta/b2'] }, operation: { name: 'start' } }

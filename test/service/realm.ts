@@ -203,6 +203,14 @@ export async function startRealm(options: RealmOptions = {}) {
   }
 }
 
+/** With one service, `s1`, and the two sites of `addTwoSites`. */
+export async function startServedRealm() {
+  const realm = await startRealm()
+  const service = await realm.serve('s1')
+  await addTwoSites(realm)
+  return { ...realm, service }
+}
+
 /** Every answer has exactly the documented form, and every error is one that the endpoint documents. */
 function checkedBus(bus: Bus): Bus {
   const checked = async (...[subject, data, options]: Parameters<Bus['ask']>) => {
@@ -225,6 +233,7 @@ function checkedBus(bus: Bus): Bus {
 }
 
 export type TestRealm = Awaited<ReturnType<typeof startRealm>>
+export type ServedRealm = Awaited<ReturnType<typeof startServedRealm>>
 
 /** Two sites: `alpha` (full, 4 services in folders) and `beta` (full, 2). */
 export async function addTwoSites({ api, sites }: TestRealm): Promise<void> {

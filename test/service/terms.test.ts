@@ -4,7 +4,7 @@ import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { LaneCommand } from '../../streams/lane-protocol.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
-import { addTwoSites, startRealm, subjects, type TestRealm } from './realm.ts'
+import { type TestRealm, addTwoSites, startRealm, startServedRealm, subjects } from './realm.ts'
 
 let realm: TestRealm
 afterEach(() => realm.stop())
@@ -14,11 +14,7 @@ const failing = (...jobs: number[]) => (job: number) =>
   jobs.includes(job) ? ({ kind: 'failed', reason: { code: 'refused-by-site', text: 'no' } } as const) : ({ kind: 'succeeded' } as const)
 
 describe('in a realm of this format', () => {
-  beforeEach(async () => {
-    realm = await startRealm()
-    await realm.serve('s1')
-    await addTwoSites(realm)
-  })
+  beforeEach(async () => void (realm = await startServedRealm()))
 
   test('predicates: planned with the jobs that each waits for, refused when cyclic in one line, carried out as a graph', async () => {
     const change: ApiRequest<'change', 'plan'> = {

@@ -8,15 +8,11 @@ import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import { eventually } from '../support/eventually.ts'
-import { type TestRealm, addTwoSites, startRealm, subjects } from './realm.ts'
+import { type TestRealm, startServedRealm, subjects } from './realm.ts'
 
 let realm: TestRealm
 
-beforeEach(async () => {
-  realm = await startRealm()
-  await realm.serve('s1')
-  await addTwoSites(realm)
-})
+beforeEach(async () => void (realm = await startServedRealm()))
 afterEach(() => realm.stop())
 
 type Define = ApiRequest<'trigger', 'define'>
