@@ -24,3 +24,15 @@ export interface WorldService extends WorldProgram {
   readonly role: 'service'
   running: SimService | undefined
 }
+
+/** The entry of a program that begins: a new one the first time, else the known one with the process and connection that it has now. */
+export function entryIn<Program extends WorldProgram>(programs: Program[], begun: Program): Program {
+  const known = programs.find(({ agent }) => agent === begun.agent)
+  if (known === undefined) {
+    programs.push(begun)
+    return begun
+  }
+  known.process = begun.process
+  known.coordinator = begun.coordinator
+  return known
+}

@@ -23,7 +23,7 @@ import { standBy } from './lasting-log.ts'
 import { Onlooker } from './onlooker.ts'
 import { type Focus, type WorldPlan, planOf } from './plan.ts'
 import { SimProcess } from './process.ts'
-import type { WorldAgent, WorldProgram, WorldService } from './program.ts'
+import { type WorldAgent, type WorldProgram, type WorldService, entryIn } from './program.ts'
 import { startSimService } from './service.ts'
 import { SimSite, adapterTo } from './site.ts'
 import { Told } from './told.ts'
@@ -238,21 +238,13 @@ export class World {
   }
 
   startAgent(agent: string, role: AgentRole): void {
-    const { process: own, coordinator } = this.#newClient(agent)
-    const entry = this.agents.find((known) => known.agent === agent) ?? { agent, role, process: own, running: undefined, coordinator }
-    if (!this.agents.includes(entry)) this.agents.push(entry)
-    entry.process = own
-    entry.coordinator = coordinator
+    const client = this.#newClient(agent)
+    const { process: own, coordinator } = client
+    const entry = entryIn<WorldAgent>(this.agents, { agent, role, process: own, running: undefined, coordinator })
     entry.running = startSimAgent({
       agent,
       role,
-      newestFormat: this.#newestOf(agent),
-      process: own,
-      coordinator,
-      subjects: this.subjects,
-      dice: this.dice.stream(own.name),
-      adapter: this.#adapter(own),
-      logger: this.#logger(own.name),
+      ...this.#given(agent, client),
       told: this.#told,
       end: () => this.onlooker.endPosition,
       failpoint: (name) => this.#failpoint(own, name),
@@ -266,20 +258,12 @@ export class World {
   }
 
   startService(service: string): void {
-    const { process: own, coordinator } = this.#newClient(service)
-    const entry: WorldService = this.services.find(({ agent }) => agent === service) ?? { agent: service, role: 'service', process: own, running: undefined, coordinator }
-    if (!this.services.includes(entry)) this.services.push(entry)
-    entry.process = own
-    entry.coordinator = coordinator
+    const client = this.#newClient(service)
+    const { process: own, coordinator } = client
+    const entry = entryIn<WorldService>(this.services, { agent: service, role: 'service', process: own, running: undefined, coordinator })
     entry.running = startSimService({
       service,
-      newestFormat: this.#newestOf(service),
-      process: own,
-      coordinator,
-      subjects: this.subjects,
-      dice: this.dice.stream(own.name),
-      adapter: this.#adapter(own),
-      logger: this.#logger(own.name),
+      ...this.#given(service, client),
       onExit: (error) => {
         if (own.state === 'dead') return
         this.say(own.name, 'ended', { error })
@@ -360,8 +344,17 @@ export class World {
     else this.time.after(this.dice.between(50, 4_000), () => entry.running === undefined && this.start(entry))
   }
 
-  #newestOf(id: string): number | undefined {
-    return this.old.has(id) ? 1 : undefined
+  /** What every program is given. */
+  #given(id: string, { process: own, coordinator }: { readonly process: SimProcess; readonly coordinator: Coordinator }) {
+    return {
+      newestFormat: this.old.has(id) ? 1 : undefined,
+      process: own,
+      coordinator,
+      subjects: this.subjects,
+      dice: this.dice.stream(own.name),
+      adapter: adapterTo(this.sites, own, this.plan.skilled > 0 ? 'required' : 'none'),
+      logger: this.#logger(own.name),
+    }
   }
 
   #stopsForRestore(error: Error): boolean {
@@ -373,10 +366,6 @@ export class World {
     if (error.name !== 'RealmRefused' || this.plan.format !== 1) return false
     this.old.delete(id)
     return true
-  }
-
-  #adapter(own: SimProcess) {
-    return adapterTo(this.sites, own, this.plan.skilled > 0 ? 'required' : 'none')
   }
 
   #newClient(name: string) {
