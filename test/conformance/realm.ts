@@ -1,4 +1,5 @@
 /** What a conformance suite needs from an adapter: connections, and the faults that every adapter must bear. */
+import { afterEach, beforeEach } from 'vitest'
 import type { BucketKind } from '../../streams/subjects.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 
@@ -26,6 +27,25 @@ export interface ConformanceRealm extends AsyncDisposable {
 }
 
 export type RealmFactory = () => Promise<ConformanceRealm>
+
+/** For each test of the suite that asks for it: a realm of its own, ended after it, and the client `first`. */
+export function eachInItsRealm(factory: RealmFactory): { readonly realm: ConformanceRealm; readonly client: Coordinator } {
+  let realm: ConformanceRealm
+  let client: Coordinator
+  beforeEach(async () => {
+    realm = await factory()
+    client = await realm.connect('first')
+  })
+  afterEach(() => realm[Symbol.asyncDispose]())
+  return {
+    get realm() {
+      return realm
+    },
+    get client() {
+      return client
+    },
+  }
+}
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
