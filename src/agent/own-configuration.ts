@@ -29,6 +29,8 @@ export class OwnConfiguration {
     this.#key = agentConfigurationKey(agent)
     this.#watch = bucket.watch((change) => {
       if (change.kind === 'set' && change.entry.key === this.#key) this.#take(change.entry)
+      // Made anew it counts its revisions from 1.
+      else if (change.kind === 'missing') this.#bucketRevision = 0
     }, this.#key)
   }
 
