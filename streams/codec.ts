@@ -44,7 +44,7 @@ export function encodeTurnAndCommits(turn: Turn): EncodedTurn {
   const { turn: id, schema, incarnation, number, timeMs, previous } = turn
   const head = JSON.stringify({ turn: id, schema, incarnation, number, timeMs, previous })
   const commits = turn.commits.map((commit) => JSON.stringify(orderedCommit(commit)))
-  const bytes = encoder.encode(`${head.slice(0, -1)},"commits":[${commits.join(',')}]}`)
+  const bytes = Buffer.from(`${head.slice(0, -1)},"commits":[${commits.join(',')}]}`)
   if (bytes.length > turnLimitBytes) throw new TurnTooLarge(bytes.length)
   return { bytes, commits }
 }

@@ -79,12 +79,11 @@ export interface MappingCollectionValue {
 
 export const mappingCollectionKey = 'collection'
 
-const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** For messages and bucket values (turns have `streams/codec.ts`). */
 export function toBytes(value: unknown): Uint8Array {
-  return encoder.encode(JSON.stringify(value))
+  return Buffer.from(JSON.stringify(value))
 }
 
 export class MalformedMessage extends Error {

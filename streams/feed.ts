@@ -23,9 +23,7 @@ export function publishOnFeed(bus: Bus, subjects: Subjects, turn: Pick<Turn, 'ti
     const bytes =
       text === undefined
         ? toBytes({ position, timeMs, commit } satisfies FeedMessage)
-        : encoder.encode(`{"position":${position},"timeMs":${timeMs},"commit":${text}}`)
+        : Buffer.from(`{"position":${position},"timeMs":${timeMs},"commit":${text}}`)
     bus.publish(subjects.feed(commit.aggregate, commit.id), bytes)
   })
 }
-
-const encoder = new TextEncoder()

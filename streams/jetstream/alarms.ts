@@ -8,7 +8,7 @@ import { fromBytes, toBytes } from '../coordination.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { apiCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
-import { RefusedByServer, headersOf, parseApiAnswer } from './link.ts'
+import { RefusedByServer, parseApiAnswer } from './link.ts'
 import { OrderedPull } from './ordered-pull.ts'
 
 interface SubjectsAnswer {
@@ -33,7 +33,7 @@ export class JetStreamAlarms implements Alarms {
   async set(trigger: string, atMs: number): Promise<AlarmOutcome> {
     const exchanged = await this.#link.exchange(this.#subjects.alarm(trigger), toBytes({ trigger, atMs } satisfies Alarm), {
       timeoutMs: this.#link.answerTimeoutMs,
-      headers: headersOf({ 'Nats-Schedule': `@at ${new Date(Math.min(atMs, lastAlarmMs)).toISOString()}`, 'Nats-Schedule-Target': this.#subjects.alarmDue(trigger) }),
+      headers: { 'Nats-Schedule': `@at ${new Date(Math.min(atMs, lastAlarmMs)).toISOString()}`, 'Nats-Schedule-Target': this.#subjects.alarmDue(trigger) },
     })
     if (exchanged.kind !== 'answer') return { kind: 'indeterminate' }
     const answer = parseApiAnswer<{ readonly seq: number }>(exchanged.message.data)

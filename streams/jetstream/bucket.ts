@@ -8,7 +8,7 @@ import type { Bucket, BucketChange, BucketEntry, BucketWatch, WriteOptions, Writ
 import { Unavailable } from '../ports/event-log.ts'
 import { apiCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
-import { RefusedByServer, endProcess, headersOf, parseApiAnswer } from './link.ts'
+import { RefusedByServer, endProcess, parseApiAnswer } from './link.ts'
 import { OrderedPull } from './ordered-pull.ts'
 import { messageFromLeader } from './stored.ts'
 import { markerTtlSeconds } from './streams-definition.ts'
@@ -99,11 +99,11 @@ export class JetStreamBucket implements Bucket {
     const { expected, ttlMs, marker } = options
     const exchanged = await this.#link.exchange(this.#prefix + key, value, {
       timeoutMs: this.#link.answerTimeoutMs,
-      headers: headersOf({
+      headers: {
         ...(expected !== undefined && { 'Nats-Expected-Last-Subject-Sequence': String(expected) }),
         ...(ttlMs !== undefined && { 'Nats-TTL': `${Math.ceil(ttlMs / 1_000)}s` }),
         ...(marker && { [operationHeader]: 'DEL' }),
-      }),
+      },
     })
     if (exchanged.kind !== 'answer') return { kind: 'indeterminate' }
     const answer = parseApiAnswer<{ readonly seq: number }>(exchanged.message.data)

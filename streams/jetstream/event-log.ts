@@ -3,7 +3,7 @@ import { LogMissing, Unavailable } from '../ports/event-log.ts'
 import type { AppendOutcome, AppendRequest, EventLog, ReadOptions, StoredMessage } from '../ports/event-log.ts'
 import { apiCodes, appendOutcomeOfCode } from './error-codes.ts'
 import type { Link } from './link.ts'
-import { headersOf, parseApiAnswer } from './link.ts'
+import { parseApiAnswer } from './link.ts'
 import { OrderedPull } from './ordered-pull.ts'
 import { type LeaderMessage, type MessageQuery, StreamMissing, messageFromLeader } from './stored.ts'
 
@@ -25,10 +25,10 @@ export class JetStreamEventLog implements EventLog {
   async append(request: AppendRequest): Promise<AppendOutcome> {
     const exchanged = await this.#link.exchange(request.subject, request.bytes, {
       timeoutMs: this.#link.answerTimeoutMs,
-      headers: headersOf({
+      headers: {
         'Nats-Expected-Stream': this.stream,
         'Nats-Expected-Last-Subject-Sequence': String(request.expectedLast),
-      }),
+      },
     })
     switch (exchanged.kind) {
       case 'offline':

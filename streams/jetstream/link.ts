@@ -8,13 +8,14 @@
  * 4. What is published goes out in that order, when the events at hand have been dealt with: one write to the socket for all of it,
  *    which costs more than anything else here. What waits for that is dropped when the connection goes.
  */
-import type { Msg, MsgHdrs, NatsConnection, PublishOptions } from 'nats'
-import { createInbox, headers } from 'nats'
+import type { Msg, NatsConnection } from 'nats'
+import { createInbox } from 'nats'
 import type { Clock } from '../ports/clock.ts'
 import { every } from '../ports/clock.ts'
 import { hear } from '../hearing.ts'
 import type { LinkState } from '../ports/bus.ts'
 import { Unavailable } from '../ports/event-log.ts'
+import { type HeaderFields, type Outgoing, publishAll } from './frames.ts'
 import { ServerOrder } from './nearest.ts'
 
 export type Exchanged =
@@ -27,7 +28,7 @@ export type Exchanged =
 
 export interface ExchangeOptions {
   readonly timeoutMs: number
-  readonly headers?: MsgHdrs
+  readonly headers?: HeaderFields
   /** Answers for which this returns false are passed over. */
   readonly accept?: (data: Uint8Array) => boolean
   /** Asked again at this interval while no answer has come, milliseconds; the first answer counts. For what may be asked twice. */
@@ -62,7 +63,7 @@ export class Link {
   readonly #outstanding = new Map<string, (message: Msg) => void>()
   readonly #ends = new Set<() => void>()
   readonly #listeners = new Set<(state: LinkState) => void>()
-  #outbox: { readonly subject: string; readonly data: Uint8Array | string; readonly options: PublishOptions | undefined }[] = []
+  #outbox: Outgoing[] = []
 
   readonly #order: ServerOrder
 
@@ -137,16 +138,21 @@ export class Link {
         if (message.data.length === 0 && message.headers?.code === statusNoResponders) settle({ kind: 'no-responders' })
         else if (options.accept?.(message.data) ?? true) settle({ kind: 'answer', message })
       })
-      const send = () => this.publish(subject, data, { reply: `${this.#inbox}.${token}`, ...(options.headers && { headers: options.headers }) })
+      const message = { subject, data, reply: `${this.#inbox}.${token}`, headers: options.headers }
+      const send = () => this.#post(message)
       const repeating = options.repeatMs === undefined ? undefined : every(this.clock, options.repeatMs, send)
       send()
     })
   }
 
   /** Dropped while disconnected. */
-  publish(subject: string, data: Uint8Array | string, options?: PublishOptions): void {
+  publish(subject: string, data: Uint8Array | string): void {
+    this.#post({ subject, data })
+  }
+
+  #post(message: Outgoing): void {
     if (this.#state === 'disconnected' || this.connection.isClosed()) return
-    this.#outbox.push({ subject, data, options })
+    this.#outbox.push(message)
     if (this.#outbox.length === 1) this.clock.after(0, () => this.sendOut())
   }
 
@@ -155,8 +161,7 @@ export class Link {
     const waiting = this.#outbox
     if (waiting.length === 0) return
     this.#outbox = []
-    if (this.connection.isClosed()) return
-    for (const { subject, data, options } of waiting) this.connection.publish(subject, data, options)
+    if (!this.connection.isClosed()) publishAll(this.connection, waiting)
   }
 
   /**
@@ -212,12 +217,6 @@ export function endProcess(fault: unknown): void {
 export function parseApiAnswer<T>(data: Uint8Array): ApiAnswer<T> {
   const value = JSON.parse(decoder.decode(data)) as T & { readonly error?: ApiError }
   return value.error === undefined ? { ok: true, value } : { ok: false, error: value.error }
-}
-
-export function headersOf(fields: Readonly<Record<string, string>>): MsgHdrs {
-  const built = headers()
-  for (const [name, value] of Object.entries(fields)) built.set(name, value)
-  return built
 }
 
 /** The answer is one that no program of Reeve knows how to go on from. */

@@ -1,0 +1,80 @@
+/**
+ * What is published in one go of the event loop, as the bytes of the client protocol: one allocation for all of it. (The client makes
+ * three pieces of each message and then copies all of them into one, which was a fifth of the time and most of the garbage of an agent
+ * at work.)
+ */
+import { type NatsConnection, headers as emptyHeaders } from 'nats'
+
+export interface Outgoing {
+  readonly subject: string
+  readonly data: Uint8Array | string
+  readonly reply?: string | undefined
+  readonly headers?: HeaderFields | undefined
+}
+
+/** By name; neither names nor values hold line ends. */
+export type HeaderFields = Readonly<Record<string, string>>
+
+/** The part of the client that takes whole frames. It is none of its documented interface: a client without it publishes one by one. */
+interface FrameTaker {
+  readonly info?: { readonly max_payload: number }
+  sendCommand(frames: Uint8Array): void
+}
+
+const lineEnd = '\r\n'
+
+/** In their order. Throws as the client does for a message that is larger than the server takes. */
+export function publishAll(connection: NatsConnection, messages: readonly Outgoing[]): void {
+  const taker = frameTakerOf(connection)
+  const frames = taker === undefined || messages.length === 0 ? undefined : framesOf(messages, taker.info?.max_payload ?? 0)
+  if (frames !== undefined) return taker!.sendCommand(frames)
+  for (const { subject, data, reply, headers } of messages) {
+    connection.publish(subject, data, { ...(reply === undefined ? {} : { reply }), ...(headers === undefined ? {} : { headers: clientHeaders(headers) }) })
+  }
+}
+
+function frameTakerOf(connection: NatsConnection): FrameTaker | undefined {
+  const { protocol } = connection as unknown as { readonly protocol?: Partial<FrameTaker> }
+  return typeof protocol?.sendCommand === 'function' ? (protocol as FrameTaker) : undefined
+}
+
+/** Undefined where a message is larger than `limitBytes`. */
+export function framesOf(messages: readonly Outgoing[], limitBytes: number): Uint8Array | undefined {
+  const lines: string[] = []
+  let sizeBytes = 0
+  for (const { subject, data, reply, headers } of messages) {
+    const head = headers === undefined ? '' : headerText(headers)
+    const headBytes = Buffer.byteLength(head)
+    const payloadBytes = headBytes + (typeof data === 'string' ? Buffer.byteLength(data) : data.length)
+    if (payloadBytes > limitBytes) return undefined
+    const to = reply === undefined ? subject : `${subject} ${reply}`
+    const before = headers === undefined ? `PUB ${to} ${payloadBytes}${lineEnd}` : `HPUB ${to} ${headBytes} ${payloadBytes}${lineEnd}${head}`
+    lines.push(before)
+    sizeBytes += Buffer.byteLength(before) + payloadBytes - headBytes + lineEnd.length
+  }
+  const frames = Buffer.allocUnsafe(sizeBytes)
+  let at = 0
+  for (let index = 0; index < messages.length; index++) {
+    const { data } = messages[index]!
+    at += frames.write(lines[index]!, at)
+    if (typeof data === 'string') at += frames.write(data, at)
+    else {
+      frames.set(data, at)
+      at += data.length
+    }
+    at += frames.write(lineEnd, at)
+  }
+  return frames
+}
+
+function headerText(fields: HeaderFields): string {
+  let text = `NATS/1.0${lineEnd}`
+  for (const [name, value] of Object.entries(fields)) text += `${name}: ${value}${lineEnd}`
+  return text + lineEnd
+}
+
+function clientHeaders(fields: HeaderFields) {
+  const built = emptyHeaders()
+  for (const [name, value] of Object.entries(fields)) built.set(name, value)
+  return built
+}
