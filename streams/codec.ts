@@ -2,7 +2,7 @@
  * Bytes of a turn, digests and ids (DESIGN §3). The bytes are what is stored, repeated (P11) and digested, so a turn is
  * encoded once and its bytes are kept with it.
  */
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import type { Cause, Commit, Turn } from './envelope.ts'
 import { schemaVersion, turnLimitBytes } from './envelope.ts'
@@ -111,7 +111,7 @@ function isCount(value: unknown, least: number): boolean {
 
 /** SHA-256 in lower-case hex. */
 export function digestOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
+  return hash('sha256', bytes, 'hex')
 }
 
 /** RFC 8785. Throws `TypeError` for what JSON cannot say. */

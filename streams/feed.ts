@@ -20,10 +20,9 @@ export function publishOnFeed(bus: Bus, subjects: Subjects, turn: Pick<Turn, 'ti
   const { timeMs } = turn
   turn.commits.forEach((commit, index) => {
     const text = texts?.[index]
-    const bytes =
-      text === undefined
-        ? toBytes({ position, timeMs, commit } satisfies FeedMessage)
-        : Buffer.from(`{"position":${position},"timeMs":${timeMs},"commit":${text}}`)
-    bus.publish(subjects.feed(commit.aggregate, commit.id), bytes)
+    bus.publish(
+      subjects.feed(commit.aggregate, commit.id),
+      text === undefined ? toBytes({ position, timeMs, commit } satisfies FeedMessage) : `{"position":${position},"timeMs":${timeMs},"commit":${text}}`,
+    )
   })
 }

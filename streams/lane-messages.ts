@@ -27,17 +27,23 @@ const number: Check = (value) => typeof value === 'number'
 const flag: Check = (value) => typeof value === 'boolean'
 const one = (...values: readonly unknown[]): Check => (value) => values.includes(value)
 const optional = (check: Check): Check => (value) => value === undefined || check(value)
-const list = (check: Check): Check => (value) => Array.isArray(value) && value.every(check)
+const list = (check: Check): Check => (value) => Array.isArray(value) && value.every((item) => check(item))
 const object = (shape: Shape): Check => {
-  const checks = Object.entries(shape)
-  return (value) => typeof value === 'object' && value !== null && checks.every(([key, check]) => check((value as { readonly [key: string]: unknown })[key]))
+  const keys = Object.keys(shape)
+  const checks = Object.values(shape)
+  return (value) => {
+    if (typeof value !== 'object' || value === null) return false
+    for (let index = 0; index < keys.length; index++) if (!checks[index]!((value as { readonly [key: string]: unknown })[keys[index]!])) return false
+    return true
+  }
 }
 
 const builtOn = object({ incarnation: whole, number: whole })
 const grantRef = object({ group, grant: whole })
 const reason = object({ code: text, text, full: optional(digest) })
-const outcome: Check = (value) =>
-  object({ kind: one('succeeded'), already: optional(one(true)) })(value) || object({ kind: one('failed', 'unknown'), reason })(value)
+const success = object({ kind: one('succeeded'), already: optional(one(true)) })
+const noSuccess = object({ kind: one('failed', 'unknown'), reason })
+const outcome: Check = (value) => success(value) || noSuccess(value)
 const operation = object({ name: text, to: optional(text), user: optional(text) })
 const pair: Check = (value) => Array.isArray(value) && value.length === 2 && value.every(number)
 const jobSpec = object({
@@ -89,6 +95,7 @@ const bodies: { readonly [kind: string]: Check } = {
   withdraw: object({ withdrawn: ulid }),
 }
 
+const anyBody = object({ kind: text })
 const command = object({
   builtOn,
   command: optional(ulid),
@@ -97,7 +104,7 @@ const command = object({
   epoch: optional(whole),
   cause: optional(object({ aggregate: name, id: name, revision: whole })),
   correlation: optional(name),
-  body: (body) => object({ kind: text })(body) && (bodyOf((body as { readonly kind: string }).kind)?.(body) ?? true),
+  body: (body) => anyBody(body) && (bodyOf((body as { readonly kind: string }).kind)?.(body) ?? true),
 })
 
 function bodyOf(kind: string): Check | undefined {

@@ -15,6 +15,7 @@ import { pause } from '../../streams/ports/clock.ts'
 import type { Presence, SiteDirectory } from '../agent/context.ts'
 import type { SiteCall, SiteConnection, SiteFailureCode, SiteResult } from '../sites/adapter.ts'
 import { callIdentity } from './call-identity.ts'
+import { CallSignal } from './call-signal.ts'
 
 /** Calls are aborted at this part of their deadline, by this process's monotonic clock (P18). */
 const callShare = 0.9
@@ -48,7 +49,7 @@ export class HeldGrant {
   /** For waits, which are rare; most grants never need it. */
   #waits: AbortController | undefined
   /** Of the call that runs. */
-  #calling: AbortController | undefined
+  #calling: CallSignal | undefined
   readonly #environment: GrantEnvironment
 
   constructor(message: GrantMessage, lane: string, environment: GrantEnvironment) {
@@ -143,7 +144,7 @@ export class HeldGrant {
   #carryOut(connection: SiteConnection, call: Omit<SiteCall, 'signal'>): Promise<CallResult> {
     const { clock } = this.#environment
     const { callDeadlineMs } = this.message
-    const calling = new AbortController()
+    const calling = new CallSignal()
     this.#calling = calling
     if (this.#aborted) calling.abort()
     return new Promise((resolve) => {
@@ -164,11 +165,20 @@ export class HeldGrant {
       }
       const failed = (error: unknown) => end({ kind: 'unknown', code: 'adapter-error', reason: `the adapter failed: ${lineOf(error)}` })
       try {
-        connection.carryOut({ ...call, signal: calling.signal }).then(end, failed)
+        connection.carryOut(withSignal(call, calling)).then(end, failed)
       } catch (error) {
         failed(error)
       }
     })
+  }
+}
+
+function withSignal(call: Omit<SiteCall, 'signal'>, calling: CallSignal): SiteCall {
+  return {
+    ...call,
+    get signal() {
+      return calling.signal
+    },
   }
 }
 

@@ -8,7 +8,7 @@
  */
 import { createInbox } from 'nats'
 import { Unavailable } from '../ports/event-log.ts'
-import { type Link, headersOf, parseApiAnswer } from './link.ts'
+import { type Link, parseApiAnswer } from './link.ts'
 
 /** The server takes 1,000 a batch; each batch costs a sync of its disk, whatever it holds. */
 const batchMessages = 1_000
@@ -89,8 +89,8 @@ export class AtomicBatches {
 
   async #exchange(batch: readonly Message[], id: string, expected: number): Promise<void> {
     const last = batch.length - 1
-    for (let index = 0; index < last; index++) this.#link.publish(batch[index]!.subject, batch[index]!.bytes, { headers: headersOf(this.#headers(id, index, expected)) })
-    const headers = headersOf({ ...this.#headers(id, last, expected), 'Nats-Batch-Commit': '1' })
+    for (let index = 0; index < last; index++) this.#link.publish(batch[index]!.subject, batch[index]!.bytes, this.#headers(id, index, expected))
+    const headers = { ...this.#headers(id, last, expected), 'Nats-Batch-Commit': '1' }
     const exchanged = await this.#link.exchange(batch[last]!.subject, batch[last]!.bytes, { timeoutMs: answerMs, headers })
     const what = `messages ${expected + 1} to ${expected + batch.length} for stream ${this.#stream}`
     if (exchanged.kind !== 'answer') throw new Unavailable(`the server did not acknowledge ${what} (${exchanged.kind}): repeat this`)

@@ -28,7 +28,7 @@ export class NatsBus implements Bus {
     return { stop }
   }
 
-  publish(subject: string, data: Uint8Array): void {
+  publish(subject: string, data: Uint8Array | string): void {
     this.#link.publish(subject, data)
   }
 

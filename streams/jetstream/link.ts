@@ -146,8 +146,8 @@ export class Link {
   }
 
   /** Dropped while disconnected. */
-  publish(subject: string, data: Uint8Array | string): void {
-    this.#post({ subject, data })
+  publish(subject: string, data: Uint8Array | string, headers?: HeaderFields): void {
+    this.#post({ subject, data, headers })
   }
 
   #post(message: Outgoing): void {

@@ -149,7 +149,7 @@ export class MemoryBucket implements Bucket {
     allowed: (slot: Slot | undefined) => boolean,
   ): Promise<WriteOutcome> {
     const link = this.#link
-    const kept = value?.slice()
+    const kept = value === undefined ? undefined : new Uint8Array(value)
     const fault = link.network.faults.bucketWrite?.({ client: link.name, bucket: this.name, write, key })
     const answered = await exchange<WriteOutcome>(link, fault, () => {
       // Nobody answers for a stream that is not there.

@@ -53,9 +53,9 @@ export class Switchboard {
         if (!listener.active) return
         listener.handle({
           subject,
-          data: data.slice(),
+          data: new Uint8Array(data),
           wantsAnswer: reply !== undefined,
-          answer: (answer) => reply?.(listener.link, answer.slice()),
+          answer: (answer) => reply?.(listener.link, new Uint8Array(answer)),
         })
       })
     }
@@ -106,8 +106,8 @@ export class MemoryBus implements Bus {
     return { stop }
   }
 
-  publish(subject: string, data: Uint8Array): void {
-    if (this.#link.reach() === 'connected') this.#switchboard.route(this.#link, subject, data.slice(), undefined)
+  publish(subject: string, data: Uint8Array | string): void {
+    if (this.#link.reach() === 'connected') this.#switchboard.route(this.#link, subject, new Uint8Array(typeof data === 'string' ? Buffer.from(data) : data), undefined)
   }
 
   subscribe(subject: string, handle: (message: BusMessage) => void, options: { readonly queue?: string } = {}): Subscription {
@@ -133,7 +133,7 @@ export class MemoryBus implements Bus {
         if (link.closed || link.state() === 'disconnected') settle({ kind: 'timeout' })
       })
       if (link.reach() !== 'connected') return
-      const recipients = this.#switchboard.route(link, subject, data.slice(), (answerer, answer) => {
+      const recipients = this.#switchboard.route(link, subject, new Uint8Array(data), (answerer, answer) => {
         this.#switchboard.answer(answerer, link, subject, () => {
           if (!settled && (options.accept?.(answer) ?? true)) settle({ kind: 'answer', data: answer })
         })

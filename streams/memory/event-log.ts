@@ -27,7 +27,7 @@ export class StoredLog {
     if (incarnation !== this.incarnation) return { kind: 'wrong-incarnation' }
     if (this.lastPosition(request.subject) !== request.expectedLast) return { kind: 'conflict' }
     const position = this.#messages.length + 1
-    const message = { subject: request.subject, position, bytes: request.bytes.slice(), storedMs: this.#clock.nowMs() }
+    const message = { subject: request.subject, position, bytes: new Uint8Array(request.bytes), storedMs: this.#clock.nowMs() }
     this.#messages.push(message)
     this.#last.set(request.subject, position)
     this.#grown()
@@ -65,7 +65,7 @@ export class StoredLog {
   replace(position: number, bytes: Uint8Array): void {
     const former = this.#messages[position - 1]
     if (former === undefined) throw new Error(`there is no message at position ${position}`)
-    this.#messages[position - 1] = { ...former, bytes: bytes.slice() }
+    this.#messages[position - 1] = { ...former, bytes: new Uint8Array(bytes) }
   }
 
   purge(subject: string, upTo: number): void {
@@ -99,7 +99,7 @@ export class MemoryEventLog implements EventLog {
 
   async append(request: AppendRequest): Promise<AppendOutcome> {
     const link = this.#link
-    const bytes = request.bytes.slice()
+    const bytes = new Uint8Array(request.bytes)
     const fault = link.network.faults.append?.({ client: link.name, ...request })
     const answered = await exchange<AppendOutcome>(link, fault, () => {
       switch (fault?.refuse) {

@@ -14,7 +14,7 @@ export class MemorySnapshotStore implements SnapshotStore {
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
-    const kept = bytes.slice()
+    const kept = new Uint8Array(bytes)
     await this.#ask(() => void this.#stored.set(name, kept))
   }
 

@@ -16,7 +16,7 @@ export class MemoryTextStore implements TextStore {
 
   async put(bytes: Uint8Array): Promise<string> {
     const digest = digestOf(bytes)
-    const kept = bytes.slice()
+    const kept = new Uint8Array(bytes)
     await this.#ask(() => {
       if (!this.#stored.has(digest)) this.#stored.set(digest, kept)
     })

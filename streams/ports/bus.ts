@@ -51,8 +51,8 @@ export interface ServiceDefinition {
 }
 
 export interface Bus {
-  /** Dropped without a word while offline. */
-  publish(subject: string, data: Uint8Array): void
+  /** Dropped without a word while offline. A text goes out in UTF-8. */
+  publish(subject: string, data: Uint8Array | string): void
   subscribe(subject: string, handle: (message: BusMessage) => void, options?: { readonly queue?: string }): Subscription
   ask(subject: string, data: Uint8Array, options: AskOptions): Promise<Asked>
   /** Resolves when the server has processed everything sent before. Rejects with `Unavailable` after `timeoutMs`. */
