@@ -6,7 +6,7 @@ export const realmMutants: readonly Mutant[] = [
     name: 'who-meets-another-incarnation-goes-on',
     breaks: ['P12', 'I3'],
     focus: 'restored-in-peace',
-    patches: [{ file: 'src/agent/incarnation-watch.ts', find: `if (outcome.kind === 'wrong-incarnation') onFatal(outcome.kind)`, replace: 'void onFatal' }],
+    patches: [{ file: 'src/agent/incarnation-watch.ts', find: `if (kind === 'wrong-incarnation') onFatal(kind)`, replace: 'void onFatal' }],
   },
   {
     name: 'nobody-minds-a-quarantine',
