@@ -6,7 +6,11 @@ export const realmMutants: readonly Mutant[] = [
     name: 'who-meets-another-incarnation-goes-on',
     breaks: ['P12', 'I3'],
     focus: 'restored-in-peace',
-    patches: [{ file: 'src/agent/incarnation-watch.ts', find: `if (kind === 'wrong-incarnation') onFatal(kind)`, replace: 'void onFatal' }],
+    patches: [
+      { file: 'src/agent/incarnation-watch.ts', find: `if (kind === 'wrong-incarnation') onFatal(kind)`, replace: 'void onFatal' },
+      { file: 'src/agent/parts.ts', find: 'followRealm(coordinator.log, subjects, joined, fail)', replace: 'followRealm(coordinator.log, subjects, joined, () => {})' },
+      { file: 'src/agent/parts.ts', find: 'followSites(coordinator.log, subjects, fail, within.adapterOf)', replace: 'followSites(coordinator.log, subjects, () => {}, within.adapterOf)' },
+    ],
   },
   {
     name: 'nobody-minds-a-quarantine',
