@@ -4,6 +4,7 @@
  */
 import type { AgentRole } from '../../machines/agent/agent.ts'
 import type { RealmConstants } from '../../machines/realm/realm.ts'
+import { sayIntake } from '../../streams/intake.ts'
 import { connectCoordinator } from '../../streams/jetstream/connect.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
 import { systemClock } from '../platform/clock.ts'
@@ -72,6 +73,7 @@ export async function runAgentProgram(options: AgentProgramOptions): Promise<Age
       clock: systemClock,
       random: systemRandom,
       create: true,
+      onIntake: (said) => sayIntake(logger, said),
       ...(options.durability === undefined ? {} : { durability: options.durability }),
     })
     try {

@@ -10,7 +10,7 @@ import { defaultConstants } from '../../machines/realm/realm.ts'
 import { type Finding, note, problem } from '../doctor/finding.ts'
 import { checkDataFolder, checkNatsServer, checkNode } from '../doctor/machine.ts'
 import { checkRealm } from '../doctor/realm.ts'
-import { checkClock, checkDurability, checkJetStream, checkServerVersion, checkStreams } from '../doctor/server.ts'
+import { checkClock, checkDurability, checkJetStream, checkServerVersion, checkStores, checkStreams } from '../doctor/server.ts'
 import { systemClock } from '../platform/clock.ts'
 import { setExitCode } from '../platform/process.ts'
 import { acting, json, settingOption } from './command.ts'
@@ -59,7 +59,7 @@ async function examine(settings: Settings): Promise<readonly Finding[]> {
     return [...here, problem('server', `no nats-server answers at ${place.url} (named by ${place.source})`, 'check the URL and that it runs')]
   }
   try {
-    const findings: Finding[] = [...here, checkServerVersion(link), await checkJetStream(link)]
+    const findings: Finding[] = [...here, checkServerVersion(link), await checkJetStream(link), ...(await checkStores(place.monitoringUrl))]
     try {
       findings.push(...(await checkStreams(link, subjects)))
       let said: Durability | undefined

@@ -6,6 +6,7 @@ import { leastServerVersion } from '../../streams/jetstream/connect.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
 import type { Subjects } from '../../streams/subjects.ts'
+import { readPageAt } from '../platform/loopback.ts'
 import { durabilityAt } from '../up/ask-durability.ts'
 import { compareVersions, parseVersion } from '../server/version.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
@@ -64,6 +65,33 @@ function durabilityFinding(durability: Durability, how: string): Finding {
     case 'unknown':
       return note('durability', `durability is unknown: ${durability.why}`, how)
   }
+}
+
+/** From where on a store counts as full: the rest may go in minutes. */
+const fullPart = 0.95
+const mebibyte = 1024 * 1024
+
+/** Whether each server takes writes, and has room for more, as its monitoring pages say. */
+export async function checkStores(monitoringUrl: string | undefined): Promise<readonly Finding[]> {
+  if (monitoringUrl === undefined) return []
+  return Promise.all(monitoringUrl.split(',').map(checkStore))
+}
+
+async function checkStore(monitoringUrl: string): Promise<Finding> {
+  const page = (path: string) => readPageAt(new URL(path, monitoringUrl).href, 3_000)
+  const [health, varz] = await Promise.all([page('/healthz'), page('/varz')])
+  if (health === undefined || varz === undefined) return problem('store', `the monitoring page ${monitoringUrl} does not answer`, 'look whether that nats-server runs, and start it')
+  const { server_name: name, jetstream } = varz.json as { readonly server_name?: string; readonly jetstream?: { readonly config?: { readonly max_storage?: number }; readonly stats?: { readonly storage?: number } } }
+  const server = `nats-server ${name ?? monitoringUrl}`
+  if (!health.ok) {
+    const { error = 'it does not say why' } = health.json as { readonly error?: string }
+    return problem('store', `${server} is not well: ${error}`, 'where its disk is full, make room; then start it again: until then it writes nothing')
+  }
+  const [used, most] = [jetstream?.stats?.storage ?? 0, jetstream?.config?.max_storage ?? Infinity]
+  const text = `${Math.ceil(used / mebibyte)} of ${Number.isFinite(most) ? Math.floor(most / mebibyte) : 'any number of'} MiB`
+  return used >= most * fullPart
+    ? problem('store', `the store of ${server} is full: ${text} (max_file_store)`, 'raise max_file_store and start it again, or make room: until then nothing new is started')
+    : ok('store', `the store of ${server} has room: ${text} are used`)
 }
 
 /** Compares with the server's stamp on its answer; half the round trip is the error. */

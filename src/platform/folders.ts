@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { constants, createReadStream } from 'node:fs'
-import { access, mkdir, mkdtemp, open, readFile, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, open, readFile, readdir, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 
@@ -84,6 +84,12 @@ export async function moveFolderIntoPlace(from: string, to: string): Promise<boo
     if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'EPERM') return false
     throw error
   }
+}
+
+/** What a user without special rights may still write on the disk of a folder. */
+export async function freeBytesAt(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path)
+  return bavail * bsize
 }
 
 export interface FileFacts {

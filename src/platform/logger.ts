@@ -7,6 +7,9 @@ export type LogLevel = (typeof logLevels)[number]
 /** Errors stand under either name; without a serializer JSON would show one as `{}`. */
 const serializers = { error: pino.stdSerializers.err, err: pino.stdSerializers.err }
 
+/** What waits for a disk that is full, characters; of more the newest lines are lost. */
+const mostWaiting = 1024 * 1024
+
 export interface LoggerOptions {
   /** Stands in every line, beside the process id. */
   readonly name: string
@@ -15,16 +18,23 @@ export interface LoggerOptions {
   readonly file?: string
 }
 
-/** Written before each call returns, so that the last line before a crash is there. */
+/**
+ * Written before each call returns, so that the last line before a crash is there. A line that cannot be written (the disk is full) waits for
+ * the next one, or is lost, and never the program with it.
+ */
 export function createLogger(options: LoggerOptions): {
   readonly [Level in LogLevel]: (fields: object, message: string) => void
 } {
-  const destination = pino.destination({ dest: options.file ?? 2, sync: true, append: true, mkdir: true })
+  const destination = pino.destination({ dest: options.file ?? 2, sync: true, append: true, mkdir: true, maxLength: mostWaiting })
   const logger = pino({ name: options.name, level: options.level, serializers, timestamp: pino.stdTimeFunctions.isoTime }, destination)
-  return {
-    debug: (fields, message) => logger.debug(fields, message),
-    info: (fields, message) => logger.info(fields, message),
-    warn: (fields, message) => logger.warn(fields, message),
-    error: (fields, message) => logger.error(fields, message),
+  // Without a listener it would end the process.
+  destination.on('error', () => {})
+  const say = (level: LogLevel) => (fields: object, message: string) => {
+    try {
+      logger[level](fields, message)
+    } catch {
+      // Nowhere to say it.
+    }
   }
+  return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
 }

@@ -12,9 +12,15 @@ export function portIsFree(port: number, host = '127.0.0.1'): Promise<boolean> {
 
 /** The JSON that an HTTP address answers with status 200; undefined for everything else. */
 export async function readJsonAt(address: string, timeoutMs: number): Promise<unknown> {
+  const page = await readPageAt(address, timeoutMs)
+  return page?.ok === true ? page.json : undefined
+}
+
+/** The JSON that an HTTP address answers, whatever the status; undefined where it answers none. */
+export async function readPageAt(address: string, timeoutMs: number): Promise<{ readonly ok: boolean; readonly json: unknown } | undefined> {
   try {
     const response = await fetch(address, { signal: AbortSignal.timeout(timeoutMs) })
-    return response.ok ? await response.json() : undefined
+    return { ok: response.ok, json: await response.json() }
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 /** The process behind `reeve serve`: one service interface with real ports, until it is told to stop. */
 import { connectCoordinator, type Login } from '../../streams/jetstream/connect.ts'
+import { sayIntake } from '../../streams/intake.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
 import { requireId, subjectsOf } from '../../streams/subjects.ts'
 import { systemClock as clock } from '../platform/clock.ts'
@@ -60,6 +61,7 @@ export async function runServiceProgram(options: ServiceProgramOptions): Promise
       clock,
       random,
       create: true,
+      onIntake: (said) => sayIntake(logger, said),
       ...(durability === undefined ? {} : { durability }),
     })
     try {

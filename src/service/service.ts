@@ -223,6 +223,8 @@ class Requests {
   readonly #context: ServiceContext
   readonly #onFatal: (error: Error) => void
   #inHand = 0
+  /** Ids of the commands among them. */
+  readonly #commands = new Set<string>()
   #idle: (() => void) | undefined
 
   /** `onFatal`: this program cannot write in the realm any more. */
@@ -269,7 +271,15 @@ class Requests {
     const secret = pathOfPassword(entry.noun === 'site' ? { ...(parsed.data as object), address: undefined } : parsed.data)
     if (secret !== undefined) throw new ApiFailure('malformed', `the request holds a password at ${secret}: say it without, the log keeps every text for ever`)
     const handlers = this.#handlers[entry.noun] as Record<string, (request: unknown) => Promise<unknown>>
-    return handlers[entry.verb]!(parsed.data)
+    if (entry.kind !== 'command') return handlers[entry.verb]!(parsed.data)
+    const { command } = parsed.data as { readonly command?: string }
+    if (this.#context.coordinator.intake?.full === true) throw noRoom(command, command !== undefined && this.#commands.has(command))
+    if (command !== undefined) this.#commands.add(command)
+    try {
+      return await handlers[entry.verb]!(parsed.data)
+    } finally {
+      if (command !== undefined) this.#commands.delete(command)
+    }
   }
 
   #failure(entry: CatalogueEntry, error: unknown): Failure {
@@ -290,6 +300,13 @@ class Requests {
     logger.error(fields, 'a request ended in a fault')
     return new ApiFailure('internal', 'a fault of the service, see its log').toAnswer()
   }
+}
+
+/** One that is in hand is attempted until there is room: it may still happen. */
+function noRoom(command: string | undefined, isInHand: boolean): ApiFailure {
+  const full = 'the store of the log is full'
+  if (!isInHand) return new ApiFailure('unavailable', `${full}: nothing new is taken; make room ("reeve doctor" says where), then ask again`)
+  return new ApiFailure('may-still-happen', `${full}, it may still happen once there is room: ask again with command id ${command}, or settle it with "reeve command withdraw ${command}"`, { command: command! })
 }
 
 /** Nothing at all is an empty request, so that `nats request SUBJECT ''` works. */

@@ -12,7 +12,7 @@ import { presenceKey } from '../../streams/coordination.ts'
 import { connectCoordinator, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
 import { withoutLogin } from '../../streams/login-in-text.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
-import { pause } from '../../streams/ports/clock.ts'
+import { type Repeating, pause } from '../../streams/ports/clock.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import type { Settings } from '../command-line/configuration.ts'
 import { print, showStatus, styled } from '../command-line/output.ts'
@@ -29,6 +29,7 @@ import { durabilityAt } from './ask-durability.ts'
 import { demoKind, type DemoSite, portOf, sitesToStart } from './demo.ts'
 import { rememberRealm, rememberedRealm } from './realm-identity.ts'
 import { removeRunning, writeRunning } from './running-file.ts'
+import { watchStore } from './store-watch.ts'
 import { Supervised } from './supervisor.ts'
 
 export interface UpOptions {
@@ -96,6 +97,8 @@ class Up implements RunningUp {
   readonly #kinds = new Set<string>()
   #lock: { release(): void } | undefined
   #server: NatsServer | undefined
+  #storeWatch: Repeating | undefined
+  #endsByUs = false
   /** The server is being started again. */
   #again: Promise<void> | undefined
   #coordinator: NatsCoordinator | undefined
@@ -152,6 +155,7 @@ class Up implements RunningUp {
     showStatus('starting nats-server …')
     const server = await this.#runServer(this.#options.port)
     line('server', `nats-server ${server.version} at ${server.url}, every write synced`)
+    this.#storeWatch = watchStore({ clock: this.#options.clock, folder: this.#folder.server, monitoringUrl: () => this.#server?.monitoringUrl, onFull: () => this.#sayFull(), onStartAgain: () => this.#startServerAgain() })
     this.#demandGoing()
   }
 
@@ -175,17 +179,28 @@ class Up implements RunningUp {
     return server
   }
 
+  #sayFull(): void {
+    print(`${styled('red', '✖')} the disk of ${this.#folder.server} is full: nothing new is started until there is space; all goes on by itself then`)
+  }
+
+  #startServerAgain(): void {
+    this.#endsByUs = true
+    print(`${styled('yellow', '!')} nats-server could not write its store; there is space, it is started again`)
+    void this.#server?.stop()
+  }
+
   async #serverEnded(how: string, startedMs: number): Promise<void> {
     const { clock } = this.#options
     const ended = this.#server!
     const failed = `nats-server ended by itself (${how})`
     // One that does not stay up would take every program with it again and again.
     if (clock.monotonicMs() - startedMs < serverSteadyMs) return this.#fail(`${failed} soon after its start; its log is ${ended.logFile}`)
-    print(`${styled('yellow', '!')} ${failed}; it is started again`)
+    if (!this.#endsByUs) print(`${styled('yellow', '!')} ${failed}; it is started again`)
     try {
       const server = await this.#runServer(Number(new URL(ended.url).port))
       if (this.#stopping !== undefined) return await server.stop(serverGraceMs)
       await this.#remember()
+      this.#endsByUs = false
       print(`${styled('green', '✔')} nats-server is back`)
     } catch (error) {
       this.#fail(`${failed}, and could not be started again: ${error instanceof Error ? error.message : String(error)}`)
@@ -374,6 +389,7 @@ class Up implements RunningUp {
     await Promise.all(this.#programs.map((program) => program.stop(childGraceMs)))
     await Promise.all([...this.#sites.map((site) => site.stop(childGraceMs / 2)), this.view?.stop().catch(() => {})])
     await this.#coordinator?.close().catch(() => {})
+    this.#storeWatch?.stop()
     await this.#again
     await this.#server?.stop(serverGraceMs)
     if (this.#lock !== undefined) {

@@ -1,6 +1,7 @@
 /** Connecting a program to its realm on NATS: everything of `Coordinator`, behind one connection. */
 import type { ConnectionOptions } from 'nats'
 import { connect } from 'nats'
+import { type IntakeSaid, IntakeWatch } from '../intake.ts'
 import { withoutLogin } from '../login-in-text.ts'
 import type { Bucket } from '../ports/bucket.ts'
 import type { LinkState } from '../ports/bus.ts'
@@ -48,6 +49,8 @@ export interface ConnectOptions extends Login {
   /** How long each answer is waited for, milliseconds; 5,000 when absent. A write without one is indeterminate. */
   readonly answerTimeoutMs?: number
   readonly onLink?: (state: LinkState) => void
+  /** Told when the log takes nothing that this program appends, and when it does again. */
+  readonly onIntake?: (said: IntakeSaid) => void
 }
 
 export interface NatsCoordinator extends Coordinator {
@@ -113,8 +116,10 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
   const texts = await openTextStore(link, `${realm}_texts`, create, replicas)
   const bus = new NatsBus(link)
   if (options.onLink !== undefined) bus.onLink(options.onLink)
+  const intake = new IntakeWatch(options.clock, options.onIntake ?? (() => {}))
   return {
-    log: new JetStreamEventLog(link, events.name, incarnation),
+    log: new JetStreamEventLog(link, events.name, incarnation, (outcome) => intake.note(outcome)),
+    intake,
     bus,
     texts,
     snapshots: new JetStreamSnapshotStore(link, subjects.snapshotsName, replicas),

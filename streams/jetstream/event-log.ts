@@ -1,7 +1,7 @@
 /** The event log on the stream EVENTS. */
 import { LogMissing, Unavailable } from '../ports/event-log.ts'
 import type { AppendOutcome, AppendRequest, EventLog, ReadOptions, StoredMessage } from '../ports/event-log.ts'
-import { apiCodes, appendOutcomeOfCode } from './error-codes.ts'
+import { apiCodes, appendOutcomeOfCode, noRoomCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
 import { parseApiAnswer } from './link.ts'
 import { OrderedPull } from './ordered-pull.ts'
@@ -15,14 +15,23 @@ export class JetStreamEventLog implements EventLog {
   readonly incarnation: number
   readonly stream: string
   readonly #link: Link
+  readonly #onOutcome: (outcome: AppendOutcome) => void
 
-  constructor(link: Link, stream: string, incarnation: number) {
+  /** `onOutcome` hears what became of every attempt. */
+  constructor(link: Link, stream: string, incarnation: number, onOutcome: (outcome: AppendOutcome) => void = () => {}) {
     this.#link = link
+    this.#onOutcome = onOutcome
     this.stream = stream
     this.incarnation = incarnation
   }
 
   async append(request: AppendRequest): Promise<AppendOutcome> {
+    const outcome = await this.#attempt(request)
+    this.#onOutcome(outcome)
+    return outcome
+  }
+
+  async #attempt(request: AppendRequest): Promise<AppendOutcome> {
     const exchanged = await this.#link.exchange(request.subject, request.bytes, {
       timeoutMs: this.#link.answerTimeoutMs,
       headers: {
@@ -32,18 +41,20 @@ export class JetStreamEventLog implements EventLog {
     })
     switch (exchanged.kind) {
       case 'offline':
-        return { kind: 'unavailable', reason: 'not connected' }
+        return { kind: 'unavailable', reason: 'not connected', about: 'connection' }
       case 'no-responders':
         return { kind: 'unavailable', reason: 'no stream takes this subject now' }
       case 'timeout':
+        return { kind: 'indeterminate', reason: 'no answer' }
       case 'disconnected':
-        return { kind: 'indeterminate', reason: exchanged.kind }
+        return { kind: 'indeterminate', reason: exchanged.kind, about: 'connection' }
       case 'answer': {
         const answer = parseApiAnswer<{ readonly seq: number }>(exchanged.message.data)
         if (answer.ok) return { kind: 'landed', position: answer.value.seq }
         const kind = appendOutcomeOfCode.get(answer.error.err_code) ?? 'indeterminate'
         const reason = `${answer.error.description} (${answer.error.err_code})`
-        return kind === 'unavailable' || kind === 'indeterminate' ? { kind, reason } : { kind }
+        if (kind !== 'unavailable' && kind !== 'indeterminate') return { kind }
+        return { kind, reason, ...(noRoomCodes.has(answer.error.err_code) && { about: 'room' }) }
       }
     }
   }

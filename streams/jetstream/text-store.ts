@@ -6,6 +6,7 @@ import { Damaged } from '../ports/coordinator.ts'
 import type { TextStore } from '../ports/coordinator.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { AtomicBatches } from './atomic-batches.ts'
+import { hasNoRoom } from './error-codes.ts'
 import type { Link } from './link.ts'
 import { messageFromLeader } from './stored.ts'
 import { configOf } from './streams-definition.ts'
@@ -109,7 +110,7 @@ export class JetStreamTextStore implements TextStore {
     try {
       return await perform()
     } catch (cause) {
-      throw new Unavailable('the store of texts did not answer', { cause })
+      throw new Unavailable(hasNoRoom(cause) ? 'the store of texts is full' : 'the store of texts did not answer', { cause })
     }
   }
 }

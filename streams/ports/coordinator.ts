@@ -4,7 +4,7 @@
 import type { Alarms } from './alarms.ts'
 import type { Bucket } from './bucket.ts'
 import type { Bus } from './bus.ts'
-import type { EventLog } from './event-log.ts'
+import type { EventLog, Intake } from './event-log.ts'
 
 /** What is stored under a digest does not have it. */
 export class Damaged extends Error {
@@ -78,6 +78,8 @@ export interface Coordinator {
   readonly alarms: Alarms
   readonly durability: Durability
   readonly place?: CoordinatorPlace
+  /** Where it is known. */
+  readonly intake?: Intake
   /** Idempotent. Nothing of this coordinator is heard from afterwards. */
   close(): Promise<void>
 }

@@ -23,6 +23,15 @@ export interface AppendRequest {
   readonly expectedLast: number
 }
 
+/** What an attempt came to nothing by: the store has no room, the way to it is down; absent: something else. */
+export type Trouble = 'room' | 'connection'
+
+/** What a program's own attempts say of the log. */
+export interface Intake {
+  /** The server refused an append for lack of room, within the last seconds. */
+  readonly full: boolean
+}
+
 export type AppendOutcome =
   /** Acknowledged, therefore durable (I8). */
   | { readonly kind: 'landed'; readonly position: number }
@@ -31,9 +40,9 @@ export type AppendOutcome =
   /** The server has a write in flight on this subject (error 10164): wait, then repeat. Nothing was written by this attempt. */
   | { readonly kind: 'busy' }
   /** No answer: it may have landed, may land later, or never. */
-  | { readonly kind: 'indeterminate'; readonly reason: string }
+  | { readonly kind: 'indeterminate'; readonly reason: string; readonly about?: Trouble }
   /** The store cannot take it now (full, no leader, offline before sending). Nothing was written by this attempt. */
-  | { readonly kind: 'unavailable'; readonly reason: string }
+  | { readonly kind: 'unavailable'; readonly reason: string; readonly about?: Trouble }
   /** The stream is not of the expected incarnation (error 10060): the program must stop (P12). */
   | { readonly kind: 'wrong-incarnation' }
 

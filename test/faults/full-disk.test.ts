@@ -3,8 +3,15 @@
  * somebody says so, nothing acknowledged is lost, and all goes on once there is space. Needs root, for the small disks.
  */
 import { afterEach, describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import { parseApiAnswer } from '../../streams/jetstream/link.ts'
+import { reeve } from '../command-line/reeve.ts'
+import { realNatsServer } from '../server/program.ts'
+import { eventually } from '../support/eventually.ts'
 import { SmallDisk, noSmallDisk } from '../support/small-disk.ts'
+import { type UpProcess, endAllOf, spawnUp } from '../support/up-process.ts'
 import { FaultRealm, patienceMs } from './realm.ts'
+import { wholeJournal } from './judging.ts'
 import { leaderOfLog, replicated } from './servers.ts'
 import { UnderFault, drillAndDesk, sitesOfLoad } from './under-fault.ts'
 
@@ -13,9 +20,12 @@ const fourAgents = [{ id: 'g1', role: 'generic' }, { id: 'g2', role: 'generic' }
 
 let realm: FaultRealm | undefined
 let disk: SmallDisk | undefined
+let running: UpProcess | undefined
 
 afterEach(async () => {
   await realm?.[Symbol.asyncDispose]()
+  if (running !== undefined) await endAllOf(disk!.path)
+  running = undefined
   await disk?.[Symbol.asyncDispose]()
   realm = undefined
   disk = undefined
@@ -39,6 +49,9 @@ describe.skipIf(why !== undefined)(`a full disk${why === undefined ? '' : ` (${w
     const run = await UnderFault.begin(realm, await drillAndDesk(realm), 's2')
     await run.strike(() => disk!.fill())
     await run.goesOn(60)
+    const doctor = await realm.command(['doctor', '--monitoring-url', realm.monitoringUrl])
+    expect(doctor.code).toBe(1)
+    expect(doctor.stdout).toContain('nats-server n1 is not well')
     await run.repair(async () => {
       await disk!.free()
       await realm!.cluster.server('n1').stop()
@@ -48,4 +61,93 @@ describe.skipIf(why !== undefined)(`a full disk${why === undefined ? '' : ` (${w
     await replicated(realm)
     expect(await realm.judge()).toEqual([])
   }, patienceMs)
+
+  it('of the only server, together with a kill of an executor: nothing new is started, agents and doctor say so; with space and a restart all goes on', async () => {
+    disk = await SmallDisk.mount(64)
+    realm = await FaultRealm.start({ server: { store: disk.path }, agents: fourAgents, sites: sitesOfLoad })
+    await realm.api.call('site', 'add', { site: 'drill', kind: 'drill', address: 'drill://?services=40' })
+    const run = await UnderFault.begin(realm, await drillAndDesk(realm), 's2')
+    await run.strike(() => disk!.fill())
+    await someSay(realm, 'the log acknowledges nothing')
+    const calls = await callsAtSites(realm)
+    const doctor = await realm.command(['doctor', '--monitoring-url', realm.monitoringUrl])
+    expect(doctor.code).toBe(1)
+    expect(doctor.stdout).toContain('nats-server test is not well')
+    // Those that had begun when it struck have ended by now, each within its deadline; not one has begun since.
+    expect(await callsAtSites(realm)).toEqual(calls)
+    await run.repair(async () => {
+      await disk!.free()
+      await realm!.server.stop()
+      await realm!.server.start()
+    })
+    await run.end()
+    await someSay(realm, 'the log takes appends again')
+    expect(await realm.judge()).toEqual([])
+  }, patienceMs)
+
+  it("'reeve up' says that the disk is full, starts its server again when there is space, and the change that was under way ends", async () => {
+    disk = await SmallDisk.mount(192)
+    const data = join(disk.path, 'data')
+    running = spawnUp(disk.path, ['--data', data, '--nats-server', await realNatsServer()])
+    await running.until('Ctrl-C ends it')
+    const run = (...args: string[]) => reeve([...args, '--data', data], { folder: disk!.path })
+    await run('site', 'add', 'drill', 'drill', 'drill://?services=5000')
+    const opened = JSON.parse((await run('change', 'apply', 'rehearse', '--site', 'drill', '--yes', '--json')).out) as { readonly group: string }
+    const shown = async () => JSON.parse((await run('group', 'show', opened.group, '--json')).out) as { readonly state: { readonly phase: string; readonly position: number } }
+    await eventually(async () => (await shown()).state.position > 0, { what: 'a first job', withinMs: 60_000 })
+    await disk.fill()
+    await running.until(/the disk of \S+ is full/, 60_000)
+    const { state } = await shown()
+    expect(state).toMatchObject({ phase: 'running' })
+    expect(state.position).toBeLessThan(5_000)
+    await disk.free()
+    await running.until('nats-server is back', 60_000)
+    await eventually(async () => (await shown()).state.phase === 'completed', { what: 'the end of the change', withinMs: 120_000, everyMs: 500 })
+    // No program went down with its log file, which is on the same disk.
+    expect(running.out()).not.toMatch(/ ended \(/)
+  }, patienceMs)
 })
+
+it('the one server may use no more (max_file_store), together with a kill of an executor: all is refused with its code, nothing new is started; with room all goes on by itself', async () => {
+  realm = await FaultRealm.start({ server: { jetstream: 'max_file_store: 24MB' }, agents: fourAgents, sites: sitesOfLoad })
+  await realm.api.call('site', 'add', { site: 'drill', kind: 'drill', address: 'drill://?services=40' })
+  const { connection } = realm.coordinator
+  const ballast = { name: 'BALLAST', subjects: ['ballast'], storage: 'file', discard: 'new', retention: 'limits' }
+  expect(await connection.api('STREAM.CREATE.BALLAST', ballast)).toMatchObject({ ok: true })
+  const run = await UnderFault.begin(realm, await drillAndDesk(realm), 's2')
+  await run.strike(async () => {
+    for (const size of [512 * 1024, 16 * 1024, 64]) {
+      for (let taken = true; taken; ) {
+        const exchanged = await connection.exchange('ballast', 'x'.repeat(size), { timeoutMs: 5_000 })
+        if (exchanged.kind !== 'answer') throw new Error(`no answer of the server: ${exchanged.kind}`)
+        taken = parseApiAnswer(exchanged.message.data).ok
+      }
+    }
+  })
+  await someSay(realm, 'the store of the log is full')
+  const calls = await callsAtSites(realm)
+  const asked = await realm.eventually(
+    async () => {
+      const answer = await realm!.api.answer('site', 'add', { site: 'late', kind: 'drill', address: 'drill://' }, { timeoutMs: 3_000 })
+      return !answer.ok && answer.error.code === 'unavailable' && answer.error
+    },
+    { what: 'an answer that says so', withinMs: 30_000 },
+  )
+  expect(asked).toMatchObject({ retryable: true, text: expect.stringContaining('the store of the log is full') })
+  const doctor = await realm.command(['doctor', '--monitoring-url', realm.monitoringUrl])
+  expect(doctor.code).toBe(1)
+  expect(doctor.stdout).toContain('the store of nats-server test is full')
+  expect(await callsAtSites(realm)).toEqual(calls)
+  await run.repair(() => connection.api('STREAM.PURGE.BALLAST'))
+  await run.end()
+  expect(await realm.judge()).toEqual([])
+}, patienceMs)
+
+async function someSay(realm: FaultRealm, what: string): Promise<void> {
+  await realm.eventually(async () => (await Promise.all([...realm.agents.values()].map((agent) => agent.said()))).some((said) => said.includes(what)), { what: `an agent that says "${what}"`, withinMs: 40_000, everyMs: 200 })
+}
+
+/** How many each site has had. */
+async function callsAtSites(realm: FaultRealm): Promise<readonly number[]> {
+  return Promise.all([...realm.sites.values()].map(async (site) => (await wholeJournal(site)).length))
+}

@@ -65,6 +65,10 @@ export class UnderFault {
     await Promise.all([fault(), this.#realm.agent(this.#victim).kill()])
   }
 
+  get struckMs(): number {
+    return this.#struckMs
+  }
+
   goesOn(more: number): Promise<void> {
     return this.#load.goesOn(more)
   }

@@ -1,12 +1,16 @@
 /** A small disk of its own for what is to meet a full one: a tmpfs that the test mounts, fills, frees and unmounts. Needs root. */
 import { execFile, execFileSync } from 'node:child_process'
-import { mkdtemp, open, rm, rmdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, open, readFile, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { eventually } from './eventually.ts'
 
 const run = promisify(execFile)
 const mounted = new Set<string>()
+/** What is mounted, as `/proc/mounts` names it, with the process that mounted it. */
+const source = 'reeve-test-'
 // A test run that ends early leaves no mount behind; whatever still uses it keeps it until it ends.
 process.on('exit', () => mounted.forEach((path) => execFileSync('umount', ['-l', path])))
 
@@ -24,8 +28,9 @@ export class SmallDisk implements AsyncDisposable {
   }
 
   static async mount(mebibytes: number): Promise<SmallDisk> {
+    await unmountLeftBehind()
     const path = await mkdtemp(join(tmpdir(), 'reeve-disk-'))
-    await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'reeve-test', path])
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, `${source}${process.pid}`, path])
     mounted.add(path)
     return new SmallDisk(path)
   }
@@ -61,8 +66,19 @@ export class SmallDisk implements AsyncDisposable {
   /** Whoever uses it has to have ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!mounted.has(this.path)) return
-    await run('umount', [this.path])
+    // What was killed a moment ago may still be closing its files.
+    await eventually(async () => (await run('umount', [this.path])) && true, { what: `the end of whatever uses ${this.path}`, everyMs: 50 })
     mounted.delete(this.path)
     await rmdir(this.path)
+  }
+}
+
+/** Of a run that was killed. */
+async function unmountLeftBehind(): Promise<void> {
+  for (const line of (await readFile('/proc/mounts', 'utf8')).split('\n')) {
+    const [what = '', path = ''] = line.split(' ')
+    if (!what.startsWith(source) || existsSync(`/proc/${what.slice(source.length)}`)) continue
+    await run('umount', ['-l', path])
+    await rmdir(path)
   }
 }
