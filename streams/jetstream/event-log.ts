@@ -45,7 +45,7 @@ export class JetStreamEventLog implements EventLog {
       case 'no-responders':
         return { kind: 'unavailable', reason: 'no stream takes this subject now' }
       case 'timeout':
-        return { kind: 'indeterminate', reason: 'no answer' }
+        return { kind: 'indeterminate', reason: exchanged.kind }
       case 'disconnected':
         return { kind: 'indeterminate', reason: exchanged.kind, about: 'connection' }
       case 'answer': {

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -119,8 +120,17 @@ export class TestNatsServer implements AsyncDisposable {
     return this.#end('SIGTERM')
   }
 
+  /** When it returns, none of its threads runs: one may go on for a moment after the signal. */
   freeze(): void {
     process.kill(this.pid, 'SIGSTOP')
+    const endMs = performance.now() + 1_000
+    while (performance.now() < endMs && !this.#standsStill()) continue
+  }
+
+  #standsStill(): boolean {
+    const tasks = `/proc/${this.pid}/task`
+    if (!existsSync(tasks)) return true
+    return readdirSync(tasks).every((task) => /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8')))
   }
 
   thaw(): void {
