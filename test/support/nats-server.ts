@@ -130,7 +130,12 @@ export class TestNatsServer implements AsyncDisposable {
   #standsStill(): boolean {
     const tasks = `/proc/${this.pid}/task`
     if (!existsSync(tasks)) return true
-    return readdirSync(tasks).every((task) => /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8')))
+    try {
+      return readdirSync(tasks).every((task) => /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8')))
+    } catch {
+      // A thread that ended just now.
+      return false
+    }
   }
 
   thaw(): void {
