@@ -42,8 +42,11 @@ export interface Reason {
  */
 export type GroupMode = 'direct' | 'jobs' | 'sync'
 
-/** strict: in the order of the queue. graph: as each job's `after` says. One grant is open at a time in either (I1). */
-export type GroupOrder = 'strict' | 'graph'
+/**
+ * strict: in the order of the queue. graph: as each job's `after` says. One grant is open at a time in either (I1). none: no job waits for
+ * another, and one grant is open at a time of each job.
+ */
+export type GroupOrder = 'strict' | 'graph' | 'none'
 
 /** Which agents may work for the group. */
 export type GroupAgents = 'skilled' | 'generic'

@@ -10,8 +10,9 @@ import { jobTable } from '../job/machine.ts'
 import type { Assignment, GroupEvent, GroupEventType, Run } from './events.ts'
 import { groupTable } from './machine.ts'
 import { foldPlaceSettled, graphGrant, graphRetried, graphReturned, graphStopped, reassignReady, sealGraph } from './evolve-graph.ts'
+import { becomeUnknown, cancelUnordered, grantUnordered, hasNoStops, isSettledUnordered, isStoppedAt, queueOfUnordered, reassignUnordered, resolveUnordered, retryUnordered, returnUnordered, sealUnordered, settleUnordered } from './evolve-unordered.ts'
 import { occupantRuns, placeOf, settledPlaces } from './graph.ts'
-import { type Fault, type GroupState, assigneeOf, countOf, failurePolicy, headJob, headPhase, isStopped, pendingRuns, runsFromHead, runsToCancel, runsToUndo, sameRuns } from './state.ts'
+import { type Fault, type GroupState, assigneeOf, countOf, failurePolicy, headJob, headPhase, isStopped, openGrants, pendingRuns, runsFromHead, runsToCancel, runsToUndo, sameRuns } from './state.ts'
 import { undoOf } from './undo.ts'
 
 /** State after `events`, the first of which has revision `state.revision + 1`. One draft for all of them. */
@@ -71,10 +72,18 @@ function applied(state: GroupState, event: GroupEvent): Fault['type'] | undefine
 /** Details of ended groups are in the log; a lane keeps thousands of ended groups in memory. */
 function end(state: GroupState): void {
   if (state.graph !== null) becomeQueue(state)
+  if (state.unordered !== null) endUnordered(state)
   state.undoable = []
   state.specs = []
   state.assignments = []
   state.lastGrant = null
+}
+
+function endUnordered(state: GroupState): void {
+  state.queue = queueOfUnordered(state)
+  state.queued = state.position
+  state.unordered = null
+  standAt(state, state.queue.length)
 }
 
 function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefined {
@@ -107,38 +116,47 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
       if (state.jobsAdded < 1 || state.partsAdded !== state.partsAnnounced || state.jobsAdded !== state.jobsAnnounced) return 'broken-count'
       state.queued = state.jobsAdded
       if (state.order === 'graph') return sealGraph(state)
+      if (state.order === 'none') return sealUnordered(state)
       state.queue = [[1, state.jobsAdded]]
       standAt(state, 0)
       return undefined
     }
-    case 'JobsAssigned':
+    case 'JobsAssigned': {
+      const moved = state.unordered !== null && overlaps(state.assignments, event.data.assignments)
       state.assignments = overlaid(state.assignments, event.data.assignments)
       state.assignedRevision = state.revision
       if (state.graph !== null) reassignReady(state)
+      if (state.unordered !== null) reassignUnordered(state, event.data.assignments, moved)
       return undefined
+    }
     case 'LockGranted':
-      return grantLock(state, event.data)
+      return state.unordered === null ? grantLock(state, event.data) : grantUnordered(state, event.data)
     case 'LockReturned':
+      if (state.unordered !== null) return returnUnordered(state, event.data.grant)
       if (state.grant === null || state.grant.revision !== event.data.grant) return 'broken-order'
       closeGrant(state)
       if (state.graph !== null) graphReturned(state)
       return undefined
     case 'JobSucceeded': {
-      const broken = settleHead(state, event.data.job, event.data.grant, 'Succeeded')
+      const { job, grant } = event.data
+      const broken = state.unordered === null ? settleHead(state, job, grant, 'Succeeded') : settleUnordered(state, job, grant, 'Succeeded')
       if (state.onFailure === 'compensate' && broken === undefined && event.data.already !== true) remember(state, event.data.job)
       return broken
     }
     case 'JobFailed': {
-      const broken = settleHead(state, event.data.job, event.data.grant, 'Failed')
+      const { job, grant } = event.data
+      const broken = state.unordered === null ? settleHead(state, job, grant, 'Failed') : settleUnordered(state, job, grant, 'Failed')
       if (broken === undefined) state.failed.push({ job: event.data.job, reason: event.data.reason })
       return broken
     }
     case 'JobUnknown':
+      if (state.unordered !== null) return becomeUnknown(state, event.data)
       if (state.grant === null || state.grant.revision !== event.data.grant || headJob(state) !== event.data.job) return 'broken-order'
       closeGrant(state)
       state.unknown = { job: event.data.job, reason: event.data.reason }
       return undefined
     case 'JobResolved': {
+      if (state.unordered !== null) return resolveUnordered(state, event.data)
       const unknown = state.unknown
       if (unknown === null || unknown.job !== event.data.job) return 'broken-order'
       state.unknown = null
@@ -158,7 +176,7 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
     case 'JobsCancelled':
       return cancelRest(state, event.data.jobs)
     case 'GroupCompleted':
-      return state.position === state.queued && state.grant === null ? undefined : 'broken-count'
+      return state.position === state.queued && openGrants(state).length === 0 ? undefined : 'broken-count'
     case 'GroupPrioritized':
       state.priority = event.data.priority
       return undefined
@@ -167,13 +185,16 @@ function applyTo(state: GroupState, event: GroupEvent): Fault['type'] | undefine
     case 'GroupCompensated':
       return state.compensation !== null && state.position === state.queued && state.grant === null ? undefined : 'broken-count'
     case 'GroupBlocked':
+      if (state.unordered !== null) return isStoppedAt(state, event.data.job) ? undefined : 'broken-order'
       return headJob(state) === event.data.job && isStopped(state) ? undefined : 'broken-order'
     case 'GroupUnblocked':
+      if (state.unordered !== null) return hasNoStops(state) ? undefined : 'broken-order'
       return headPhase(state) === 'pending' || headJob(state) === undefined ? undefined : 'broken-order'
     case 'GroupCancelled':
       // A cancelled group that was faulted keeps what it held, as the record of what is wrong with it.
       if (state.phase === 'faulted') return undefined
       // I3: every job has had its terminal event.
+      if (state.unordered !== null) return isSettledUnordered(state) ? undefined : 'broken-order'
       return state.grant === null && state.unknown === null && state.queued - state.position === (isStopped(state) ? 1 : 0) ? undefined : 'broken-order'
     case 'GroupAbandoned':
     case 'GroupPaused':
@@ -261,12 +282,17 @@ function standAt(state: GroupState, headRun: number): void {
 }
 
 function retryHead(state: GroupState, job: number, retryOf: number): Fault['type'] | undefined {
-  if (headJob(state) !== retryOf || headPhase(state) !== 'failed' || job !== state.jobsAdded + 1) return 'broken-order'
+  const isNext = state.unordered === null ? headJob(state) === retryOf && headPhase(state) === 'failed' : isStoppedAt(state, retryOf)
+  if (!isNext || job !== state.jobsAdded + 1) return 'broken-order'
   state.specs.push(state.specs[retryOf - 1]!)
   state.jobsAdded += 1
+  state.retries.push({ job, retryOf })
+  if (state.unordered !== null) {
+    inherit(state, retryOf, job)
+    return retryUnordered(state, job, retryOf)
+  }
   const agent = assigneeOf(state, retryOf)
   if (agent !== undefined) state.assignments = overlaid(state.assignments, [{ first: job, last: job, agent }])
-  state.retries.push({ job, retryOf })
   if (state.graph !== null) return graphRetried(state, job, retryOf)
   const run = state.queue[state.headRun]!
   const runs: Run[] = []
@@ -285,7 +311,8 @@ function retryHead(state: GroupState, job: number, retryOf: number): Fault['type
 function cancelRest(state: GroupState, jobs: readonly Run[]): Fault['type'] | undefined {
   const inFlight = state.grant?.left ?? 0
   const failed = headPhase(state) === 'failed'
-  if (groupTable.can(state.phase, 'CompensationBegun') && !(failed && failurePolicy(state) === 'compensate')) return 'broken-order'
+  if (groupTable.can(state.phase, 'CompensationBegun') && !(state.unordered === null && failed && failurePolicy(state) === 'compensate')) return 'broken-order'
+  if (state.unordered !== null) return cancelUnordered(state, jobs)
   // A failed job is settled already, by its failure: it is not cancelled, but it leaves the queue with what stands behind it.
   const skip = failed ? 1 : inFlight
   if (!sameRuns(runsToCancel(state, skip), jobs)) return 'broken-order'
@@ -354,13 +381,31 @@ function beginCompensation(state: GroupState, { job, of }: Extract<GroupEvent, {
   return undefined
 }
 
-/** A job that undoes another goes into its queue. Its number is higher than all that were assigned. */
+/** A job that undoes another, or is added anew, goes into its queue. Its number is higher than all that were assigned. */
 function inherit(state: GroupState, from: number, job: number): void {
   const agent = assigneeOf(state, from)
   if (agent === undefined) return
   const last = state.assignments[state.assignments.length - 1]!
   if (last.agent === agent && last.last === job - 1) state.assignments[state.assignments.length - 1] = { ...last, last: job }
   else state.assignments.push({ first: job, last: job, agent })
+}
+
+/** Some job was assigned before, or is twice. `old` is sorted and without overlaps. */
+function overlaps(old: readonly Assignment[], added: readonly Assignment[]): boolean {
+  let before = 0
+  for (const { first, last } of added) {
+    if (first <= before) return true
+    before = last
+    let low = 0
+    let high = old.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (old[middle]!.last < first) low = middle + 1
+      else high = middle
+    }
+    if (low < old.length && old[low]!.first <= last) return true
+  }
+  return false
 }
 
 /** Later assignments win; the list stays sorted and without overlaps. */

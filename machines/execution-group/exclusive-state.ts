@@ -5,7 +5,8 @@
 import type { Assignment, FailurePolicy, GroupAgents, GroupMode, GroupOrder, Reason, Run } from './events.ts'
 import { occupantRuns, settledPlaces } from './graph.ts'
 import type { GroupPhase } from './machine.ts'
-import { type Fault, type GroupState, isStopped, pendingRuns, runsFromHead } from './state.ts'
+import { type Fault, type GroupState, isStopped, pendingRuns, runsFromHead, unknownJob } from './state.ts'
+import { runsIn } from './unordered.ts'
 
 export interface ExclusiveState {
   readonly group: string
@@ -40,11 +41,16 @@ export interface ExclusiveState {
   readonly onFailure?: Exclude<FailurePolicy, 'stop'>
   /** The job that failed, and what is undone because of it: runs from a high number to a low one. */
   readonly compensation?: { readonly job: number; readonly of: readonly Run[] }
+  /** Only without order, where `lock` is null: all open locks, with the jobs that are left of each. */
+  readonly locks?: readonly { readonly grant: number; readonly agent: string; readonly instance: string; readonly jobs: readonly Run[] }[]
+  /** Only without order: all jobs whose outcome is not known; `unknown` is the first. */
+  readonly unknowns?: readonly { readonly job: number; readonly reason: Reason }[]
 }
 
 export function exclusiveStateOf(state: GroupState): ExclusiveState {
   const inFlight = state.grant?.left ?? 0
   const stopped = isStopped(state) ? 1 : 0
+  const { unordered } = state
   return {
     group: state.group,
     name: state.name,
@@ -60,11 +66,11 @@ export function exclusiveStateOf(state: GroupState): ExclusiveState {
     distributionFactor: state.distributionFactor,
     jobs: state.jobsAnnounced,
     position: state.position,
-    executed: succeededRuns(state),
-    executing: inFlight === 0 ? [] : runsFromHead(state, inFlight),
+    executed: unordered === null ? succeededRuns(state) : runsIn(unordered, 'succeeded'),
+    executing: unordered === null ? (inFlight === 0 ? [] : runsFromHead(state, inFlight)) : runsIn(unordered, 'granted'),
     pending: pendingRuns(state, inFlight + stopped),
     cancelled: state.cancelled,
-    unknown: state.unknown,
+    unknown: unknownJob(state),
     failed: state.failed,
     retries: state.retries,
     lock: state.grant === null ? null : { grant: state.grant.revision, agent: state.grant.agent, instance: state.grant.instance },
@@ -73,6 +79,7 @@ export function exclusiveStateOf(state: GroupState): ExclusiveState {
     ...(state.agents === null ? {} : { agents: state.agents }),
     ...(state.onFailure === 'stop' ? {} : { onFailure: state.onFailure }),
     ...(state.compensation === null ? {} : { compensation: state.compensation }),
+    ...(unordered === null ? {} : { locks: unordered.grants.map(({ revision, agent, instance, jobs }) => ({ grant: revision, agent, instance, jobs })), unknowns: unordered.unknown }),
   }
 }
 

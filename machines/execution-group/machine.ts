@@ -46,12 +46,14 @@ export const groupMachine = createMachine({
         GroupCompleted: 'completed',
       },
     },
-    // A failed job, or one whose outcome is not known, stops its group.
+    // A failed job, or one whose outcome is not known, stops its group. Without order others may be in flight still.
     blocked: {
       on: {
         JobsAssigned: 'blocked',
+        LockReturned: 'blocked',
         JobSucceeded: 'blocked',
         JobFailed: 'blocked',
+        JobUnknown: 'blocked',
         JobResolved: 'blocked',
         JobRetried: 'blocked',
         JobsCancelled: 'blocked',

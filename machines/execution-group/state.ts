@@ -4,11 +4,15 @@
  *
  * Of order `graph` the queue is empty while `graph` is set: `head` is then the job that the last grant was for (in flight, stopped,
  * or given back), and 0 after it was settled. A cancel, a compensation and the end turn what was settled into a queue again.
+ *
+ * Of order `none` there is neither a queue nor a head while `unordered` is set, and `grant`, `lastGrant` and `unknown` stay null; its end
+ * turns what was settled into a queue.
  */
 import type { JobPhase } from '../job/machine.ts'
 import type { Assignment, FailurePolicy, GroupAgents, GroupMode, GroupOrder, JobSpec, Reason, Run } from './events.ts'
 import { type GraphState, nextReady, occupantRuns, openPlaces, placeOf } from './graph.ts'
 import type { GroupPhase } from './machine.ts'
+import { type UnorderedGrant, type UnorderedState, indexOfGrant, nextReadyRuns, runsIn, spanOf, stopsOf } from './unordered.ts'
 
 export interface Grant {
   /** Revision of its `LockGranted`: the last part of the fencing token. */
@@ -78,6 +82,8 @@ export interface GroupState {
   retries: { job: number; retryOf: number }[]
   /** Predicates of a group of order `graph` from its seal on; null once the rest is a queue. */
   graph: GraphState | null
+  /** Jobs of a group of order `none` from its seal to its end. */
+  unordered: UnorderedState | null
   /** Jobs that a compensation would undo, in the order of their success; kept only where the group compensates. */
   undoable: number[]
   compensation: { job: number; of: readonly Run[] } | null
@@ -120,6 +126,7 @@ export function absentGroup(group: string): GroupState {
     cancelled: [],
     retries: [],
     graph: null,
+    unordered: null,
     undoable: [],
     compensation: null,
   }
@@ -139,10 +146,39 @@ export function headPhase(state: GroupState): JobPhase {
   return lastFailed !== undefined && lastFailed.job === headJob(state) ? 'failed' : 'pending'
 }
 
-/** The job at the head did not succeed: its group stops there. */
+/** The job at the head did not succeed: its group stops there. Without order: some job. */
 export function isStopped(state: GroupState): boolean {
+  if (state.unordered !== null) return stopsOf(state.unordered) > 0
   const phase = headPhase(state)
   return phase === 'failed' || phase === 'unknown'
+}
+
+/** The job that stops the group, or the first of them; undefined where none does. */
+export function stoppedAt(state: GroupState): number | undefined {
+  const { unordered } = state
+  if (unordered !== null) return unordered.unknown[0]?.job ?? unordered.stopped[0]
+  return isStopped(state) ? headJob(state) : undefined
+}
+
+/** The job whose outcome is not known, or the first of them; null where there is none. */
+export function unknownJob(state: GroupState): { readonly job: number; readonly reason: Reason } | null {
+  return state.unknown ?? state.unordered?.unknown[0] ?? null
+}
+
+/** The open grants: at most one, except of a group without order. */
+export function openGrants(state: GroupState): readonly Grant[] {
+  return state.unordered?.grants ?? (state.grant === null ? [] : [state.grant])
+}
+
+/** The open grant of this revision. */
+export function openGrant(state: GroupState, revision: number): Grant | undefined {
+  if (state.unordered === null) return state.grant?.revision === revision ? state.grant : undefined
+  return state.unordered.grants[indexOfGrant(state.unordered, revision)]
+}
+
+/** Those of its jobs that are not settled, in the order of execution. */
+export function runsOfGrant(state: GroupState, grant: Grant): readonly Run[] {
+  return 'jobs' in grant ? (grant as UnorderedGrant).jobs : runsFromHead(state, grant.left)
 }
 
 /** What a failed job does now: one that undoes another stops its group, whatever the group does otherwise. */
@@ -150,15 +186,17 @@ export function failurePolicy(state: GroupState): FailurePolicy {
   return state.compensation === null ? state.onFailure : 'stop'
 }
 
-/** All jobs that are not settled but the first `skip` from the head (those in flight, or the stopped one), in execution order. */
+/** All jobs that are not settled but the first `skip` from the head (those in flight, or the stopped one), in execution order. Without order: those that wait. */
 export function pendingRuns(state: GroupState, skip: number): Run[] {
-  const { graph } = state
+  const { graph, unordered } = state
+  if (unordered !== null) return runsIn(unordered, 'pending')
   if (graph === null) return state.head === 0 ? [] : runsFromHead(state, state.queued, skip)
   return occupantRuns(graph, openPlaces(graph, skip === 0 ? undefined : placeOf(graph, state.head)))
 }
 
 /** The next job in this agent's queue: of a graph one that could run now, where there is one. What is in flight is left out. */
 export function nextOf(state: GroupState, agent: string): number | undefined {
+  if (state.unordered !== null) return nextReadyRuns(state.unordered, agent, 1)[0]?.[0]
   const ready = state.graph === null ? undefined : nextReady(state.graph, agent)
   if (ready !== undefined) return ready
   for (const [first, last] of pendingRuns(state, state.grant?.left ?? 0)) {
@@ -168,17 +206,11 @@ export function nextOf(state: GroupState, agent: string): number | undefined {
   return undefined
 }
 
-/** As `JobsCancelled` names them: exactly, or of a graph, where they may lie anywhere, from the lowest to the highest (P16). */
+/** As `JobsCancelled` names them: exactly, or where they may lie anywhere (a graph, no order) from the lowest to the highest (P16). */
 export function runsToCancel(state: GroupState, skip: number): Run[] {
+  if (state.unordered !== null) return spanOf(runsIn(state.unordered, 'pending', 'unknown'))
   const pending = pendingRuns(state, skip)
-  if (state.graph === null || pending.length === 0) return pending
-  let low = Infinity
-  let high = 0
-  for (const [first, last] of pending) {
-    low = Math.min(low, first)
-    high = Math.max(high, last)
-  }
-  return [[low, high]]
+  return state.graph === null ? pending : spanOf(pending)
 }
 
 /** As `CompensationBegun` names them: from the highest number to the lowest. */

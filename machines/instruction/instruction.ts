@@ -19,7 +19,7 @@ export interface InstructionTerms {
   /** Since format 2. Absent: 0. */
   readonly priority?: number
   /** Since format 2. Absent: strict. */
-  readonly order?: 'graph'
+  readonly order?: 'graph' | 'none'
   /** Since format 2. Absent: any. */
   readonly agents?: GroupAgents
   /** Since format 2. Absent: stop. */

@@ -1,6 +1,5 @@
 /** When the grant of a lost instance may be closed (I9, P18). Pure: times are the leader's monotonic clock, milliseconds. */
-import type { GroupState } from '../execution-group/state.ts'
-import { runsFromHead } from '../execution-group/state.ts'
+import { type Grant, type GroupState, runsOfGrant } from '../execution-group/state.ts'
 
 /** Added to waits, for clocks that do not run alike. */
 export const waitMargin = 1.1
@@ -11,10 +10,8 @@ export function lostAtMs(lastSeenMs: number, presenceMs: number): number {
 }
 
 /** Where every site of the grant enforces the token, at once; else when a call begun in the last moment has ended. */
-export function expiresAtMs(group: GroupState, lostMs: number, enforces: (site: string) => boolean): number {
-  const grant = group.grant
-  if (grant === null) return Infinity
-  for (const [first, last] of runsFromHead(group, grant.left)) {
+export function expiresAtMs(group: GroupState, grant: Grant, lostMs: number, enforces: (site: string) => boolean): number {
+  for (const [first, last] of runsOfGrant(group, grant)) {
     for (let job = first; job <= last; job++) {
       const site = group.specs[job - 1]?.site
       if (site === undefined || !enforces(site)) return lostMs + waitMargin * grant.callDeadlineMs

@@ -48,6 +48,7 @@ function hasJobAhead(group: GroupState, site: string, service: string): boolean 
   }
   // Parts still come.
   if (groupTable.can(group.phase, 'JobsAdded')) return group.specs.some((_, index) => changes(index + 1))
+  if (group.unordered !== null) return group.unordered.phases.some((phase, index) => !jobTable.isFinal(phase) && changes(index + 1))
   const failed = group.head !== 0 && jobTable.isFinal(headPhase(group)) ? 1 : 0
   for (const [first, last] of pendingRuns(group, failed)) {
     for (let job = first; job <= last; job++) if (changes(job)) return true

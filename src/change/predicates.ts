@@ -5,8 +5,8 @@ import { afterLimit } from '../../machines/execution-group/limits.ts'
 import { ApiFailure, type ErrorCode } from '../../streams/api/errors.ts'
 import { throwAll } from './selection.ts'
 
-/** sites: those of one site in order, sites beside one another. graph: as `after` says, the others free. */
-export type AskedOrder = 'strict' | 'sites' | 'graph'
+/** sites: those of one site in order, sites beside one another. graph: as `after` says, the others free. none: nobody waits. */
+export type AskedOrder = 'strict' | 'sites' | 'graph' | 'none'
 
 /** `service`, and those before it, as SITE/SERVICEID. */
 export interface AskedPredicate {
@@ -15,7 +15,7 @@ export interface AskedPredicate {
 }
 
 /**
- * By index the jobs that each waits for; undefined where all run in one order. `unchanged` are selected services that have no job: who
+ * By index the jobs that each waits for; undefined where all run in one order, or in none. `unchanged` are selected services that have no job: who
  * waits for them waits for nothing. Throws `ApiFailure`, with every service that is not selected, or with a cycle named by its services.
  */
 export function predicatesOf(
@@ -24,8 +24,8 @@ export function predicatesOf(
   order: AskedOrder,
   after: readonly AskedPredicate[],
 ): readonly (readonly Run[])[] | undefined {
-  if (order === 'strict') {
-    if (after.length > 0) throw new ApiFailure('malformed', 'predicates need order graph (or sites): with order strict every job waits for the one before it')
+  if (order === 'strict' || order === 'none') {
+    if (after.length > 0) throw new ApiFailure('malformed', `predicates need order graph (or sites): with order ${order} ${order === 'strict' ? 'every job waits for the one before it' : 'no job waits for another'}`)
     return undefined
   }
   const waits = jobs.map(() => new Set<number>())

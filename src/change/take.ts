@@ -10,6 +10,7 @@ import { type InstructionWriting, writeInstruction } from './instruction-writer.
 import { chooseLane } from './lane-choice.ts'
 import type { RunMode } from './mode.ts'
 import type { ChangePlan } from './plan.ts'
+import type { AskedOrder } from './predicates.ts'
 
 export interface TakeContext extends InstructionWriting {
   readonly coordinator: Pick<Coordinator, 'log' | 'bus' | 'texts'>
@@ -29,7 +30,7 @@ export interface ChangeToTake {
   readonly epoch?: number
   readonly trigger?: InstructionTerms['trigger']
   readonly priority?: number
-  readonly order?: 'strict' | 'sites' | 'graph'
+  readonly order?: AskedOrder
   readonly agents?: InstructionTerms['agents'] | undefined
   readonly onFailure?: FailurePolicy
 }
@@ -55,7 +56,7 @@ export async function takeChange(
     ...(distributionFactor === 100 ? {} : { distributionFactor }),
     ...(mode === 'jobs' ? {} : { mode }),
     ...(change.priority === undefined || change.priority === 0 ? {} : { priority: change.priority }),
-    ...(change.order === undefined || change.order === 'strict' ? {} : { order: 'graph' as const }),
+    ...(change.order === undefined || change.order === 'strict' ? {} : { order: change.order === 'none' ? ('none' as const) : ('graph' as const) }),
     ...(change.agents === undefined ? {} : { agents: change.agents }),
     ...(change.onFailure === undefined || change.onFailure === 'stop' ? {} : { onFailure: change.onFailure }),
     ...(trigger === undefined ? {} : { trigger }),

@@ -102,8 +102,8 @@ export function selectionOptions(command: Command): Command {
     .option('--window <N>', 'most jobs of one grant; more than 1 only where every job may be repeated', wholeNumber(1, 1000), 1)
     .option('--distribution-factor <PERCENT>', 'share of the agents with the skill, near the sites where there are any, over which the jobs are spread; 1: one agent', wholeNumber(1, 100), 1)
     .addOption(
-      new Option('--order <ORDER>', 'strict: one job after another; sites: those of each site in order, sites beside one another; graph: as --predicate says, the others whenever they can')
-        .choices(['strict', 'sites', 'graph'])
+      new Option('--order <ORDER>', 'strict: one job after another; sites: those of each site in order, sites beside one another; graph: as --predicate says, the others whenever they can; none: no job waits for another')
+        .choices(['strict', 'sites', 'graph', 'none'])
         .default('strict'),
     )
     .option('--predicate <SERVICE=BEFORE...>', 'with --order graph or sites: the job of SERVICE waits for that of BEFORE, each SITE/ID')
@@ -138,7 +138,7 @@ export function asChange(flags: Flags, [operation, value]: readonly string[]): O
     includeUnchanged: flags['includeUnchanged'] === true,
     window: flags['window'] as number,
     distributionFactor: flags['distributionFactor'] as number,
-    order: flags['order'] as 'strict' | 'sites' | 'graph',
+    order: flags['order'] as Asked['order'],
     ...(flags['predicate'] === undefined ? {} : { predicates: (flags['predicate'] as string[]).map(predicateOf) }),
     priority: flags['priority'] as number,
     ...(flags['agents'] === undefined ? {} : { agents: flags['agents'] as 'skilled' | 'generic' }),

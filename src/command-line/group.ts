@@ -249,17 +249,25 @@ export function printState(state: ExclusiveState, position: number, executedBy?:
     ['settled', `${state.position} of ${state.jobs}`],
     ['executed', runsText(state.executed)],
     ...(executedBy === undefined ? [] : ([['by', executedBy]] as const)),
-    ['executing', state.lock === null ? '-' : `${runsText(state.executing)} by ${state.lock.agent} (lock ${state.lock.grant})`],
+    ['executing', executingText(state)],
     ['pending', runsText(state.pending)],
     ...(state.cancelled.length === 0 ? [] : ([['cancelled', runsText(state.cancelled)]] as const)),
     ...state.failed.map((one): [string, string] => ['failed', `${one.job}: ${one.reason.text}`]),
     ...(state.compensation === undefined ? [] : ([['undone', `${state.compensation.of.length === 0 ? 'nothing' : `what succeeded of ${runsText(state.compensation.of.map(([high, low]) => [low, high] as const))}`}, since job ${state.compensation.job} failed`]] as const)),
-    ...(state.unknown === null ? [] : ([['not known', `${state.unknown.job}: ${state.unknown.reason.text}`]] as const)),
+    ...(state.unknowns ?? (state.unknown === null ? [] : [state.unknown])).map((one): [string, string] => ['not known', `${one.job}: ${one.reason.text}`]),
     ...(state.retries.length === 0 ? [] : ([['retries', state.retries.map((one) => `${one.job} for ${one.retryOf}`).join(', ')]] as const)),
     ...(state.fault === null ? [] : ([['fault', `${state.fault.type} at revision ${state.fault.revision} (${state.fault.event})`]] as const)),
     ['revision', state.revision],
     ['log position', position],
   ])
+}
+
+function executingText({ executing, lock, locks = [] }: ExclusiveState): string {
+  if (lock !== null) return `${runsText(executing)} by ${lock.agent} (lock ${lock.grant})`
+  const byAgent = new Map<string, number>()
+  for (const { agent } of locks) byAgent.set(agent, (byAgent.get(agent) ?? 0) + 1)
+  const texts = [...byAgent].sort(([a], [b]) => (a < b ? -1 : 1)).map(([agent, count]) => `${agent} (${counted(count, 'lock')})`)
+  return texts.length === 0 ? '-' : `${runsText(executing)} by ${texts.join(', ')}`
 }
 
 export function runsText(runs: readonly Run[]): string {

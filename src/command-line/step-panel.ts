@@ -86,7 +86,7 @@ export function cutTo(text: string, columns: number, mark = '…'): string {
 
 export const groupShows: Shows<GroupShown> = {
   title: ({ name }) => `group ${name}`,
-  fields: ({ phase, revision, position, jobs, executed, executing, pending, cancelled, failed, unknown, lock, fault }) => [
+  fields: ({ phase, revision, position, jobs, executed, executing, pending, cancelled, failed, unknown, notKnown, lock, locks, fault }) => [
     ['state', phase],
     ['revision', String(revision)],
     ['settled', `${position} of ${jobs}`],
@@ -95,8 +95,8 @@ export const groupShows: Shows<GroupShown> = {
     ['pending', runs(pending)],
     ['cancelled', runs(cancelled)],
     ['failed', failed.join(' ') || '-'],
-    ['not known', unknown === null ? '-' : String(unknown)],
-    ['lock', lock === null ? '-' : `${lock.grant} of ${lock.agent} (${lock.instance})`],
+    ['not known', (notKnown ?? (unknown === null ? [] : [unknown])).join(' ') || '-'],
+    ['lock', lock === null ? locksText(locks) : `${lock.grant} of ${lock.agent} (${lock.instance})`],
     ['fault', fault === null ? '-' : `${fault.type} at revision ${fault.revision} (${fault.event})`],
   ],
   picture: queuePicture,
@@ -119,11 +119,13 @@ export const agentShows: Shows<AgentShown> = {
 }
 
 /** The queue, a mark a job; where it is too long for that, how many stand in each state. */
-export function queuePicture({ executed, executing, pending, cancelled, failed, unknown, position, jobs, phase }: GroupShown, columns: number): string {
-  const stopped = phase === 'blocked' && unknown === null && failed.length > 0 ? 1 : 0
+export function queuePicture({ executed, executing, pending, cancelled, failed, unknown, notKnown, locks, position, jobs, phase }: GroupShown, columns: number): string {
+  const others = countOf(executed) + countOf(executing) + countOf(pending) + countOf(cancelled) + (notKnown?.length ?? 0)
+  // Without order several may have failed and be neither retried nor cancelled.
+  const stopped = locks !== undefined ? jobs - others : phase === 'blocked' && unknown === null && failed.length > 0 ? 1 : 0
   const parts: readonly (readonly [mark: string, count: number])[] = [
     ['✔', countOf(executed)],
-    ['?', unknown === null ? 0 : 1],
+    ['?', notKnown?.length ?? (unknown === null ? 0 : 1)],
     ['✖', stopped],
     ['▸', countOf(executing)],
     ['·', countOf(pending)],
@@ -134,6 +136,12 @@ export function queuePicture({ executed, executing, pending, cancelled, failed, 
   if (all === 0) return `${label}${position === 0 && jobs > 0 ? 'not complete yet' : 'empty'}`
   if (all <= columns - label.length) return label + parts.map(([mark, count]) => mark.repeat(count)).join('')
   return label + parts.filter(([, count]) => count > 0).map(([mark, count]) => `${mark}×${count}`).join(' ')
+}
+
+function locksText(locks: GroupShown['locks'] = []): string {
+  const [first] = locks
+  if (first === undefined) return '-'
+  return locks.length === 1 ? `${first.grant} of ${first.agent} (${first.instance})` : `${locks.length}, the first ${first.grant} of ${first.agent} (${first.instance})`
 }
 
 function runs(all: readonly Run[]): string {

@@ -253,7 +253,7 @@ function printShown(shown: Shown): void {
     const operation = (definition.change as unknown as Define['change']).operation
     fields.push(['change', `${operationText(operation)}, ${selectorText((definition.change as unknown as Define['change']).selector)}`])
     const { order = 'strict' } = definition.change as unknown as Define['change']
-    fields.push(['order', order === 'strict' ? 'one job after another, as the selection lists the services' : order])
+    fields.push(['order', order === 'strict' ? 'one job after another, as the selection lists the services' : order === 'none' ? 'none, no job waits for another' : order])
     fields.push(['when', whenText(shown)])
     fields.push(['next', shown.next === null ? 'never' : timeText(shown.next)])
     fields.push(['priority', priority ?? 0])

@@ -6,11 +6,14 @@ export interface CallIdentity {
   readonly idempotencyKey: string
 }
 
-/** `grant` is the revision of the group's `LockGranted`, `incarnation` that of the turn that holds it. */
-export function callIdentity(group: string, incarnation: number, grant: number, job: number): CallIdentity {
+/**
+ * `grant` is the revision of the group's `LockGranted`, `incarnation` that of the turn that holds it. `chain`: of a group without order, the
+ * job that the job goes back to over its retries, itself where it is none.
+ */
+export function callIdentity(group: string, incarnation: number, grant: number, job: number, chain?: number): CallIdentity {
   return {
-    // One grant of a group is open at a time, so the group is the scope (P22).
-    token: { scope: group, incarnation, revision: grant },
+    // Where one grant of a group is open at a time the group is the scope, else the chain of the job (P22).
+    token: { scope: chain === undefined ? group : `${group}/${chain}`, incarnation, revision: grant },
     // Not of the token: survives a new grant (I9).
     idempotencyKey: `${group}/${job}`,
   }

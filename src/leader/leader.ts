@@ -10,7 +10,7 @@
 import { leaderMachine, type LeaderEffects } from '../../machines/leader/machine.ts'
 import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { loseAgent } from '../../machines/agent/decide.ts'
-import type { GroupState } from '../../machines/execution-group/state.ts'
+import { type GroupState, openGrants } from '../../machines/execution-group/state.ts'
 import { expiresAtMs } from '../../machines/placement/expiry.ts'
 import { compareBuilds } from '../../machines/agent/configuration.ts'
 import { placeLanes } from '../../machines/placement/lanes.ts'
@@ -294,11 +294,13 @@ class Term {
     let nextMs = Infinity
     const nowMs = this.#context.clock.monotonicMs()
     for (const group of this.#groups!.open()) {
-      if (group.grant === null || this.#presence.isHere(group.grant.instance)) continue
-      const lostMs = this.#presence.lostSinceMs(group.grant.instance)
-      const atMs = lostMs === undefined ? this.#presence.mayBeLostAtMs(group.grant.instance)! : expiresAtMs(group, lostMs, (site) => this.#enforces(site))
-      if (lostMs !== undefined && atMs <= nowMs) plan.expiries.push({ group, grant: group.grant.revision })
-      else if (atMs > nowMs) nextMs = Math.min(nextMs, atMs)
+      for (const grant of openGrants(group)) {
+        if (this.#presence.isHere(grant.instance)) continue
+        const lostMs = this.#presence.lostSinceMs(grant.instance)
+        const atMs = lostMs === undefined ? this.#presence.mayBeLostAtMs(grant.instance)! : expiresAtMs(group, grant, lostMs, (site) => this.#enforces(site))
+        if (lostMs !== undefined && atMs <= nowMs) plan.expiries.push({ group, grant: grant.revision })
+        else if (atMs > nowMs) nextMs = Math.min(nextMs, atMs)
+      }
     }
     this.#remind(nextMs - nowMs)
     plan.toAssign = this.#groups!.toAssign().filter((group) => !this.#commands.areUnderWay(group.group))

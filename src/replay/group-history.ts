@@ -9,10 +9,12 @@ import type { Folding } from './walk.ts'
 export type GroupShown = Pick<
   ExclusiveState,
   'name' | 'phase' | 'revision' | 'jobs' | 'position' | 'executed' | 'executing' | 'pending' | 'cancelled' | 'lock' | 'fault'
-> & {
+> & Pick<ExclusiveState, 'locks'> & {
   /** Numbers of jobs that failed, replaced ones too. */
   readonly failed: readonly number[]
   readonly unknown: number | null
+  /** Only without order: all of them. */
+  readonly notKnown?: readonly number[]
 }
 
 export function groupFolding(group: string): Folding<GroupState, GroupShown> {
@@ -23,11 +25,13 @@ export function groupFolding(group: string): Folding<GroupState, GroupShown> {
     // Details of jobs are never changed, only added: they are shared.
     copy: ({ specs, ...rest }) => ({ ...copied(rest), specs: [...specs] }),
     shown(state) {
-      const { name, phase, revision, jobs, position, executed, executing, pending, cancelled, lock, fault, failed, unknown } = exclusiveStateOf(state)
+      const { name, phase, revision, jobs, position, executed, executing, pending, cancelled, lock, locks, fault, failed, unknown, unknowns } = exclusiveStateOf(state)
       return {
         ...structuredClone({ name, phase, revision, jobs, position, executed, executing, pending, cancelled, lock, fault }),
         failed: failed.map(({ job }) => job),
         unknown: unknown?.job ?? null,
+        ...(locks === undefined ? {} : { locks: structuredClone(locks) }),
+        ...(unknowns === undefined ? {} : { notKnown: unknowns.map(({ job }) => job) }),
       }
     },
   }

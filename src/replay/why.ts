@@ -202,7 +202,7 @@ function linksOf(history: readonly Recorded[], group: string, chain: readonly nu
         const { agent, instance } = event.data
         const { site, service, operation } = spec
         grant = { revision: recorded.revision, call: links.length }
-        links.push({ kind: 'call', job: present, site, service, operation, agent, instance, ...callIdentity(group, recorded.incarnation, recorded.revision, present), endedBy: null })
+        links.push({ kind: 'call', job: present, site, service, operation, agent, instance, ...callIdentity(group, recorded.incarnation, recorded.revision, present, opened?.order === 'none' ? root : undefined), endedBy: null })
         break
       }
       case 'LockReturned':
@@ -251,7 +251,8 @@ function linksOf(history: readonly Recorded[], group: string, chain: readonly nu
         }
         break
       case 'JobsCancelled':
-        if (open && within(event.data.jobs, present)) {
+        // A run may only say where the pending jobs lie (P16): one in flight is not cancelled.
+        if (open && grant === undefined && within(event.data.jobs, present)) {
           link(recorded, present)
           open = false
         }

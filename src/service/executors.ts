@@ -6,6 +6,7 @@
  * 1. A group is read from its first position to the one that is asked for, each turn once and in order.
  */
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
+import { countOf } from '../../machines/execution-group/state.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import type { EventLog } from '../../streams/ports/event-log.ts'
 import { type Subjects, laneOfGroup } from '../../streams/subjects.ts'
@@ -14,7 +15,9 @@ const keptGroups = 8
 
 interface Reading {
   readonly agents: Map<number, string>
-  grant: { readonly revision: number; readonly agent: string } | undefined
+  /** By revision, those that an outcome may still name: of an ordered group only the last. */
+  readonly grants: Map<number, { readonly agent: string; left: number }>
+  ordered: boolean
   /** Of the last turn that was read. */
   position: number
   reading: Promise<void>
@@ -32,7 +35,7 @@ export class Executors {
 
   /** By number of the job, of those that have an outcome up to position `until`. `first`: where the group begins. Throws what the log throws. */
   async of(group: string, first: number, until: number): Promise<ReadonlyMap<number, string>> {
-    const known = this.#groups.get(group) ?? { agents: new Map(), grant: undefined, position: first - 1, reading: Promise.resolve() }
+    const known = this.#groups.get(group) ?? { agents: new Map(), grants: new Map(), ordered: true, position: first - 1, reading: Promise.resolve() }
     // The one that was asked for last stands last.
     this.#groups.delete(group)
     this.#groups.set(group, known)
@@ -64,14 +67,24 @@ export class Executors {
 
 function take(known: Reading, event: GroupEvent, revision: number): void {
   switch (event.type) {
+    case 'GroupOpened':
+      known.ordered = event.data.order !== 'none'
+      break
     case 'LockGranted':
-      known.grant = { revision, agent: event.data.agent }
+      if (known.ordered) known.grants.clear()
+      known.grants.set(revision, { agent: event.data.agent, left: countOf(event.data.jobs) })
       break
     case 'JobSucceeded':
     case 'JobFailed':
-    case 'JobUnknown':
-      if (known.grant?.revision === event.data.grant) known.agents.set(event.data.job, known.grant.agent)
+    case 'JobUnknown': {
+      const grant = known.grants.get(event.data.grant)
+      if (grant === undefined) break
+      known.agents.set(event.data.job, grant.agent)
+      // One that was not known may be settled by the same grant later (P24).
+      if (event.type !== 'JobUnknown') grant.left -= 1
+      if (grant.left === 0) known.grants.delete(event.data.grant)
       break
+    }
     default:
       break
   }

@@ -5,6 +5,7 @@ import { type PlannedConfiguration, plannedWithoutEffect } from '../../machines/
 import { type PlanChange, configureAgent } from '../../machines/agent/decide.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
+import { openGrants } from '../../machines/execution-group/state.ts'
 import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import type { AgentShown } from '../../streams/api/agent.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
@@ -123,7 +124,7 @@ function workOf(fold: RealmFold): Work {
   }
   for (const group of fold.groups()) {
     if (groupTable.isFinal(group.phase)) continue
-    if (group.grant !== null) of(group.grant.agent).executing += group.grant.left
+    for (const { agent, left } of openGrants(group)) of(agent).executing += left
     const { pending } = exclusiveStateOf(group)
     for (const { first, last, agent } of group.assignments) {
       for (const run of pending) of(agent).assigned += Math.max(0, Math.min(last, run[1]) - Math.max(first, run[0]) + 1)

@@ -1,8 +1,7 @@
 /** `group`: execution groups with their exclusive state, and what people ask of them. */
 import type { JobSpec, Reason } from '../../machines/execution-group/events.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
-import type { GroupState } from '../../machines/execution-group/state.ts'
-import { assigneeOf } from '../../machines/execution-group/state.ts'
+import { type Grant, type GroupState, assigneeOf, openGrants, runsOfGrant } from '../../machines/execution-group/state.ts'
 import { allowsFormat, formatTooOld } from '../../machines/realm/realm.ts'
 import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
@@ -129,12 +128,14 @@ interface Phases {
 }
 
 function phasesOf(state: GroupState): Phases {
-  const { executed, executing, cancelled, unknown } = exclusiveStateOf(state)
+  const { executed, executing, cancelled, unknown, unknowns = unknown === null ? [] : [unknown] } = exclusiveStateOf(state)
+  const notKnown = new Map(unknowns.map(({ job, reason }) => [job, reason]))
   const failed = new Map(state.failed.map(({ job, reason }) => [job, reason]))
   const within = (runs: readonly (readonly [number, number])[], job: number) => runs.some(([first, last]) => first <= job && job <= last)
   return {
     of(job) {
-      if (unknown?.job === job) return { phase: 'unknown', reason: unknown.reason }
+      const doubt = notKnown.get(job)
+      if (doubt !== undefined) return { phase: 'unknown', reason: doubt }
       // Success is looked for first: a person may have settled as succeeded what had failed before.
       if (within(executed, job)) return { phase: 'succeeded', reason: null }
       const reason = failed.get(job)
@@ -150,6 +151,11 @@ function hasOutcome({ phase }: JobShown): boolean {
   return phase === 'succeeded' || phase === 'failed' || phase === 'unknown'
 }
 
+/** The open grant that holds the job. */
+function grantOf(state: GroupState, job: number): Grant | undefined {
+  return openGrants(state).find((grant) => runsOfGrant(state, grant).some(([first, last]) => first <= job && job <= last))
+}
+
 function* jobsFrom(
   specs: readonly JobSpec[],
   after: number,
@@ -161,7 +167,7 @@ function* jobsFrom(
   for (let job = after + 1; job <= Math.min(specs.length, after + limit); job++) {
     const { site, service, operation } = specs[job - 1]!
     const { phase, reason } = phases.of(job)
-    const agent = phase === 'granted' ? state.grant?.agent : assigneeOf(state, job)
+    const agent = phase === 'granted' ? grantOf(state, job)?.agent : assigneeOf(state, job)
     yield { job, site, service, operation, phase, agent: agent ?? null, reason: reason === null ? null : { ...reason }, retryOf: retries.get(job) ?? null }
   }
 }

@@ -44,9 +44,9 @@ const asked = {
 /** How the group of a change goes, beyond what every change says. */
 export const groupTerms = {
   order: z
-    .enum(['strict', 'sites', 'graph'])
+    .enum(['strict', 'sites', 'graph', 'none'])
     .default('strict')
-    .describe('strict: one job after another; sites: those of one site in order, a site that waits for its agent holds up no other; graph: as `predicates` says, the others whenever they can'),
+    .describe('strict: one job after another; sites: those of one site in order, a site that waits for its agent holds up no other; graph: as `predicates` says, the others whenever they can; none: no job waits for another, and many run at once'),
   predicates: z
     .array(z.strictObject({ service: serviceName, after: z.array(serviceName).min(1).max(1000) }))
     .max(10_000)

@@ -24,7 +24,7 @@ const exclusiveState = z.object({
     .nullable(),
   decision: count,
   plan: z.string(),
-  order: z.enum(['strict', 'graph']),
+  order: z.enum(['strict', 'graph', 'none']),
   mode: z.enum(['direct', 'jobs', 'sync']),
   window: count,
   region: z.string(),
@@ -44,6 +44,8 @@ const exclusiveState = z.object({
   agents: z.exactOptional(z.enum(['skilled', 'generic'])).describe('absent: any'),
   onFailure: z.exactOptional(z.enum(['continue', 'compensate'])).describe('absent: a failed job stops the group'),
   compensation: z.exactOptional(z.object({ job: count, of: runs })).describe('the job that failed, and what is undone because of it, from the last to the first'),
+  locks: z.exactOptional(z.array(z.object({ grant: count, agent: z.string(), instance: z.string(), jobs: runs }))).describe('only without order: all open locks; `lock` is then null'),
+  unknowns: z.exactOptional(z.array(z.object({ job: count, reason }))).describe('only without order: all jobs whose outcome is not known; `unknown` is the first'),
 })
 /** The schema says all of the state, and nothing else. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never

@@ -7,6 +7,7 @@ import { groupTable } from '../machine.ts'
 import { isRunnable, nextReady } from '../graph.ts'
 import { type GroupState, assigneeOf, countOf, headJob, headPhase, runsFromHead, runsToCancel } from '../state.ts'
 import { afterFailure, ending } from './failure.ts'
+import { expireUnordered, grantUnordered, handBackUnordered, takeUnordered } from './unordered.ts'
 
 /**
  * Before the seal, once all parts are there, it is the proposal of who asked for the group; afterwards the leader's.
@@ -47,6 +48,7 @@ export function grantLock(state: GroupState, request: GrantRequest): Decision<Gr
   if (!groupTable.can(state.phase, 'LockGranted')) return refused('wrong-state', `group ${state.group} is ${state.phase}: no lock is granted`)
   if (request.credit < 1 && request.job === undefined) return nothing(`agent ${request.agent} has no room`)
   if (state.graph !== null) return grantOfGraph(state, request)
+  if (state.unordered !== null) return grantUnordered(state, state.unordered, request)
   const head = headJob(state)
   if (head === undefined || !jobTable.can(headPhase(state), 'Granted')) {
     return refused('too-early', `group ${state.group}: job ${head ?? 'after the last'} is ${headPhase(state)}; ask again when it is settled`)
@@ -99,6 +101,7 @@ export type Outcome =
  * where P24 lets it settle the job at the head.
  */
 export function takeOutcome(state: GroupState, grant: number, job: number, outcome: Outcome): Decision<GroupEvent> {
+  if (state.unordered !== null) return takeUnordered(state, state.unordered, grant, job, outcome)
   const open = state.grant
   if (open !== null ? open.revision !== grant : state.lastGrant?.revision !== grant || state.lastGrant.left < 1) {
     return nothing(`grant ${grant} of group ${state.group} is not open`)
@@ -147,6 +150,7 @@ function cancelledWith(state: GroupState, event: GroupEvent, settledAtHead: 0 | 
  * that is not repeatable and was begun ends as its outcome instead (I9).
  */
 export function handBack(state: GroupState, grant: number): Decision<GroupEvent> {
+  if (state.unordered !== null) return handBackUnordered(state, state.unordered, grant)
   if (!isOpen(state, grant)) return nothing(`grant ${grant} of group ${state.group} is not open`)
   if (state.mode === 'direct') {
     return takeOutcome(state, grant, headJob(state)!, {
@@ -159,6 +163,7 @@ export function handBack(state: GroupState, grant: number): Decision<GroupEvent>
 
 /** The executor's presence is lost for good, and the time of a call has passed since where the site does not fence (I9, P18). */
 export function expireGrant(state: GroupState, grant: number): Decision<GroupEvent> {
+  if (state.unordered !== null) return expireUnordered(state, state.unordered, grant)
   if (!isOpen(state, grant)) return nothing(`grant ${grant} of group ${state.group} is not open`)
   const job = headJob(state)!
   // What may harm when done twice is never repeated by itself (I9).

@@ -31,7 +31,7 @@ export interface OpenGroup extends GroupTerms {
   readonly order?: GroupOrder
 }
 
-const orders: ReadonlySet<GroupOrder> = new Set(['strict', 'graph'])
+const orders: ReadonlySet<GroupOrder> = new Set(['strict', 'graph', 'none'])
 const modes: ReadonlySet<GroupMode> = new Set(['direct', 'jobs', 'sync'])
 const roles: ReadonlySet<GroupAgents> = new Set(['skilled', 'generic'])
 const policies: ReadonlySet<NonNullable<GroupTerms['onFailure']>> = new Set(['continue', 'compensate'])
@@ -58,8 +58,9 @@ export function openGroup(state: GroupState, command: OpenGroup): Decision<Group
     return refused('malformed', `order ${order}, mode ${mode}, agents ${terms.agents ?? 'any'}, on failure ${terms.onFailure ?? 'stop'}: one of these is unknown to this build; use a newer one`)
   }
   if (order === 'graph' && command.window !== 1) return refused('malformed', `window ${command.window} needs order strict: with a graph of predicates each job is granted by itself`)
-  if (mode === 'direct' && (order === 'graph' || terms.agents !== undefined)) {
-    return refused('malformed', 'a group of mode direct is carried out by the service itself: neither predicates nor agents of one role belong to it')
+  if (order === 'none' && terms.onFailure === 'compensate') return refused('malformed', 'a group without order cannot undo in reverse order what succeeded: give it an order, or let it stop or continue on failure')
+  if (mode === 'direct' && (order !== 'strict' || terms.agents !== undefined)) {
+    return refused('malformed', 'a group of mode direct is carried out by the service itself: neither an order of its jobs nor agents of one role belong to it')
   }
   if (terms.priority !== undefined && !isPriority(terms.priority)) return refused('malformed', `priority ${terms.priority}: give a whole number from -100 to 100`)
   if (sizeBytes(command.name) > textLimitBytes) return refused('too-large', `a group's name takes at most ${textLimitBytes} bytes; give a shorter one`)

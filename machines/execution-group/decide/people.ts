@@ -3,14 +3,16 @@ import { type Decision, happened, nothing, refused } from '../../decision.ts'
 import type { GroupEvent } from '../events.ts'
 import { isPriority } from '../limits.ts'
 import { groupTable } from '../machine.ts'
-import { type GroupState, countOf, headJob, headPhase, isStopped, runsToCancel } from '../state.ts'
+import { type GroupState, countOf, headJob, headPhase, isStopped, openGrants, runsToCancel, stoppedAt } from '../state.ts'
 import { afterFailure, ending } from './failure.ts'
+import { resolveUnordered, retryUnordered } from './unordered.ts'
 
 /** The failed job that blocks the group is added anew, under a new number, in the old one's place (I3). */
 export function retryFailed(state: GroupState): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'JobRetried')) {
     return refused('wrong-state', `group ${state.group} is ${state.phase}: only a blocked group can be retried`)
   }
+  if (state.unordered !== null) return retryUnordered(state, state.unordered)
   const job = headJob(state)
   // A paused group need not have stopped at a job.
   if (!isStopped(state)) return refused('wrong-state', `group ${state.group} is ${state.phase}, and no job of it has failed: there is nothing to retry`)
@@ -23,6 +25,7 @@ export function retryFailed(state: GroupState): Decision<GroupEvent> {
 
 /** A person has looked at the site and says what became of a job whose outcome is not known (I3). */
 export function resolveUnknown(state: GroupState, job: number, as: 'succeeded' | 'failed'): Decision<GroupEvent> {
+  if (state.unordered !== null) return resolveUnordered(state, state.unordered, job, as)
   if (!groupTable.can(state.phase, 'JobResolved') || state.unknown?.job !== job) {
     return refused('wrong-state', `job ${job} of group ${state.group} is not in the state "unknown"`)
   }
@@ -46,7 +49,8 @@ export function pauseGroup(state: GroupState): Decision<GroupEvent> {
 export function resumeGroup(state: GroupState): Decision<GroupEvent> {
   const resumed: GroupEvent = { type: 'GroupResumed', data: {} }
   if (groupTable.can(state.phase, resumed.type)) {
-    return isStopped(state) ? happened<GroupEvent>(resumed, { type: 'GroupBlocked', data: { job: headJob(state)! } }) : happened(resumed)
+    const job = stoppedAt(state)
+    return job === undefined ? happened(resumed) : happened<GroupEvent>(resumed, { type: 'GroupBlocked', data: { job } })
   }
   return groupTable.can(state.phase, 'GroupPaused')
     ? nothing(`group ${state.group} is not paused`)
@@ -76,7 +80,7 @@ export function cancelGroup(state: GroupState): Decision<GroupEvent> {
   const rest = runsToCancel(state, headPhase(state) === 'failed' ? 1 : inFlight)
   const events: GroupEvent[] = [{ type: 'GroupCancelRequested', data: {} }]
   if (countOf(rest) > 0) events.push({ type: 'JobsCancelled', data: { jobs: rest } })
-  if (inFlight === 0) events.push(cancelled)
+  if (openGrants(state).length === 0) events.push(cancelled)
   return happened(...events)
 }
 
