@@ -115,7 +115,7 @@ const grants = object({
   lane: id,
   incarnation: whole,
   number: whole,
-  grants: list(object({ group, grant: whole, agent: id, instance: id, incarnation: whole, callDeadlineMs: whole, jobs: list(object({ job: whole, spec: jobSpec })) })),
+  grants: list(object({ group, grant: whole, agent: id, instance: id, incarnation: whole, callDeadlineMs: whole, unordered: optional(one(true)), jobs: list(object({ job: whole, spec: jobSpec, chain: optional(whole) })) })),
   stops: list(grantRef),
   yields: optional(list(grantRef)),
 })

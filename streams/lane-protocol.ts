@@ -60,8 +60,10 @@ export interface GrantMessage extends GrantRef {
   readonly instance: string
   readonly incarnation: number
   readonly callDeadlineMs: number
-  /** In the order of execution. */
-  readonly jobs: readonly { readonly job: number; readonly spec: JobSpec }[]
+  /** Of a group without order: marks and tokens are of each job (P21, P22). Since format 2. */
+  readonly unordered?: true
+  /** In the order of execution. `chain`: of a retry in a group without order, the first job of its chain. */
+  readonly jobs: readonly { readonly job: number; readonly spec: JobSpec; readonly chain?: number }[]
 }
 
 export type WorkAnswer =

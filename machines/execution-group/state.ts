@@ -267,6 +267,12 @@ export function firstOfRetries(state: GroupState, job: number): number {
   return first
 }
 
+/** As `firstOfRetries`, of a group without order, whose jobs beyond those announced are retries in the order of their numbers. */
+export function chainOf({ jobsAnnounced, retries }: GroupState, job: number): number {
+  while (job > jobsAnnounced) job = retries[job - jobsAnnounced - 1]!.retryOf
+  return job
+}
+
 /** The agent whose queue the job is in; undefined while it is not assigned. */
 export function assigneeOf({ assignments }: GroupState, job: number): string | undefined {
   const found = assignmentFrom(assignments, job)

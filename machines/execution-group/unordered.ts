@@ -106,6 +106,12 @@ export function hasReady({ ready }: UnorderedState, agent: string): boolean {
   return ready.some((one) => one.agent === agent && one.runs.length > 0)
 }
 
+/** Agents in whose queues a job could be granted; undefined where there are none. */
+export function agentsWithAnyReady({ ready }: UnorderedState): readonly string[] | undefined {
+  const agents = ready.filter(({ runs }) => runs.length > 0).map(({ agent }) => agent)
+  return agents.length === 0 ? undefined : agents
+}
+
 /** The next ones to be granted of what is in this agent's queue. */
 export function pushReady(state: UnorderedState, agent: string, first: number, last: number): void {
   let queue = state.ready.find((one) => one.agent === agent)

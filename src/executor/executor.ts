@@ -2,7 +2,8 @@
  * Carries out jobs: takes grants from the holders of lanes, runs them at their sites, and offers each outcome until a holder
  * has acknowledged it (DESIGN §5 "Jobs").
  *
- * Owns: the grants that it holds, and for each group the highest token that it ever took, finished or gave up (P21).
+ * Owns: the grants that it holds, and for each group, or without order for each chain of retries, the highest token that it ever took,
+ * finished or gave up (P21).
  * 1. A grant with a token at or below the mark never starts anything.
  * 2. "Stopped" is said of a grant only when no call of it runs (P19).
  * 3. No room is offered and no call starts while the agent does not work, as its life cycle says; what runs ends by itself, and its outcome is kept.
@@ -33,7 +34,7 @@ export interface ExecutorOptions {
 }
 
 const defaultCapacityPerLane = builtInDefaults.capacity
-/** Groups whose marks are remembered; those heard of longest ago are forgotten first, long after their last grant. */
+/** Marks that are remembered; those heard of longest ago are forgotten first, long after their last grant. */
 const markLimit = 100_000
 
 /** Lanes that the same process holds: what goes between holder and executor need not travel. */
@@ -59,7 +60,7 @@ class RunningExecutor implements Executing {
   readonly #lanes: OwnLanes
   readonly #options: ExecutorOptions
   readonly #links = new Map<string, LaneLink>()
-  /** By group. */
+  /** By group; without order by group and token. */
   readonly #held = new Map<string, HeldGrant>()
   /** Also those whose group has a later grant by now, until their call has ended. */
   readonly #running = new Map<HeldGrant, Promise<void>>()
@@ -192,37 +193,37 @@ class RunningExecutor implements Executing {
     if (this.#over) return
     for (const grant of message.grants) this.#take(lane, grant)
     for (const { group, grant } of message.stops) {
-      const held = this.#held.get(group)
-      if (held?.message.grant === grant) held.abort()
+      this.#heldAs(group, grant)?.abort()
     }
     // A paused group: the job that runs is ended, what comes after it is given back.
     for (const { group, grant } of message.yields ?? []) {
-      const held = this.#held.get(group)
-      if (held?.message.grant === grant) held.stop()
+      this.#heldAs(group, grant)?.stop()
     }
     this.#updateQueue()
   }
 
   #take(lane: string, message: GrantMessage): void {
     const ref = { group: message.group, grant: message.grant }
-    const mark = this.#marks.get(message.group) ?? 0
+    const marked = markedBy(message)
+    let mark = 0
+    for (const key of marked) mark = Math.max(mark, this.#marks.get(key) ?? 0)
     if (message.grant <= mark) {
       // P21. If it is neither held nor reported it was given up: say so again, else its lock would stay for ever.
-      const holds = this.#held.get(message.group)?.message.grant === message.grant
+      const holds = this.#heldAs(message.group, message.grant) !== undefined
       if (message.grant === mark && !holds && !this.#hangs(ref) && !this.#link(lane).reports(message.group, message.grant)) this.#link(lane).report([], ref)
       return
     }
-    this.#raiseMark(message.group, message.grant)
-    const former = this.#held.get(message.group)
-    // A higher token of the group: the former grant is not open any more (I1).
-    former?.abort()
+    for (const key of marked) this.#raiseMark(key, message.grant)
+    // A higher token of the group, or of the job: the former grant is not open any more (I1).
+    if (message.unordered !== true) this.#held.get(message.group)?.abort()
+    else if (mark > 0) for (const held of this.#held.values()) if (sharesJob(held.message, marked)) held.abort()
     if (!this.#working || this.#draining || this.#quarantined || message.instance !== this.#presence.instance) {
       this.#link(lane).report([], ref)
       return
     }
     const environment = { clock: this.#context.clock, quarantined: () => this.#quarantined, presence: this.#presence, sites: this.#sites }
     const held = new HeldGrant(message, lane, this.#options.failpoint === undefined ? environment : { ...environment, failpoint: this.#options.failpoint })
-    this.#held.set(message.group, held)
+    this.#held.set(heldKey(message), held)
     this.#running.set(held, this.#run(held))
   }
 
@@ -254,10 +255,16 @@ class RunningExecutor implements Executing {
       this.#hanging.add(held)
       void hanging.then(() => this.#hanging.delete(held))
     }
-    if (this.#held.get(held.message.group) === held) this.#held.delete(held.message.group)
+    const key = heldKey(held.message)
+    if (this.#held.get(key) === held) this.#held.delete(key)
     if (this.#over) return this.#settled()
     const ref = { group: held.message.group, grant: held.message.grant }
     this.#link(held.lane).report(end.outcomes, end.kind === 'stopped' ? ref : undefined)
+  }
+
+  #heldAs(group: string, grant: number): HeldGrant | undefined {
+    const held = this.#held.get(group)
+    return held?.message.grant === grant ? held : this.#held.get(`${group} ${grant}`)
   }
 
   /** P19: "stopped" is not said of it yet. */
@@ -266,9 +273,9 @@ class RunningExecutor implements Executing {
     return false
   }
 
-  #raiseMark(group: string, token: number): void {
-    this.#marks.delete(group)
-    this.#marks.set(group, token)
+  #raiseMark(key: string, token: number): void {
+    this.#marks.delete(key)
+    this.#marks.set(key, token)
     if (this.#marks.size > markLimit) this.#marks.delete(this.#marks.keys().next().value!)
   }
 
@@ -311,4 +318,17 @@ class RunningExecutor implements Executing {
     this.#queueState = state
     for (const listener of this.#queueListeners) listener(state)
   }
+}
+
+function heldKey({ group, grant, unordered }: GrantMessage): string {
+  return unordered === true ? `${group} ${grant}` : group
+}
+
+/** What the marks of a grant are kept for (P21): its group, or without order the chain of each of its jobs. */
+function markedBy({ group, unordered, jobs }: GrantMessage): readonly string[] {
+  return unordered === true ? jobs.map(({ job, chain = job }) => `${group}/${chain}`) : [group]
+}
+
+function sharesJob(message: GrantMessage, marked: readonly string[]): boolean {
+  return message.unordered === true && markedBy(message).some((key) => marked.includes(key))
 }

@@ -89,10 +89,10 @@ export class HeldGrant {
   async run(): Promise<GrantEnd> {
     const { message } = this
     const outcomes: OutcomeReport[] = []
-    for (const [index, { job, spec }] of message.jobs.entries()) {
+    for (const [index, { job, spec, chain = job }] of message.jobs.entries()) {
       if (!(await this.#mayCall())) return { kind: 'stopped', outcomes }
       this.#begun = true
-      const result = await this.#call(job, spec, index === message.jobs.length - 1)
+      const result = await this.#call(job, spec, message.unordered === true ? chain : undefined, index === message.jobs.length - 1)
       if (result.kind === 'fenced') return { kind: 'stopped', outcomes }
       // Aborted by order, or because of a later grant: what may be done again is given back, what may not is unknown (I9).
       if (result.kind === 'unknown' && this.#aborted && spec.repeatable && this.#hanging === undefined) return { kind: 'stopped', outcomes }
@@ -116,7 +116,7 @@ export class HeldGrant {
     return false
   }
 
-  async #call(job: number, spec: JobSpec, isLast: boolean): Promise<CallResult> {
+  async #call(job: number, spec: JobSpec, chain: number | undefined, isLast: boolean): Promise<CallResult> {
     const { clock, sites, failpoint } = this.#environment
     const { group, grant, incarnation, callDeadlineMs } = this.message
     const connection = connectionTo(sites, spec.site)
@@ -126,7 +126,7 @@ export class HeldGrant {
     const call = {
       service: spec.service,
       operation: spec.operation,
-      ...callIdentity(group, incarnation, grant, job),
+      ...callIdentity(group, incarnation, grant, job, chain),
       deadlineMs: clock.nowMs() + callDeadlineMs,
     }
     const result = await this.#carryOut(connection, call)

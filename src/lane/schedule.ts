@@ -2,15 +2,19 @@
  * What a lane's holder knows beside the log: which groups wait for a lock, in whose queue, and which executors offer room.
  * Derived: rebuilt from the fold when the lane is taken, and from the executors' next messages (P6, I11).
  *
- * 1. A group stands in the list of an agent only while a job in its queue can be granted: of one agent at most, but for a graph.
+ * 1. A group stands in the list of an agent only while a job in its queue can be granted: of one agent at most, but for a graph, or without order.
  * 2. `queued` names every agent that an unfinished group's assignments name.
- * 3. `openGrants` lists exactly the open grants of the fold, by instance.
+ * 3. `openGrants` lists exactly the open grants of the fold, by instance; those of groups without order are in `unordered`.
  */
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { assigneeOf, headJob, headPhase } from '../../machines/execution-group/state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
+import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { agentsWithReady } from '../../machines/execution-group/graph.ts'
+import { agentsWithAnyReady, hasReady } from '../../machines/execution-group/unordered.ts'
 import { jobTable } from '../../machines/job/machine.ts'
+import type { GrantRef } from '../../streams/lane-protocol.ts'
+import { UnorderedGrants } from './unordered-grants.ts'
 
 export interface Executor {
   readonly agent: string
@@ -29,6 +33,7 @@ export class Schedule {
   readonly #priorities = new Map<string, number>()
   readonly #openGrants = new Map<string, Set<string>>()
   readonly #granted = new Map<string, string>()
+  readonly #unordered = new UnorderedGrants()
   /** By agent: unfinished groups with jobs in its queue. */
   readonly #queued = new Map<string, Set<string>>()
   /** The list of assignments that each group's entries in `#queued` were made from. */
@@ -36,8 +41,9 @@ export class Schedule {
   /** By agent: its present instance as far as it has been heard from. */
   readonly #executors = new Map<string, Executor>()
 
-  /** To be called after every change of the group. */
-  update(group: GroupState): void {
+  /** To be called after every change of the group; `events`, the last of which is its present revision, are what changed it. */
+  update(group: GroupState, events?: readonly GroupEvent[]): void {
+    if (group.order === 'none') return this.#updateUnordered(group, events)
     const id = group.group
     const instance = group.grant?.instance
     const before = this.#granted.get(id)
@@ -56,6 +62,40 @@ export class Schedule {
     if (listed === agent && (listed === undefined || priority === group.priority)) return
     if (listed !== undefined) this.#unlist(id, listed, priority)
     if (agent !== undefined) this.#list(id, agent, group.priority)
+  }
+
+  #updateUnordered(group: GroupState, events: readonly GroupEvent[] | undefined): void {
+    let plain = events !== undefined
+    if (events === undefined) this.#unordered.read(group)
+    else {
+      const before = group.revision - events.length
+      for (let index = 0; index < events.length; index++) if (!this.#unordered.follow(group, events[index]!, before + index + 1)) plain = false
+    }
+    if (plain) {
+      // Where only locks were granted, or jobs of open grants settled, who was granted one may have nothing left.
+      for (const event of events!) if (event.type === 'LockGranted' && !hasReady(group.unordered!, event.data.agent)) this.#relist(group)
+      return
+    }
+    if (groupTable.isFinal(group.phase)) this.#unordered.read(group)
+    this.#updateQueued(group)
+    this.#relist(group)
+  }
+
+  #relist(group: GroupState): void {
+    const listed = this.#listed.get(group.group)
+    if (listed !== undefined) this.#unlist(group.group, listed, this.#priorities.get(group.group) ?? 0)
+    const agents = waitingFor(group)
+    if (agents !== undefined) this.#list(group.group, agents, group.priority)
+  }
+
+  /** A group without order that has more for the agent goes behind the others that wait for it. */
+  putLast(agent: string, group: string): void {
+    const listed = this.#listed.get(group)
+    if (listed === undefined || !listed.includes(agent)) return
+    const priority = this.#priorities.get(group) ?? 0
+    const waiting = this.#runnable.get(agent)
+    waiting?.delete(group, priority)
+    waiting?.add(group, priority)
   }
 
   #list(id: string, agents: string | readonly string[], priority: number): void {
@@ -114,10 +154,15 @@ export class Schedule {
 
   /** How many more grants the executor can take. */
   room(executor: Executor): number {
-    return executor.capacity - (this.#openGrants.get(executor.instance)?.size ?? 0)
+    return executor.capacity - (this.#openGrants.get(executor.instance)?.size ?? 0) - this.#unordered.count(executor.instance)
   }
 
-  /** Groups whose open grant names the instance. */
+  /** Open grants of groups without order that name the instance. */
+  unorderedGrantsOf(instance: string): Iterable<GrantRef> {
+    return this.#unordered.of(instance)
+  }
+
+  /** Groups with an order whose open grant names the instance. */
   grantsOf(instance: string): ReadonlySet<string> {
     return this.#openGrants.get(instance) ?? none
   }
@@ -168,10 +213,11 @@ class Waiting {
   }
 }
 
-/** The agent in whose queue the group's next job waits to be granted; of a graph, all who could be granted one. */
+/** The agent in whose queue the group's next job waits to be granted; of a graph, or without order, all who could be granted one. */
 function waitingFor(group: GroupState): string | readonly string[] | undefined {
   if (group.grant !== null || !groupTable.can(group.phase, 'LockGranted')) return undefined
   if (group.graph !== null) return agentsWithReady(group.graph)
+  if (group.unordered !== null) return agentsWithAnyReady(group.unordered)
   const head = headJob(group)
   if (head === undefined || !jobTable.can(headPhase(group), 'Granted')) return undefined
   return assigneeOf(group, head)

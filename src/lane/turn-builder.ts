@@ -12,7 +12,7 @@ import * as opening from '../../machines/execution-group/decide/opening.ts'
 import { assignJobs, expireGrant, grantLock, handBack, takeOutcome } from '../../machines/execution-group/decide/locks.ts'
 import { cancelGroup, pauseGroup, prioritizeGroup, resolveUnknown, resumeGroup, retryFailed } from '../../machines/execution-group/decide/people.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
-import { type GroupState, absentGroup, nextOf, runsFromHead } from '../../machines/execution-group/state.ts'
+import { type Grant, type GroupState, absentGroup, chainOf, nextOf, openGrant, openGrants, runsOfGrant } from '../../machines/execution-group/state.ts'
 import { sizeBytes } from '../../machines/execution-group/limits.ts'
 import { judgeCommand, refuseCommand, withdrawCommand } from '../../machines/lane/decide.ts'
 import { type KnownCommand, type LaneState, foldCommit } from '../../machines/lane/state.ts'
@@ -41,6 +41,10 @@ const executorSilenceMs = 9_000
 const turnBudgetBytes = 160 * 1024
 /** What a commit takes without its events' texts and lists, generously. */
 const commitBytes = 700
+/** What further events take in the commit of a group without order, where they may be many: a success, and a lock beside its runs. */
+const settledBytes = 120
+const grantedBytes = 300
+const runBytes = 20
 /** Most jobs that are named to an agent that asks by name. */
 const queueLimit = 100
 
@@ -112,7 +116,7 @@ export class TurnBuilder {
       const report = request.outcomes[index]!
       const state = this.#lane.groups.get(report.group)
       const decision = state === undefined ? undefined : takeOutcome(state, report.grant, report.job, report.outcome)
-      if (decision?.kind === 'events') this.#add(state!, decision.events, actor, report.outcome.kind === 'succeeded' ? commitBytes : commitBytes + sizeBytes(report.outcome))
+      if (decision?.kind === 'events') this.#add(state!, decision.events, actor, report.outcome.kind === 'succeeded' ? commitBytes : commitBytes + sizeBytes(report.outcome), report.outcome.kind === 'succeeded' ? settledBytes : undefined)
       else this.needsProof = true
     }
     if (index < request.outcomes.length) return index
@@ -128,15 +132,26 @@ export class TurnBuilder {
   /** P6: what the executor lacks is sent again, and what it holds without right is stopped. */
   reconcile(request: WorkRequest): void {
     const held = new Map(request.held.map((ref) => [ref.group, ref.grant]))
+    const heldUnordered = new Set<string>()
     for (const { group, grant } of request.held) {
-      if (this.#lane.groups.get(group)?.grant?.revision === grant) continue
+      const state = this.#lane.groups.get(group)
+      if (state !== undefined && openGrant(state, grant) !== undefined) {
+        if (state.unordered !== null) heldUnordered.add(`${group} ${grant}`)
+        continue
+      }
       this.#dispatch(request.instance).stops.push({ group, grant })
       this.needsProof = true
     }
     for (const id of this.#schedule.grantsOf(request.instance)) {
       const state = this.#lane.groups.get(id)!
-      if (held.get(id) !== state.grant!.revision) this.#dispatch(request.instance).grants.push(this.#grantMessage(state))
-      else this.#yield(state)
+      if (held.get(id) !== state.grant!.revision) this.#dispatch(request.instance).grants.push(this.#grantMessage(state, state.grant!))
+      else this.#yield(state, state.grant!)
+    }
+    for (const { group, grant } of this.#schedule.unorderedGrantsOf(request.instance)) {
+      const state = this.#lane.groups.get(group)!
+      const open = openGrant(state, grant)!
+      if (heldUnordered.has(`${group} ${grant}`)) this.#yield(state, open)
+      else this.#dispatch(request.instance).grants.push(this.#grantMessage(state, open))
     }
   }
 
@@ -165,7 +180,8 @@ export class TurnBuilder {
     }
     if (!this.#lane.groups.has(command.group)) this.#lane.groups.set(command.group, state)
     // What the leader found lost must not be granted the very same job again in this turn.
-    if (body.kind === 'expire' && state.grant !== null) this.#schedule.forget(state.grant.instance)
+    const lost = body.kind === 'expire' ? openGrant(state, body.grant) : undefined
+    if (lost !== undefined) this.#schedule.forget(lost.instance)
     this.#addOwn(state, decision.events, command)
     if (body.kind === 'assign') {
       for (const { first, last, agent } of body.assignments) {
@@ -174,15 +190,14 @@ export class TurnBuilder {
         this.assigned.set(agent, list)
       }
     }
-    if (body.kind === 'pause') this.#yield(state)
+    if (body.kind === 'pause') for (const grant of openGrants(state)) this.#yield(state, grant)
     const revision = state.revision
     return ({ position, number }) => ({ kind: 'done', group: command.group, revision, number, position })
   }
 
   /** A paused group ends what is in flight; of a grant with several jobs that is the one that runs. */
-  #yield(state: GroupState): void {
-    const { grant } = state
-    if (grant === null || grant.left < 2 || !groupTable.can(state.phase, 'GroupResumed')) return
+  #yield(state: GroupState, grant: Grant): void {
+    if (grant.left < 2 || !groupTable.can(state.phase, 'GroupResumed')) return
     this.#dispatch(grant.instance).yields.push({ group: state.group, grant: grant.revision })
   }
 
@@ -225,6 +240,8 @@ export class TurnBuilder {
         if (decision.kind !== 'events') continue
         this.#grant(state, decision.events, executor)
         room -= 1
+        // It may have more for this executor, after what else waits for it: the list is walked to its new end.
+        if (state.unordered !== null) this.#schedule.putLast(executor.agent, id)
       }
     }
   }
@@ -242,15 +259,21 @@ export class TurnBuilder {
   }
 
   #grant(state: GroupState, events: readonly GroupEvent[], executor: Pick<Executor, 'agent' | 'instance'>): void {
-    this.#add(state, events, `agent:${executor.agent}`, commitBytes)
-    this.#dispatch(executor.instance).grants.push(this.#grantMessage(state))
+    const granted = events[events.length - 1]!
+    const runsBytes = state.unordered !== null && granted.type === 'LockGranted' ? granted.data.jobs.length * runBytes : 0
+    this.#add(state, events, `agent:${executor.agent}`, commitBytes + runsBytes, grantedBytes + runsBytes)
+    // The last event of the commit is the grant.
+    this.#dispatch(executor.instance).grants.push(this.#grantMessage(state, openGrant(state, state.revision)!))
   }
 
-  #grantMessage(state: GroupState): GrantMessage {
-    const grant = state.grant!
+  #grantMessage(state: GroupState, grant: Grant): GrantMessage {
     const jobs: GrantMessage['jobs'][number][] = []
-    for (const [first, last] of runsFromHead(state, grant.left)) {
-      for (let job = first; job <= last; job++) jobs.push({ job, spec: state.specs[job - 1]! })
+    const unordered = state.unordered !== null
+    for (const [first, last] of runsOfGrant(state, grant)) {
+      for (let job = first; job <= last; job++) {
+        const chain = unordered ? chainOf(state, job) : job
+        jobs.push(chain === job ? { job, spec: state.specs[job - 1]! } : { job, spec: state.specs[job - 1]!, chain })
+      }
     }
     return {
       group: state.group,
@@ -259,6 +282,7 @@ export class TurnBuilder {
       instance: grant.instance,
       incarnation: this.#incarnation,
       callDeadlineMs: grant.callDeadlineMs,
+      ...(unordered ? { unordered } : {}),
       jobs,
     }
   }
@@ -347,17 +371,18 @@ export class TurnBuilder {
   }
 
   /** Events that no command led to; joined to the group's last commit of this turn where nothing came between. */
-  #add(state: GroupState, events: readonly GroupEvent[], actor: string, takesBytes: number): void {
+  #add(state: GroupState, events: readonly GroupEvent[], actor: string, takesBytes: number, joinedBytes = takesBytes): void {
     const open = this.#open.get(state.group)
     if (open !== undefined && open.commit.actor === actor && open.commit.revision + open.commit.events.length === state.revision + 1) {
       open.commit.events.push(...events)
+      if (state.order === 'none') takesBytes = joinedBytes
     } else {
       const commit = { aggregate: 'group', id: state.group, revision: state.revision + 1, actor, events: [...events] }
       this.commits.push(commit)
       this.#open.set(state.group, { commit, state })
     }
     for (const event of events) foldInto(state, event)
-    this.#schedule.update(state)
+    this.#schedule.update(state, events)
     this.#spentBytes += takesBytes
   }
 
@@ -375,7 +400,7 @@ export class TurnBuilder {
     }
     this.commits.push(commit)
     foldCommit(this.#lane, commit, this.#timeMs)
-    this.#schedule.update(state)
+    this.#schedule.update(state, events)
     this.#spentBytes += commitBytes + sizeBytes(events)
   }
 

@@ -22,7 +22,7 @@ export class GroupReplay {
   blocked = false
   paused = false
   sealed = false
-  order: 'strict' | 'graph' = 'strict'
+  order: 'strict' | 'graph' | 'none' = 'strict'
   onFailure: 'stop' | 'continue' | 'compensate' = 'stop'
   /** Undoing what succeeded: strict, and a failure stops it, whatever the group did before. */
   compensating = false
@@ -41,9 +41,14 @@ export class GroupReplay {
   /** The same jobs, in the order in which they ended. */
   readonly endedInOrder: number[] = []
   readonly unknown = new Set<number>()
+  readonly retryOf = new Map<number, number>()
   grant: OpenGrant | undefined
   /** The last one that was closed with jobs left. */
   lastGrant: OpenGrant | undefined
+  /** Without order, in place of both: the open grants by revision, the one that holds each job, and the last one that each job had. */
+  readonly open = new Map<number, OpenGrant>()
+  readonly #heldBy = new Map<number, number>()
+  readonly #lastOf = new Map<number, number>()
   revision = 0
 
   get ended(): boolean {
@@ -53,9 +58,9 @@ export class GroupReplay {
   /** Everything of the queue before it has ended: a group of 50,000 jobs is not walked again at each event. */
   #headAt = 0
 
-  /** A graph has none: any job whose predicates are settled may be next. */
+  /** A graph has none: any job whose predicates are settled may be next; without order any job. */
   get head(): number | undefined {
-    if (this.isGraph) return undefined
+    if (this.isGraph || this.isUnordered) return undefined
     while (this.#headAt < this.queue.length && this.ends.has(this.queue[this.#headAt]!)) this.#headAt += 1
     return this.queue[this.#headAt]
   }
@@ -101,8 +106,8 @@ export class GroupReplay {
       case 'LockGranted':
         return this.#grant(event.data.jobs, event.data.instance, revision, broken)
       case 'LockReturned':
-        if (this.grant?.revision !== event.data.grant) broken('I1', `grant ${event.data.grant} is returned, ${this.grant?.revision ?? 'none'} is open`)
-        this.#close()
+        if (this.openGrant(event.data.grant) === undefined) broken('I1', `grant ${event.data.grant} is returned, ${this.grant?.revision ?? 'none'} is open`)
+        this.#close(event.data.grant)
         return
       case 'JobSucceeded':
         this.#settle(event.data.job, event.data.grant, 'succeeded', broken)
@@ -110,12 +115,12 @@ export class GroupReplay {
         return
       case 'JobFailed':
         this.#settle(event.data.job, event.data.grant, 'failed', broken)
-        this.#close()
+        this.#close(event.data.grant)
         return
       case 'JobUnknown':
-        if (this.grant?.revision !== event.data.grant || this.grant.left[0] !== event.data.job) broken('I2', `job ${event.data.job} became unknown out of order`)
+        if (this.openGrant(event.data.grant)?.left[0] !== event.data.job) broken('I2', `job ${event.data.job} became unknown out of order`)
         this.unknown.add(event.data.job)
-        this.#close()
+        this.#close(event.data.grant)
         return
       case 'JobResolved':
         if (!this.unknown.has(event.data.job)) broken('I3', `job ${event.data.job} is resolved, but was not unknown`)
@@ -127,6 +132,7 @@ export class GroupReplay {
         if (this.ends.get(retryOf) !== 'failed') broken('I3', `job ${retryOf} is retried, but is ${this.ends.get(retryOf) ?? 'not ended'}`)
         if (job !== this.jobs + 1) broken('I3', `retry ${job} after ${this.jobs} jobs (P16)`)
         this.jobs = job
+        this.retryOf.set(job, retryOf)
         this.specs.push(this.specs[retryOf - 1]!)
         this.queue[this.queue.indexOf(retryOf)] = job
         if (this.places.includes(retryOf)) this.places[this.places.indexOf(retryOf)] = job
@@ -137,6 +143,7 @@ export class GroupReplay {
         for (const job of numbersOf(event.data.jobs)) {
           // Of a graph a run says where the pending jobs lie (P16).
           if (this.isGraph && (!this.queue.includes(job) || this.ends.has(job) || this.grant?.left.includes(job) === true)) continue
+          if (this.isUnordered && (this.ends.has(job) || this.#heldBy.has(job))) continue
           if (this.grant?.left.includes(job) === true) broken('I3', `job ${job} is cancelled while it is granted (P25)`)
           this.#end(job, 'cancelled', broken)
         }
@@ -147,6 +154,7 @@ export class GroupReplay {
         this.blocked = true
         return
       case 'GroupUnblocked':
+        if (this.isUnordered && this.#stops()) broken('I2', 'unblocked while a job stops it')
         this.blocked = false
         return
       case 'GroupCancelRequested':
@@ -184,6 +192,32 @@ export class GroupReplay {
     }
   }
 
+  get isUnordered(): boolean {
+    return this.order === 'none'
+  }
+
+  openGrant(revision: number): OpenGrant | undefined {
+    if (this.isUnordered) return this.open.get(revision)
+    return this.grant?.revision === revision ? this.grant : undefined
+  }
+
+  /** P24: an outcome of this grant, which is not open, would settle the job. */
+  takesLate(job: number, grant: number): boolean {
+    if (this.isUnordered) return this.#lastOf.get(job) === grant && !this.#heldBy.has(job) && !this.ends.has(job)
+    return this.grant === undefined && this.lastGrant?.revision === grant && this.lastGrant.left[0] === job && (this.isGraph || this.head === job)
+  }
+
+  #stops(): boolean {
+    return this.unknown.size > 0 || (this.onFailure === 'stop' && this.queue.some((job) => this.ends.get(job) === 'failed'))
+  }
+
+  /** P22: the job that it goes back to over its retries. */
+  chainOf(job: number): number {
+    let first = job
+    for (let before = this.retryOf.get(first); before !== undefined; before = this.retryOf.get(first)) first = before
+    return first
+  }
+
   get isGraph(): boolean {
     return this.order === 'graph' && !this.compensating
   }
@@ -218,6 +252,7 @@ export class GroupReplay {
 
   /** Jobs that had to be settled before it, of those that stand in the queue now; a retry counts from its own place. */
   predecessors(job: number): number[] {
+    if (this.isUnordered) return []
     if (this.order === 'graph' && this.places.includes(job)) return this.#predicates(job).filter((other) => other < job)
     const place = this.queue.indexOf(job)
     return place < 0 ? [] : this.queue.slice(0, place).filter((other) => other < job && (this.order === 'strict' || other > this.announced))
@@ -234,6 +269,7 @@ export class GroupReplay {
 
   #over(phase: 'cancelled' | 'completed' | 'compensated', broken: Broken): void {
     if (this.grant !== undefined) broken('I1', `${phase} while grant ${this.grant.revision} is open`)
+    if (this.open.size > 0) broken('I1', `${phase} while grants ${[...this.open.keys()].join()} are open`)
     for (let job = 1; job <= this.jobs; job++) if (!this.ends.has(job)) broken('I3', `${phase} while job ${job} has no terminal event`)
     this.phase = phase
   }
@@ -243,6 +279,7 @@ export class GroupReplay {
     if (this.grant !== undefined) broken('I1', `grant ${revision} while grant ${this.grant.revision} is open`)
     if (this.phase !== 'sealed' || this.blocked) broken('I2', `grant ${revision} while the group is ${this.blocked ? 'blocked' : this.phase}`)
     if (this.paused) broken('I2', `grant ${revision} while the group is paused`)
+    if (this.isUnordered) return this.#grantUnordered(jobs, instance, revision, broken)
     const next = this.isGraph ? jobs.filter((job) => this.queue.includes(job) && !this.ends.has(job) && this.#unsettledBefore(job).length === 0) : this.#next(jobs.length)
     if (jobs.length === 0 || next.join() !== jobs.join()) broken('I2', `grant ${revision} of jobs ${jobs.join()}, whose turn is ${next.join()}`)
     if (jobs.some((job) => this.unknown.has(job))) broken('I2', `grant ${revision} of a job whose outcome is not known`)
@@ -250,7 +287,34 @@ export class GroupReplay {
     this.lastGrant = undefined
   }
 
+  #grantUnordered(jobs: readonly number[], instance: string, revision: number, broken: Broken): void {
+    if (jobs.length === 0) broken('I1', `grant ${revision} of no job`)
+    for (const job of jobs) {
+      const held = this.#heldBy.get(job)
+      if (held !== undefined) broken('I1', `grant ${revision} of job ${job} while grant ${held} of it is open`)
+      if (job < 1 || job > this.jobs || this.ends.has(job)) broken('I3', `grant ${revision} of job ${job}, which is ${this.ends.get(job) ?? 'none of the group'}`)
+      if (this.unknown.has(job)) broken('I2', `grant ${revision} of job ${job}, whose outcome is not known`)
+      this.#heldBy.set(job, revision)
+      this.#lastOf.set(job, revision)
+    }
+    this.open.set(revision, { revision, instance, jobs, left: [...jobs] })
+  }
+
+  #settleUnordered(job: number, grant: number, end: JobEnd, broken: Broken): void {
+    const open = this.open.get(grant)
+    if (open === undefined) {
+      if (!this.takesLate(job, grant)) broken('I4', `job ${job} ${end} by grant ${grant}, which is neither open nor the last one of the job (P24)`)
+    } else {
+      if (open.left[0] !== job) broken('I2', `job ${job} ${end} before job ${open.left[0]} of its grant`)
+      open.left = open.left.filter((other) => other !== job)
+      this.#heldBy.delete(job)
+      if (open.left.length === 0) this.open.delete(grant)
+    }
+    this.#end(job, end, broken)
+  }
+
   #settle(job: number, grant: number, end: JobEnd, broken: Broken): void {
+    if (this.isUnordered) return this.#settleUnordered(job, grant, end, broken)
     const open = this.grant ?? this.lastGrant
     if (open?.revision !== grant) broken('I4', `job ${job} ${end} by grant ${grant}, which is ${this.grant === undefined ? 'not the last one' : 'not open'} (P24)`)
     else if (open.left[0] !== job) broken('I2', `job ${job} ${end} before job ${open.left[0]} of its grant`)
@@ -268,7 +332,12 @@ export class GroupReplay {
     this.unknown.delete(job)
   }
 
-  #close(): void {
+  #close(revision: number): void {
+    if (this.isUnordered) {
+      for (const job of this.open.get(revision)?.left ?? []) this.#heldBy.delete(job)
+      this.open.delete(revision)
+      return
+    }
     if (this.grant === undefined) return
     this.lastGrant = this.grant
     this.grant = undefined

@@ -40,7 +40,7 @@ interface GrantFacts {
 
 export function checkSites(log: ReadLog, sites: readonly SiteJournal[], expectations: SiteExpectations): Violation[] {
   const facts = readGrants(log)
-  return sites.flatMap((site) => [...checkAgainstLog(site, facts, expectations), ...checkOnce(site), ...checkFencing(site, expectations)])
+  return sites.flatMap((site) => [...checkAgainstLog(site, facts, expectations), ...checkOnce(site), ...checkFencing(site, expectations, ofScope), ...checkFencing(site, expectations, ofGrant)])
 }
 
 function keyOf(group: string, grant: number): string {
@@ -58,6 +58,8 @@ function readGrants(log: ReadLog) {
     const { storedMs } = stored.message
     commit.events.forEach((event, index) => {
       const before = group.grant?.revision
+      const named = 'grant' in (event.data as object) ? (event.data as { readonly grant: number }).grant : undefined
+      const wasOpen = named !== undefined && group.open.has(named)
       const endedBefore = group.ends.size
       group.apply(event as GroupEvent, commit.revision + index, () => {})
       if (event.type === 'LockGranted') {
@@ -65,6 +67,7 @@ function readGrants(log: ReadLog) {
         grants.set(keyOf(commit.id, commit.revision + index), { jobs: numbersOf(jobs), storedMs, closedMs: Infinity })
       }
       if (before !== undefined && group.grant?.revision !== before) grants.get(keyOf(commit.id, before))!.closedMs = storedMs
+      if (wasOpen && !group.open.has(named!)) grants.get(keyOf(commit.id, named!))!.closedMs = storedMs
       for (const job of group.endedInOrder.slice(endedBefore)) settledMs.set(`${commit.id}/${job}`, storedMs)
     })
   }
@@ -88,6 +91,9 @@ function checkAgainstLog(site: SiteJournal, { grants, settledMs, replays }: Retu
     const place = grant.jobs.indexOf(job)
     if (place < 0) say('I9', `its grant is of jobs ${grant.jobs.join()}`)
     if (call.frozen !== true && call.arrivedMs > grant.closedMs + toleranceMs) say('I9', `arrived ${call.arrivedMs - grant.closedMs} ms after its grant was closed`)
+    const replay = replays.get(group)!
+    const scope = replay.isUnordered ? `${group}/${replay.chainOf(job)}` : group
+    if (call.token.scope !== scope) say('I9/P22', `the scope of its token is ${call.token.scope}, not ${scope}`)
     for (const earlier of predecessors(replays.get(group)!, job)) {
       if (grant.jobs.slice(0, place).includes(earlier)) {
         const before = site.calls.find((other) => other.idempotencyKey === `${group}/${earlier}` && other.token.revision === call.token.revision)
@@ -119,10 +125,13 @@ function checkOnce(site: SiteJournal): Violation[] {
 }
 
 /** What the class promises; one that does not enforce is kept in order by the protocol alone, where nobody was frozen. */
-function checkFencing(site: SiteJournal, { callDeadlineMs, toleranceMs }: SiteExpectations): Violation[] {
+function checkFencing(site: SiteJournal, { callDeadlineMs, toleranceMs }: SiteExpectations, scopeOf: (call: SiteCallRecord) => string | undefined): Violation[] {
   const violations: Violation[] = []
   const byScope = new Map<string, SiteCallRecord[]>()
-  for (const call of site.calls) byScope.set(call.token.scope, [...(byScope.get(call.token.scope) ?? []), call])
+  for (const call of site.calls) {
+    const scope = scopeOf(call)
+    if (scope !== undefined) byScope.set(scope, [...(byScope.get(scope) ?? []), call])
+  }
   for (const [scope, calls] of byScope) {
     for (const [index, call] of calls.entries()) {
       for (const other of calls.slice(index + 1)) {
@@ -136,6 +145,14 @@ function checkFencing(site: SiteJournal, { callDeadlineMs, toleranceMs }: SiteEx
     }
   }
   return violations
+}
+
+const ofScope = ({ token }: SiteCallRecord): string => token.scope
+
+/** The jobs of one grant run one at a time, also where each has a scope of its own (P22). */
+function ofGrant({ token: { scope, incarnation, revision } }: SiteCallRecord): string | undefined {
+  const cut = scope.lastIndexOf('/')
+  return cut < 0 ? undefined : `${scope.slice(0, cut)} grant ${incarnation} ${revision}`
 }
 
 function overlap(left: SiteCallRecord, right: SiteCallRecord): boolean {

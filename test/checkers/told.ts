@@ -98,13 +98,12 @@ function checkOutcomes(log: ReadLog, told: ToldFacts['outcomes']): Violation[] {
     for (const { group: id, grant, job, outcome } of outcomes) {
       const group = replays.get(id)
       if (group === undefined || group.ended) continue
-      if (group.grant?.revision === grant && group.grant.left.includes(job)) say(`job ${job} of ${id} ${outcome.kind} by grant ${grant}, which is open and waits for it`)
+      if (group.openGrant(grant)?.left.includes(job) === true) say(`job ${job} of ${id} ${outcome.kind} by grant ${grant}, which is open and waits for it`)
       // P24: it would have settled the job.
-      const late = group.grant === undefined && group.lastGrant?.revision === grant && group.lastGrant.left[0] === job && (group.isGraph || group.head === job)
-      if (late && outcome.kind !== 'unknown') say(`job ${job} of ${id} ${outcome.kind} by grant ${grant}, the job's last one, and nothing has settled it (P24)`)
+      if (group.takesLate(job, grant) && outcome.kind !== 'unknown') say(`job ${job} of ${id} ${outcome.kind} by grant ${grant}, the job's last one, and nothing has settled it (P24)`)
     }
     for (const { group: id, grant } of stopped) {
-      if (replays.get(id)?.grant?.revision === grant) say(`that it gave back grant ${grant} of ${id}, which is open`)
+      if (replays.get(id)?.openGrant(grant) !== undefined) say(`that it gave back grant ${grant} of ${id}, which is open`)
     }
   }
   return violations
