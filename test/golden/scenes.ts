@@ -1,6 +1,8 @@
 /** What the golden histories hold, by the format of the realm that they were recorded in. A scene is never changed; another one is added. */
+import type { Outcome } from '../../machines/execution-group/decide/locks.ts'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { beginQuarantine, endQuarantine, raiseFormat } from '../../machines/realm/decide.ts'
+import type { GrantMessage } from '../../streams/lane-protocol.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Stage, failed, jobs, start, succeeded, unknown } from './stage.ts'
 
@@ -176,6 +178,40 @@ const formatTwo: readonly Scene[] = [
       await stage.do(group, { kind: 'prioritize', priority: -20 }, { command: stage.newCommand() })
       await stage.do(group, { kind: 'resume' }, { command: stage.newCommand() })
       await stage.work()
+    },
+  },
+  {
+    name: 'unordered',
+    format: 2,
+    async play(stage) {
+      const outcome = (grant: GrantMessage, what: Outcome) => ({ group: grant.group, grant: grant.grant, job: grant.jobs[0]!.job, outcome: what })
+      const group = await stage.open('in any order', [jobs(8)], { order: 'none' })
+      const { revision } = stage.state(group)
+      await stage.do(group, { kind: 'assign', assignments: [{ first: 1, last: 4, agent: 'worker' }, { first: 5, last: 8, agent: 'other' }], ifRevision: revision }, { epoch: 1, actor: 'agent:leader' })
+      const mine = await stage.exchange({ capacity: 3 })
+      const theirs = await stage.exchange({ capacity: 4 }, 'other')
+      await stage.exchange({ outcomes: [outcome(theirs[2]!, succeeded), outcome(theirs[0]!, failed('no room'))] }, 'other')
+      await stage.exchange({ outcomes: [outcome(mine[1]!, succeeded), outcome(mine[0]!, unknown('aborted'))] })
+      await stage.do(group, { kind: 'expire', grant: theirs[1]!.grant }, { epoch: 1, actor: 'agent:leader' })
+      await stage.exchange({ outcomes: [outcome(theirs[1]!, succeeded)], stopped: [{ group, grant: theirs[3]!.grant }] }, 'other')
+      await stage.exchange({ outcomes: [outcome(mine[0]!, succeeded)] })
+      await stage.do(group, { kind: 'pause' }, { command: stage.newCommand() })
+      await stage.do(group, { kind: 'retry' }, { command: stage.newCommand() })
+      await stage.do(group, { kind: 'resume' }, { command: stage.newCommand() })
+      const ended = await stage.open('goes on, two at a time', [jobs(5)], { order: 'none', onFailure: 'continue', window: 2 })
+      await stage.assign(ended)
+      await stage.exchange({ outcomes: [outcome(mine[2]!, failed('refused'))] })
+      await stage.work((job, of) => (of === ended && job === 2 ? failed('not now') : succeeded))
+      await stage.do(group, { kind: 'retry' }, { command: stage.newCommand() })
+      await stage.work()
+      await stage.work(() => succeeded, { agent: 'other' })
+      const left = await stage.open('cancelled in the middle', [jobs(6)], { order: 'none', window: 2 })
+      await stage.assign(left)
+      const [first, second] = await stage.exchange({ capacity: 2 })
+      await stage.exchange({ outcomes: [outcome(first!, succeeded)] })
+      await stage.do(left, { kind: 'cancel' }, { command: stage.newCommand() })
+      await stage.exchange({ stopped: [{ group: left, grant: first!.grant }] })
+      await stage.exchange({ outcomes: [outcome(second!, failed('no such service'))] })
     },
   },
   {
