@@ -122,7 +122,7 @@ export class Asking {
     return {
       selector: { services: [...targets] }, operation: operation(dice, smooth), confirmed: true, includeUnchanged: dice.chance(0.5), onFailure,
       ...(mode === undefined ? {} : { mode }),
-      ...(mode !== 'jobs' ? {} : { order: dice.pick(['strict', 'strict', 'sites'] as const) }),
+      ...(mode !== 'jobs' ? {} : { order: dice.stream('order').chance(0.3) ? ('none' as const) : dice.pick(['strict', 'strict', 'sites'] as const) }),
     }
   }
 

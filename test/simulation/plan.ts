@@ -85,6 +85,8 @@ export interface WorldPlan {
   /** Part of the groups that have a window, and which windows there are. */
   readonly windows: number
   readonly windowSizes: readonly number[]
+  /** Part of the groups that have no order. */
+  readonly unordered: number
   /** Most jobs of a group. */
   readonly mostJobs: number
   /** Part of the jobs that no site has a reason to refuse. */
@@ -114,16 +116,19 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf', 'restored-in-peace'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf', 'restored-in-peace', 'unordered'] as const
 export type Focus = (typeof focuses)[number]
 /** The last of these were added when seeds were recorded already: they are chosen by chance of their own, so that other worlds are what they were. */
 const later = ['deaf', 'restored-in-peace'] as const
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
-  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1, -later.length)] as const)
+  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1, -later.length - 1)] as const)
   const laterDice = dice.stream('later')
   const laterChosen = laterDice.chance(0.04 * later.length) ? laterDice.pick(later) : undefined
-  return bend(withServices(anyPlan(dice), dice.stream('services')), focus ?? laterChosen ?? chosen)
+  const own = dice.stream('unordered')
+  const unordered = own.pick([0, 0, 0.2, 0.6])
+  const mine = own.chance(0.04) ? 'unordered' : undefined
+  return bend({ ...withServices(anyPlan(dice), dice.stream('services')), unordered }, focus ?? laterChosen ?? mine ?? chosen)
 }
 
 function bend(plan: WorldPlan, focus: Focus): WorldPlan {
@@ -284,6 +289,21 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
         faultsUntilMs: 130_000,
         nemesis: { ...plan.nemesis, wipeEveryMs: plan.nemesis.wipeEveryMs ?? 4_000, wiped: ['lease'] },
       }
+    // Many jobs of one group in flight at once, at several executors that die, stand still, and come back.
+    case 'unordered':
+      return {
+        ...plan,
+        agents: Math.max(4, plan.agents),
+        unordered: 0.9,
+        windows: 0.3,
+        smooth: 0.9,
+        groups: 6,
+        mostJobs: 60,
+        format: 2,
+        network: { ...plan.network, late: 0.1, latestMs: 2_000, doubled: 0.1 },
+        nemesis: { ...plan.nemesis, killEveryMs: 3_000, pauseEveryMs: 4_000, cutEveryMs: 4_000, sickAtMs: undefined, restoreAtMs: undefined },
+        sites: plan.sites.map((site) => ({ ...site, latencyMs: 400 })),
+      }
     // Holders that were replaced and do not know it, and askers that do not know more than they.
     case 'moving':
       return {
@@ -296,10 +316,10 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
   }
 }
 
-type Later = 'services' | 'changes' | 'triggers' | 'format' | 'heardWithinMs'
+type Later = 'unordered' | 'services' | 'changes' | 'triggers' | 'format' | 'heardWithinMs'
 
 /** From chance of its own: worlds without services are what they were. */
-function withServices(plan: Omit<WorldPlan, Later>, dice: Dice): WorldPlan {
+function withServices(plan: Omit<WorldPlan, Later>, dice: Dice): Omit<WorldPlan, 'unordered'> {
   const services = dice.pick([0, 0, 0, 1, 2, 2])
   const asks = services > 0
   const often = (probability: number, least: number, most: number) => (dice.chance(probability) ? dice.whole(least, most) : undefined)

@@ -5,6 +5,7 @@
 import { allowsFormat } from '../../machines/realm/realm.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
+import { unknownJob } from '../../machines/execution-group/state.ts'
 import type { Operation } from '../../machines/service/operation.ts'
 import { laneClient } from '../../src/lane/client.ts'
 import { partsOf } from '../../src/change/parts.ts'
@@ -35,6 +36,8 @@ export interface WorkloadOptions {
   /** Part of them that has a window. */
   readonly windows: number
   readonly windowSizes: readonly number[]
+  /** Part of them that has no order. */
+  readonly unordered: number
   readonly mostJobs: number
   /** Part of the jobs that no site has a reason to refuse. */
   readonly smooth: number
@@ -51,7 +54,7 @@ interface Terms {
   readonly window: number
   /** Part of the jobs that may be done again. */
   readonly repeatable: number
-  readonly order: 'strict' | 'graph'
+  readonly order: 'strict' | 'graph' | 'none'
   readonly onFailure: 'stop' | 'continue' | 'compensate'
   readonly priority: number
 }
@@ -128,12 +131,15 @@ export class Workload {
     const onFailure = dice.pick(['stop', 'stop', 'continue', 'compensate'] as const)
     const priority = dice.pick([0, 0, -10, 10])
     const window = dice.chance(this.#options.windows) ? dice.pick(this.#options.windowSizes) : 1
+    const unordered = risen && dice.stream('order').chance(this.#options.unordered)
+    // Only repeatable jobs may have a window.
+    const repeatable = window > 1 ? 1 : dice.pick([1, 0.9, 0.5])
+    const graph = window === 1 && dice.chance(0.25) && risen
     return {
       window,
-      // Only repeatable jobs may have a window.
-      repeatable: window > 1 ? 1 : dice.pick([1, 0.9, 0.5]),
-      order: window === 1 && dice.chance(0.25) && risen ? 'graph' : 'strict',
-      onFailure: risen ? onFailure : 'stop',
+      repeatable,
+      order: unordered ? 'none' : graph ? 'graph' : 'strict',
+      onFailure: !risen || (unordered && onFailure === 'compensate') ? 'stop' : onFailure,
       priority: risen ? priority : 0,
     }
   }
@@ -192,8 +198,9 @@ export class Workload {
         await ask({ kind: 'pause' })
       } else if (groupTable.can(state.phase, 'GroupUnblocked')) {
         await pause(process.clock, dice.between(0, 2_000))
-        if (state.unknown !== null) {
-          await ask({ kind: 'resolve', job: state.unknown.job, as: dice.pick(['succeeded', 'failed'] as const) })
+        const unknown = unknownJob(state)
+        if (unknown !== null) {
+          await ask({ kind: 'resolve', job: unknown.job, as: dice.pick(['succeeded', 'failed'] as const) })
         } else {
           await ask(dice.chance(0.9) ? { kind: 'retry' } : { kind: 'cancel' })
         }
@@ -205,7 +212,7 @@ export class Workload {
     const site = dice.pick([...this.#options.sites.values()])
     const skill = dice.chance(0.3) ? { skill: { name: simulatedKind, need: this.#options.skilled ? dice.pick(['required', 'preferred'] as const) : 'preferred' } as const } : {}
     // Up to two of the jobs before it.
-    const after = order === 'strict' || index === 0 ? [] : [...new Set(Array.from({ length: dice.whole(0, 2) }, () => dice.whole(1, index)))].sort((left, right) => left - right)
+    const after = order !== 'graph' || index === 0 ? [] : [...new Set(Array.from({ length: dice.whole(0, 2) }, () => dice.whole(1, index)))].sort((left, right) => left - right)
     return {
       ...skill,
       site: site.plan.site,
