@@ -96,6 +96,30 @@ describe('P21', () => {
     expect(tokens()).toEqual([6])
   })
 
+  test('without order the mark is of each job, and so are the scopes of tokens (P22): a lower token of another job starts it, and many run at once', async () => {
+    const of = (grant: number, job: number, more: Partial<GrantMessage> = {}) => grantOf(grant, { unordered: true, jobs: [{ job, spec }], ...more })
+    await say(of(9, 1), of(8, 2), of(9, 1), of(10, 3))
+    expect(tokens()).toEqual([9, 8, 10])
+    expect(executor.load.held).toBe(3)
+    await say(of(7, 1), of(9, 1))
+    await stage.until('the end of the calls', () => executor.load.held === 0)
+    await say(of(7, 1), of(8, 2), of(11, 2))
+    expect(calls.map(({ token, idempotencyKey }) => `${token.scope} ${token.revision} ${idempotencyKey}`)).toEqual([
+      'here-1-G/1 9 here-1-G/1', 'here-1-G/2 8 here-1-G/2', 'here-1-G/3 10 here-1-G/3', 'here-1-G/2 11 here-1-G/2',
+    ])
+  })
+
+  test('without order a retry has the mark and the scope of the job that it goes back to; a later grant of a job ends what is held of it', async () => {
+    const retry = { unordered: true as const, jobs: [{ job: 6, spec, chain: 2 }] }
+    await say(grantOf(5, { unordered: true, jobs: [{ job: 2, spec }, { job: 3, spec }] }))
+    await say(grantOf(8, retry))
+    expect(calls.map(({ token, signal }) => [token.scope, token.revision, signal.aborted])).toEqual([['here-1-G/2', 5, true], ['here-1-G/2', 8, false]])
+    await say(grantOf(7, retry))
+    await stage.until('the end of the calls', () => executor.load.held === 0)
+    // What was aborted says that no call of it runs any more, or what came of it; job 3 of that grant was not begun.
+    expect(calls).toHaveLength(2)
+  })
+
   test('the mark is of one group: the same token of another group starts its job', async () => {
     await say(grantOf(5))
     await say(grantOf(5, { group: 'here-1-H' }))

@@ -99,8 +99,8 @@ export class Stage {
     return newUlid(this.clock.nowMs(), this.dice)
   }
 
-  openBody(jobs: number): LaneCommandBody {
-    return { kind: 'open', name: 'a group', jobs, parts: 1, plan: planOf(jobs), window: 1, region: 'here', distributionFactor: 1 }
+  openBody(jobs: number, more: Partial<Extract<LaneCommandBody, { kind: 'open' }>> = {}): LaneCommandBody {
+    return { kind: 'open', name: 'a group', jobs, parts: 1, plan: planOf(jobs), window: 1, region: 'here', distributionFactor: 1, ...more }
   }
 
   /** A whole group, its jobs in the queue of the agent. */

@@ -8,11 +8,23 @@ export const executorMutants: readonly Mutant[] = [
     patches: [{ file: 'src/executor/executor.ts', find: 'if (message.grant <= mark) {', replace: 'if (message.grant <= mark && false) {' }],
   },
   {
+    name: 'mark-per-group-without-order',
+    breaks: ['P21', 'I9'],
+    focus: 'unordered',
+    patches: [{ file: 'src/executor/executor.ts', find: 'return unordered === true ? jobs.map(({ job, chain = job }) => `${group}/${chain}`) : [group]', replace: 'return [group]' }],
+  },
+  {
+    name: 'tokens-of-the-group-without-order',
+    breaks: ['P22', 'I9'],
+    focus: 'unordered',
+    patches: [{ file: 'src/executor/held-grant.ts', find: 'message.unordered === true ? chain : undefined', replace: 'undefined' }],
+  },
+  {
     name: 'window-runs-in-reverse',
     breaks: ['I2'],
     namedBy: 'I2',
     patches: [
-      { file: 'src/executor/held-grant.ts', find: 'for (const [index, { job, spec }] of message.jobs.entries()) {', replace: 'for (const [index, { job, spec }] of [...message.jobs].reverse().entries()) {' },
+      { file: 'src/executor/held-grant.ts', find: 'for (const [index, { job, spec, chain = job }] of message.jobs.entries()) {', replace: 'for (const [index, { job, spec, chain = job }] of [...message.jobs].reverse().entries()) {' },
     ],
   },
   {

@@ -13,6 +13,25 @@ export const groupMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'two-locks-of-one-job-without-order',
+    breaks: ['I1'],
+    namedBy: 'I1',
+    focus: 'unordered',
+    patches: [
+      { file: 'machines/execution-group/evolve-unordered.ts', find: `if (!turn(unordered, job, 'Granted')) return 'broken-order'`, replace: `unordered.phases[job - 1] = 'granted'` },
+      { file: 'machines/execution-group/evolve-unordered.ts', find: 'if (!takeReady(unordered, agent, first, last)) for (let', replace: 'if (unordered.grants.length % 3 !== 0 && !takeReady(unordered, agent, first, last)) for (let' },
+    ],
+  },
+  {
+    name: 'late-outcomes-of-any-grant-without-order',
+    breaks: ['P24', 'I4'],
+    focus: 'unordered',
+    patches: [
+      { file: 'machines/execution-group/decide/unordered.ts', find: 'open === undefined && lateGrantOf(unordered, job) !== grant', replace: 'open === undefined && lateGrantOf(unordered, job) === undefined' },
+      { file: 'machines/execution-group/evolve-unordered.ts', find: 'open === undefined ? lateGrantOf(unordered, job) !== grant :', replace: 'open === undefined ? false :' },
+    ],
+  },
+  {
     name: 'next-job-is-granted-whatever-became-of-the-last',
     breaks: ['I2'],
     patches: [

@@ -12,7 +12,6 @@ export const withoutMutant: Readonly<Record<string, string>> = {
   P5: 'its absence costs only time: a holder that is behind needs a turn of its own for any "no" (P4), which conflicts, and for any "yes" (P2). A holder that passes over this was hunted through 50 worlds of lanes that move, in vain',
   P8: 'virtual time stands still while code runs, and the renewal thread is not in these worlds. Shown by `test/agent/keeper.test.ts` and `test/faults/freezes.test.ts`',
   P10: 'a second list of one asker costs memory and time, never order: outcomes are judged by token, grants by mark',
-  P22: 'a site that let two tokens of a group run at once, and one that took lower tokens, were found until calls were bounded by the executor; since then both survive 500 worlds: no second token comes while a call of the first runs. Shown by `test/conformance/site-fencing.ts` and `test/faults/freezes.test.ts`',
 }
 
 export function mutantsOf(rule: string): readonly string[] {
