@@ -75,7 +75,7 @@ function noteOf({ perTurn, bytesPerTurn, rawPerSecond, cpuUsPerJob }: Measured):
 }
 
 /** As the kernel counts it, in ticks of 10 ms. */
-function cpuMsByProcess(realm: BenchRealm): Map<string, number> {
+export function cpuMsByProcess(realm: BenchRealm): Map<string, number> {
   const pids: [string, number][] = [['server', realm.world.server.pid]]
   for (const { agent, child } of realm.agents.values()) pids.push([agent, child.pid!])
   const msPerTick = 10
@@ -120,7 +120,7 @@ async function measure(
 }
 
 /** The end of the log is asked for, seldom, so that waiting costs those at work nothing; it is read only when it has come to rest. */
-async function readUntilDone(world: BenchWorld, from: number, jobs: number): Promise<ReadLog> {
+export async function readUntilDone(world: BenchWorld, from: number, jobs: number): Promise<ReadLog> {
   const giveUpMs = systemClock.monotonicMs() + 120_000
   let end = 0
   for (;;) {
@@ -136,7 +136,7 @@ async function readUntilDone(world: BenchWorld, from: number, jobs: number): Pro
   }
 }
 
-async function readTurns(world: BenchWorld, from: number, subject = world.subjects.allLanes): Promise<ReadLog> {
+export async function readTurns(world: BenchWorld, from: number, subject = world.subjects.allLanes): Promise<ReadLog> {
   const { log } = world.coordinator
   const messages: StoredMessage[] = []
   const until = await log.end()
@@ -146,7 +146,7 @@ async function readTurns(world: BenchWorld, from: number, subject = world.subjec
 }
 
 /** Elections too, which the checkers compare epochs with. */
-const wholeLog = (world: BenchWorld) => readTurns(world, 1, world.subjects.allEvents)
+export const wholeLog = (world: BenchWorld) => readTurns(world, 1, world.subjects.allEvents)
 
 /** From the first turn that grants a lock to the last turn of work. */
 function sliceOf({ turns }: ReadLog): Slice {
@@ -172,7 +172,7 @@ function sliceOf({ turns }: ReadLog): Slice {
   return { turns: count, bytes, tookMs: lastMs - firstMs, jobs }
 }
 
-function check(log: ReadLog): void {
+export function check(log: ReadLog): void {
   const violations = checkRun(log, { ended: true })
   if (violations.length > 0) throw new Error(`the log breaks ${violations.length} rules, first ${violations[0]!.rule}: ${violations[0]!.what}`)
 }

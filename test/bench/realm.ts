@@ -120,13 +120,13 @@ export class BenchRealm {
   }
 
   /** Opens a group and adds its jobs; what is returned seals it. */
-  async open(lane: string, jobs: readonly JobSpec[]): Promise<{ readonly group: string; seal(): Promise<void> }> {
+  async open(lane: string, jobs: readonly JobSpec[], terms: { readonly order?: 'none' } = {}): Promise<{ readonly group: string; seal(): Promise<void> }> {
     const command = newUlid(systemClock.nowMs(), systemRandom)
     const group = groupId(lane, command)
     const plan = digestOf(canonicalBytes({ jobs }))
     const parts = partsOf(jobs)
     const send = (body: LaneCommandBody, withId = false) => this.#send(lane, group, body, withId ? command : undefined)
-    await send({ kind: 'open', name: 'bench', jobs: jobs.length, parts: parts.length, plan, window: 1, region, distributionFactor: 100 }, true)
+    await send({ kind: 'open', name: 'bench', jobs: jobs.length, parts: parts.length, plan, window: 1, region, distributionFactor: 100, ...terms }, true)
     for (const [index, part] of parts.entries()) await send({ kind: 'add', plan, part: index + 1, jobs: part })
     return { group, seal: () => send({ kind: 'seal', plan }) }
   }

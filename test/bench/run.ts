@@ -1,6 +1,7 @@
 /** `npm run bench [-- --json] [-- --only ROW,ROW]`: the figures of docs/performance.md, each beside the raw limit of this very run. */
 import { parseArgs } from 'node:util'
 import { grantRows } from './grant.ts'
+import { independentRows } from './independent.ts'
 import { jobRows } from './jobs.ts'
 import { laneLiveRows } from './lane-live.ts'
 import { logFileRows } from './log-file.ts'
@@ -19,6 +20,7 @@ const say = (text: string) => void (values.json ? undefined : process.stderr.wri
 
 const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> }[] = [
   { rows: ['turns', 'jobs', 'jobs-remote'], run: () => inWorld((world) => jobRows(world, wants)) },
+  { rows: ['w3', 'w3-groups'], run: () => inWorld((world) => independentRows(world, wants)) },
   { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
   { rows: ['pause', 'pause-p99', 'pause-most'], run: () => inWorld(pauseRows) },
   { rows: ['lane-move', 'lane-move-p99', 'lane-move-most'], run: () => inWorld(laneMoveRows) },
