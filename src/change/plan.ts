@@ -63,6 +63,9 @@ export interface PlanOptions {
 /** Throws `ApiFailure`: `unsupported` with one line for each site that cannot do it, `malformed` for predicates that make no sense. */
 export function planChange(targets: readonly Target[], options: PlanOptions): ChangePlan {
   const { operation } = options
+  if (options.order === 'none' && options.onFailure === 'compensate') {
+    throw new ApiFailure('malformed', 'a change without order cannot be undone in reverse order: choose an order, or let it stop or continue on failure')
+  }
   checkSupport(targets, options)
   const made: Made[] = []
   const unchanged: Target[] = []

@@ -160,7 +160,7 @@ export async function startRealm(options: RealmOptions = {}) {
   const person = await opened('person')
 
   /** Executes the whole of a group by the lane protocol: assigns it to `worker` and reports what `outcomeOf` says of each job. */
-  const work = async (group: string, outcomeOf: (job: number) => Outcome = () => ({ kind: 'succeeded' })) => {
+  const work = async (group: string, outcomeOf: (job: number) => Outcome = () => ({ kind: 'succeeded' }), capacity = 1) => {
     const lane = laneOfGroup(group)!
     const client = laneClient({ bus: person.bus, subjects })
     const builtOn = { incarnation: person.log.incarnation, number: 0 }
@@ -171,7 +171,7 @@ export async function startRealm(options: RealmOptions = {}) {
     let held: GrantRef[] = []
     let outcomes: OutcomeReport[] = []
     for (;;) {
-      const answer = await client.work(lane, { builtOn, agent: 'worker', instance: 'worker-1', capacity: 1, held, outcomes, stopped: [] })
+      const answer = await client.work(lane, { builtOn, agent: 'worker', instance: 'worker-1', capacity, held, outcomes, stopped: [] })
       if (answer.kind !== 'taken') throw new Error(`no holder: ${JSON.stringify(answer)}`)
       const { state: now } = await api.call('group', 'show', { group })
       if (now.phase !== 'running' && now.phase !== 'compensating') {

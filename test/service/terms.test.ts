@@ -38,6 +38,37 @@ describe('in a realm of this format', () => {
     expect(granted).toEqual([2, 3, 1])
   })
 
+  test('order none: all jobs are granted at once, to all agents that the factor says', async () => {
+    const change: ApiRequest<'change', 'apply'> = { selector: { all: true }, operation: { name: 'rehearse' }, order: 'none', distributionFactor: 100 }
+    const { group, command } = await realm.api.call('change', 'apply', change)
+    const { turns } = await realm.api.call('log', 'read', { aggregate: 'instruction', id: command })
+    expect(turns[0]!.turn.commits[0]!.events[0]!.data).toMatchObject({ order: 'none' })
+    expect(await realm.work(group!, undefined, 8)).toMatchObject({ phase: 'completed', order: 'none', executed: [[1, 6]], decision: 2 })
+    const events = await eventsOf(group!)
+    const first = events.findIndex(({ type }) => type === 'JobSucceeded')
+    expect(events.slice(0, first).filter(({ type }) => type === 'LockGranted').length).toBeGreaterThan(1)
+    const { jobs } = await realm.api.call('group', 'jobs', { group: group! })
+    expect(jobs.map(({ phase, agent }) => [phase, agent])).toEqual(jobs.map(() => ['succeeded', expect.any(String)]))
+  })
+
+  test('order none, a job fails: what was granted ends, nothing more is granted; one retry adds all that failed anew', async () => {
+    const { group } = await realm.api.call('change', 'apply', { selector: { all: true }, operation: { name: 'rehearse' }, order: 'none' })
+    const blocked = await realm.work(group!, failing(2, 5), 8)
+    expect(blocked).toMatchObject({ phase: 'blocked', lock: null, locks: [], failed: expect.arrayContaining([expect.objectContaining({ job: 2 })]) })
+    await realm.api.call('group', 'retry', { group: group! })
+    expect(await realm.work(group!)).toMatchObject({ phase: 'completed', position: 6 })
+  })
+
+  test('order none has no predicates, and nothing is undone in reverse', async () => {
+    const change: ApiRequest<'change', 'plan'> = { selector: { sites: ['alpha'] }, operation: { name: 'rename', to: 'x' }, order: 'none' }
+    expect(await realm.api.answer('change', 'plan', { ...change, predicates: [{ service: 'alpha/a1', after: ['alpha/a3'] }] })).toMatchObject({ ok: false, error: { code: 'malformed' } })
+    const end = await realm.person.log.end()
+    for (const verb of ['plan', 'apply'] as const) {
+      expect(await realm.api.answer('change', verb, { ...change, onFailure: 'compensate' })).toMatchObject({ ok: false, error: { code: 'malformed', text: expect.stringMatching(/without order[^\n]*$/) } })
+    }
+    expect(await realm.person.log.end()).toBe(end)
+  })
+
   test('order sites: each site in its order, and no site waits for another', async () => {
     const planned = await realm.api.call('change', 'plan', { selector: { all: true }, operation: { name: 'rehearse' }, order: 'sites' })
     expect(planned.page.map(({ site, after }) => `${site} ${JSON.stringify(after ?? [])}`)).toEqual(['alpha []', 'alpha [[1,1]]', 'alpha [[2,2]]', 'alpha [[3,3]]', 'beta []', 'beta [[5,5]]'])
@@ -102,7 +133,7 @@ describe('in a realm of format 1', () => {
   })
 
   test.each([
-    { order: 'graph' }, { order: 'sites' }, { priority: 1 }, { agents: 'skilled' }, { onFailure: 'continue' }, { onFailure: 'compensate' },
+    { order: 'graph' }, { order: 'sites' }, { order: 'none' }, { priority: 1 }, { agents: 'skilled' }, { onFailure: 'continue' }, { onFailure: 'compensate' },
   ] as const)('%j is refused in one line, and nothing is written', async (terms) => {
     const end = await realm.person.log.end()
     for (const verb of ['plan', 'apply'] as const) {
