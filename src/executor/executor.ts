@@ -207,6 +207,8 @@ class RunningExecutor implements Executing {
     const marked = markedBy(message)
     let mark = 0
     for (const key of marked) mark = Math.max(mark, this.#marks.get(key) ?? 0)
+    // Given up before it came: then nobody could say which jobs it is of.
+    if (message.unordered === true) mark = Math.max(mark, this.#marks.get(heldKey(message)) ?? 0)
     if (message.grant <= mark) {
       // P21. If it is neither held nor reported it was given up: say so again, else its lock would stay for ever.
       const holds = this.#heldAs(message.group, message.grant) !== undefined
@@ -236,6 +238,8 @@ class RunningExecutor implements Executing {
       this.#raiseMark(group, grant)
       this.#held.get(group)?.abort()
     }
+    // Without order the mark is of each job, and of this very token.
+    this.#raiseMark(`${group} ${grant}`, grant)
     const running = [...this.#running.keys()].filter((held) => held.message.group === group && held.message.grant === grant)
     for (const held of running) held.abort()
     const answer: AbortAnswer = { kind: running.length > 0 || this.#hangs(ref) ? 'running' : 'stopped' }

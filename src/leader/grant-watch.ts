@@ -5,7 +5,7 @@
  * 2. Time counts from when this leader saw the grant, the last job of it settled, or a new holder of its lane; while disconnected it does not.
  * 3. Who kept a grant so long is given no jobs for `avoidMs`, while others can take them.
  */
-import type { GroupState } from '../../machines/execution-group/state.ts'
+import { type GroupState, openGrant, openGrants } from '../../machines/execution-group/state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { type AbortSaid, overdueAtMs, stepAfter } from '../../machines/placement/overdue.ts'
 import type { AbortAnswer, AbortRequest } from '../../streams/agent-messages.ts'
@@ -68,23 +68,30 @@ export class GrantWatch {
     this.#watched = new Map()
     if (context.coordinator.bus.link === 'disconnected') return
     const nowMs = context.clock.monotonicMs()
-    for (const { group, grant, phase } of open()) {
-      if (grant === null || !groupTable.can(phase, 'LockReturned') || !isHere(grant.instance)) continue
+    for (const state of open()) {
+      const { group, phase } = state
+      const grants = openGrants(state)
+      if (grants.length === 0 || !groupTable.can(phase, 'LockReturned')) continue
       const holder = view.state.lanes.get(laneOfGroup(group)!)?.holder?.instance
       // Whoever takes the lane hears of it first.
       if (holder === undefined) continue
-      const known = before.get(group)
-      const same = known?.grant === grant.revision && known.left === grant.left && known.holder === holder
-      const watched = same ? known : { group, grant: grant.revision, left: grant.left, holder, sinceMs: nowMs, askedMs: undefined, asking: false }
-      this.#watched.set(group, watched)
-      if (!watched.asking && nowMs >= overdueAtMs(grant, watched.sinceMs)) void this.#ask(watched)
+      for (const grant of grants) {
+        if (!isHere(grant.instance)) continue
+        const key = `${group} ${grant.revision}`
+        const known = before.get(key)
+        const same = known?.left === grant.left && known.holder === holder
+        const watched = same ? known : { group, grant: grant.revision, left: grant.left, holder, sinceMs: nowMs, askedMs: undefined, asking: false }
+        this.#watched.set(key, watched)
+        if (!watched.asking && nowMs >= overdueAtMs(grant, watched.sinceMs)) void this.#ask(watched)
+      }
     }
   }
 
   /** The group, while that very grant is open in it and nothing was heard of it. */
   #openGrant({ group, grant, left }: Watched) {
     const state = this.#deps.view.state.group(group)
-    return state?.grant?.revision === grant && state.grant.left === left ? { state, open: state.grant } : undefined
+    const open = state === undefined ? undefined : openGrant(state, grant)
+    return state !== undefined && open?.left === left ? { state, open } : undefined
   }
 
   async #ask(watched: Watched): Promise<void> {

@@ -109,6 +109,14 @@ describe('P21', () => {
     ])
   })
 
+  test('without order a token that was given up before its grant came starts nothing (P19), and holds up no other of the group', async () => {
+    const asked = await stage.drive(stage.asker.bus.ask(subjects.toAgent('e', 'abort'), toBytes({ group: 'here-1-G', grant: 7, instance: 'e-1' }), { timeoutMs: 1_000 }))
+    expect(asked.kind === 'answer' ? fromBytes(asked.data) : asked).toEqual({ kind: 'stopped' })
+    await say(grantOf(7, { unordered: true, jobs: [{ job: 1, spec }] }), grantOf(6, { unordered: true, jobs: [{ job: 2, spec }] }))
+    expect(tokens()).toEqual([6])
+    expect(stopped).toContainEqual({ group: 'here-1-G', grant: 7 })
+  })
+
   test('without order a retry has the mark and the scope of the job that it goes back to; a later grant of a job ends what is held of it', async () => {
     const retry = { unordered: true as const, jobs: [{ job: 6, spec, chain: 2 }] }
     await say(grantOf(5, { unordered: true, jobs: [{ job: 2, spec }, { job: 3, spec }] }))

@@ -23,11 +23,11 @@ export const groupMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: 'late-outcomes-of-any-grant-without-order',
+    name: 'late-outcomes-always-count-without-order',
     breaks: ['P24', 'I4'],
-    focus: 'unordered',
+    focus: 'cut-off',
     patches: [
-      { file: 'machines/execution-group/decide/unordered.ts', find: 'open === undefined && lateGrantOf(unordered, job) !== grant', replace: 'open === undefined && lateGrantOf(unordered, job) === undefined' },
+      { file: 'machines/execution-group/decide/unordered.ts', find: 'open === undefined && lateGrantOf(unordered, job) !== grant', replace: 'open === undefined && lateGrantOf(unordered, job) !== grant && unordered.phases[job - 1] === undefined' },
       { file: 'machines/execution-group/evolve-unordered.ts', find: 'open === undefined ? lateGrantOf(unordered, job) !== grant :', replace: 'open === undefined ? false :' },
     ],
   },
