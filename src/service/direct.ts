@@ -195,5 +195,6 @@ function waits(state: GroupState): boolean {
 
 /** Of a group that was sealed: somebody is at work on it, or will be. */
 function goesOn(state: GroupState): boolean {
-  return groupTable.can(state.phase, 'LockReturned') || groupTable.can(state.phase, 'GroupSealed')
+  const blocked = groupTable.can(state.phase, 'GroupUnblocked')
+  return (groupTable.can(state.phase, 'LockReturned') && !blocked) || groupTable.can(state.phase, 'GroupSealed')
 }
