@@ -2,7 +2,6 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { counted } from '../../machines/counted.ts'
-import { openIncarnations } from '../../streams/jetstream/incarnations.ts'
 import type { Incarnations } from '../../streams/ports/incarnations.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
@@ -21,10 +20,9 @@ import type { Settings } from './configuration.ts'
 import type { Flags } from './command.ts'
 import { print, printJson, showStatus } from './output.ts'
 import { progressBar } from './progress.ts'
-import { placeOf } from './session.ts'
+import { openIncarnationsAt, placeOf } from './session.ts'
 
 const serverGraceMs = 5_000
-const connectTimeoutMs = 3_000
 
 export function registerLogRestore(log: Command): void {
   shared(log.command('import'))
@@ -96,8 +94,7 @@ async function takeOver(flags: Flags, incarnations: Incarnations, subjects: Subj
 async function withIncarnations(settings: Settings, use: (incarnations: Incarnations, subjects: Subjects) => Promise<void>): Promise<void> {
   const running = settings.servers.length > 0 || (await readRunning(settings.data))?.alive === true
   if (running) {
-    const place = await placeOf(settings)
-    return connected(settings, place.servers.map(({ url }) => url), place.realm, use)
+    return connected(settings, await placeOf(settings), use)
   }
   const lock = await lockFolder(settings.data)
   try {
@@ -109,7 +106,7 @@ async function withIncarnations(settings: Settings, use: (incarnations: Incarnat
       onFetch: () => showStatus('fetching nats-server, once …'),
     })
     try {
-      await connected(settings, [server.url], settings.realm, use)
+      await connected(settings, { servers: [{ url: server.url }], realm: settings.realm }, use)
     } finally {
       await server.stop(serverGraceMs)
     }
@@ -118,10 +115,10 @@ async function withIncarnations(settings: Settings, use: (incarnations: Incarnat
   }
 }
 
-async function connected(settings: Settings, servers: readonly string[], realm: string, use: (incarnations: Incarnations, subjects: Subjects) => Promise<void>): Promise<void> {
-  const incarnations = await openIncarnations({ servers, realm, name: 'reeve command (restores)', clock: systemClock, random: systemRandom, connectTimeoutMs, ...settings.login })
+async function connected(settings: Settings, place: Parameters<typeof openIncarnationsAt>[1], use: (incarnations: Incarnations, subjects: Subjects) => Promise<void>): Promise<void> {
+  const incarnations = await openIncarnationsAt(settings, place)
   try {
-    await use(incarnations, subjectsOf(realm))
+    await use(incarnations, subjectsOf(place.realm))
   } finally {
     await incarnations.close()
   }

@@ -2,6 +2,8 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { counted } from '../../machines/counted.ts'
+import { NoSuchRealm } from '../../streams/jetstream/streams-definition.ts'
+import { readLogFileHeader } from '../log-file/read.ts'
 import { keepMemorySmall } from '../platform/memory.ts'
 import { onStopSignal } from '../platform/process.ts'
 import { workingFolder } from '../platform/terminal.ts'
@@ -11,7 +13,7 @@ import { acting, json } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { plain, print, printJson } from './output.ts'
 import { progressBar } from './progress.ts'
-import { openLogForReading } from './session.ts'
+import { openIncarnationsAt, placeOf } from './session.ts'
 
 /** Kept for `--json`; all of them are counted. */
 const findingsKept = 1_000
@@ -32,13 +34,13 @@ export function registerLogVerify(log: Command): void {
         const bar = progressBar()
         const stop = new AbortController()
         const signals = onStopSignal(() => stop.abort())
-        const options = (step: string, from: () => number, until: () => number): VerifyOptions => ({
+        const options = (step: string, until: number): VerifyOptions => ({
           signal: stop.signal,
           onFinding: (finding) => {
             if (kept.length < findingsKept) kept.push(finding)
             if (!asJson) print(plain(findingLine(finding)))
           },
-          onProgress: (turns, at) => bar(step, at - from(), until() - from(), turns, 'turns'),
+          onProgress: (turns, at) => bar(step, at, until, turns, 'turns'),
         })
         const pathOf = (name: string) => resolve(workingFolder(), flags[name] as string)
         try {
@@ -47,16 +49,21 @@ export function registerLogVerify(log: Command): void {
           let what: string
           if (flags['from'] !== undefined) {
             what = pathOf('from')
-            verified = await verifyFile(what, options('verifying', () => 0, () => 0))
+            verified = await verifyFile(what, options('verifying', (await readLogFileHeader(what).catch(() => undefined))?.until ?? 0))
           } else {
-            const { coordinator, subjects } = await openLogForReading(settings)
+            const place = await placeOf(settings)
+            const incarnations = await openIncarnationsAt(settings, place)
             try {
-              what = `the log of realm ${subjects.realm}`
-              const end = await coordinator.log.end()
-              verified = await verifyLog(coordinator.log, subjects.realm, options('verifying', () => 0, () => end))
-              if (flags['against'] !== undefined) compared = await compareWithFile(coordinator.log, subjects.realm, pathOf('against'), options('comparing', () => 0, () => end))
+              const { realm } = place
+              const whole = await incarnations.whole()
+              if (whole === undefined) throw new NoSuchRealm(`there is no log of realm ${realm} on this server: check the name and the URL`)
+              const { log: live } = whole
+              what = `the log of realm ${realm}`
+              const end = await live.end()
+              verified = await verifyLog(live, realm, options('verifying', end))
+              if (flags['against'] !== undefined) compared = await compareWithFile(live, realm, pathOf('against'), options('comparing', end))
             } finally {
-              await coordinator.close()
+              await incarnations.close()
             }
           }
           if (stop.signal.aborted) throw new CommandEnd(exitCodes.interrupted, 'stopped before everything was looked at')

@@ -2,8 +2,10 @@
 import type { Noun, Verb, ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { ServerPlace } from '../../machines/coordinator/choice.ts'
 import { connectCoordinator, openLink, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
+import { openIncarnations } from '../../streams/jetstream/incarnations.ts'
 import { NatsBus } from '../../streams/jetstream/bus.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
+import type { Incarnations } from '../../streams/ports/incarnations.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { systemRandom } from '../platform/random.ts'
@@ -87,6 +89,11 @@ export async function openLogForReading(settings: Settings): Promise<{ readonly 
     ...settings.login,
   })
   return { coordinator, subjects: subjectsOf(place.realm) }
+}
+
+/** For who looks at the log whatever its stream is like, or makes the next one. Throws `Unavailable`, `ServerTooOld`, `CommandEnd`. */
+export async function openIncarnationsAt(settings: Settings, place: { readonly servers: readonly { readonly url: string }[]; readonly realm: string }): Promise<Incarnations> {
+  return openIncarnations({ servers: place.servers.map(({ url }) => url), realm: place.realm, name: 'reeve command (log)', clock: systemClock, random: systemRandom, connectTimeoutMs, ...settings.login })
 }
 
 export async function withSession<T>(settings: Settings, use: (session: Session) => Promise<T>): Promise<T> {
