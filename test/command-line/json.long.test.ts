@@ -51,6 +51,8 @@ const asked: Readonly<Record<string, () => readonly string[]>> = {
   'replay --step': () => ['replay', '--group', group, '--step'],
   'log tail': () => ['log', 'tail', '-n', '5', '--no-follow'],
   'log export': () => ['log', 'export', '--to', join(realm.folder, 'all.log'), '--force'],
+  'log verify': () => ['log', 'verify', '--against', join(realm.folder, 'all.log')],
+  'log import': () => ['log', 'import', join(realm.folder, 'all.log'), '--realm', 'copy'],
   'machine list': () => ['machine', 'list', '--ended'],
   'machine list --definitions': () => ['machine', 'list', '--definitions'],
   'machine export --format json': () => ['machine', 'export', '--machine', 'job', '--format', 'json'],

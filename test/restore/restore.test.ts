@@ -129,6 +129,48 @@ test('killed half way: no program takes it for a realm, and the same import repe
   await verifyLog(two.log, 'two', noFinding)
 })
 
+test('killed again and again at any step of a restore: the log is the former one or the next one, never half', { timeout: 180_000 }, async () => {
+  const two = await connected('two', true)
+  await joinRealm({ log: two.log, ...base }, subjectsOf('two'), { actor: 'program:test', region: 'here', durability: { level: 'synced' }, acceptWeakDurability: false })
+  await record(two, subjectsOf('two'), 60, 10, ['here-1', 'here-2'])
+  const before = await lanesText(two, 'two')
+  const link = await openLink({ servers: [server.url], name: 'test', clock: systemClock })
+  closing.push(() => link.close())
+  interface Info {
+    readonly config: { readonly subjects: readonly string[] }
+    readonly state: { readonly messages: number }
+  }
+  const info = async (incarnation: number) => {
+    const answer = await link.api<Info>(`STREAM.INFO.TWO_EVENTS_${incarnation}`)
+    return answer.ok ? answer.value : undefined
+  }
+  const incarnations = await incarnationsOf('two')
+  const own = (found: Info | undefined) => found?.config.subjects[0] === 'two.event.>'
+  /** What is seen of it when it is killed, as soon as that shows. */
+  const steps: readonly ((from: number) => Promise<boolean>)[] = [
+    async (from) => (await info(from + 1)) !== undefined,
+    async (from) => ((await info(from + 1))?.state.messages ?? 0) > 0,
+    async (from) => !own(await info(from)),
+    async (from) => own(await info(from + 1)),
+  ]
+  for (const [index, step] of steps.entries()) {
+    const from = (await incarnations.whole())!.incarnation
+    const child = spawn(process.execPath, [mainFile, 'log', 'restore', '--server', server.url, '--realm', 'two'], { env: cleanEnvironment(), stdio: 'ignore' })
+    await eventually(() => step(from), { withinMs: 30_000, everyMs: 1, what: `step ${index}` })
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
+    const { incarnation, log } = (await incarnations.whole())!
+    expect([from, from + 1]).toContain(incarnation)
+    await verifyLog(log, 'two', noFinding)
+    if (!own(await info(incarnation)) || (incarnation === from && (await info(from + 1)) !== undefined)) await expect(connected('two')).rejects.toMatchObject({ name: 'RealmUnfinished' })
+  }
+  const { code, out, err } = await reeve(['log', 'restore', '--server', server.url, '--realm', 'two', '--json'], { folder, withinMs: 60_000 })
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  const last = await connected('two')
+  expect(last.log.incarnation).toBe(JSON.parse(out).incarnation)
+  expect(await lanesText(last, 'two')).toEqual(before)
+})
+
 test('told to stop half way, or with a file that is damaged near its end, nothing is left of it', { timeout: 120_000 }, async () => {
   const stop = new AbortController()
   await expect(importInto('two', { signal: stop.signal, onProgress: () => stop.abort() })).rejects.toMatchObject({ name: 'RestoreStopped' })
