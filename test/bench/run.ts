@@ -29,7 +29,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
     run: () => inWorld((world) => takeoverRows(world, wants, say)),
   },
   { rows: ['lane-live', 'lane-snapshot'], run: () => inWorld((world) => laneLiveRows(world, { groups: 1_000, jobsPerGroup: 500, open: 20 })) },
-  { rows: ['export', 'export-memory', 'import', 'import-memory', 'verify'], run: () => inWorld((world) => logFileRows(world, { groups: 400, jobsPerGroup: 250 })) },
+  { rows: ['export', 'export-memory', 'import', 'import-memory', 'verify'], run: () => inWorld((world) => logFileRows(world, { groups: 1_000, jobsPerGroup: 250 })) },
   { rows: ['replay', 'replay-memory', 'replay-memory-twice', 'replay-live-twice'], run: () => inWorld((world) => replayRows(world, { groups: 1_000, jobsPerGroup: 500 })) },
 ]
 
