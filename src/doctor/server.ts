@@ -1,7 +1,8 @@
 /** The NATS server: JetStream, the streams field by field, durability (I8), clocks. Reads only. */
 import { counted } from '../../machines/counted.ts'
 import type { Link } from '../../streams/jetstream/link.ts'
-import { findIncarnation, realmDefinitions, reportOf } from '../../streams/jetstream/streams-definition.ts'
+import { isUnfinished } from '../../streams/jetstream/next-incarnation.ts'
+import { configOf, findIncarnation, realmDefinitions, reportOf } from '../../streams/jetstream/streams-definition.ts'
 import { leastServerVersion } from '../../streams/jetstream/connect.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
@@ -31,6 +32,10 @@ export async function checkJetStream(link: Link): Promise<Finding> {
 export async function checkStreams(link: Link, subjects: Subjects): Promise<readonly Finding[]> {
   const incarnation = await findIncarnation(link, subjects)
   if (incarnation === undefined) return [problem('streams', `there is no realm ${subjects.realm} on this server`, 'start it ("reeve up", "reeve serve"), or name another with --realm')]
+  const stands = await configOf(link, subjects.streamName(incarnation))
+  if (stands !== undefined && isUnfinished(subjects, incarnation, stands)) {
+    return [problem('streams', `realm ${subjects.realm} is being imported or restored, or that was cut off (stream ${subjects.streamName(incarnation)} is not whole)`, 'wait for its end, or repeat it; to give it up, delete that stream; do not change its fields')]
+  }
   const findings: Finding[] = []
   const definitions = realmDefinitions(subjects, incarnation)
   for (const definition of definitions) {

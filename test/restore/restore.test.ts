@@ -121,6 +121,11 @@ test('killed half way: no program takes it for a realm, and the same import repe
   expect(agent).toMatchObject({ code: 3 })
   expect(agent.err).toMatch(/^reeve: realm two is being imported or restored, or that was cut off \(stream TWO_EVENTS_2 is not whole\).*\n$/)
 
+  const doctor = await reeve(['doctor', '--server', server.url, '--realm', 'two', '--json'], { folder })
+  expect(JSON.parse(doctor.out).findings.filter(({ check }: { check: string }) => check === 'streams')).toEqual([
+    expect.objectContaining({ level: 'problem', text: expect.stringMatching(/^realm two is being imported or restored/) }),
+  ])
+
   const { code, out, err } = await reeve(['log', 'import', file, '--server', server.url, '--realm', 'two', '--json'], { folder, withinMs: 60_000 })
   expect({ code, err }).toEqual({ code: 0, err: '' })
   expect(JSON.parse(out)).toMatchObject({ ok: true, incarnation: 2 })
