@@ -59,7 +59,7 @@ export class StoredLog {
     this.#last.clear()
     for (const [subject, position] of next.#last) this.#last.set(subject, position)
     this.incarnation = next.incarnation
-    for (const listener of [...this.#growth]) listener()
+    this.#grown()
   }
 
   replace(position: number, bytes: Uint8Array): void {

@@ -129,9 +129,10 @@ export class MemoryRealm {
   /** For who imports or restores. */
   incarnations(options: ConnectInMemory): Incarnations {
     const coordinator = this.connect(options)
+    const client = this.#clients.get(options.name)!
     const stored = this.#log
     return {
-      whole: async () => (stored.end() === 0 ? undefined : { incarnation: stored.incarnation, turns: stored.end(), log: coordinator.log }),
+      whole: async () => (stored.end() === 0 ? undefined : { incarnation: stored.incarnation, turns: stored.end(), log: new MemoryEventLog(client, stored) }),
       presences: () => coordinator.agents.entries(),
       texts: async () => coordinator.texts,
       begin: async (incarnation) =>
