@@ -71,6 +71,8 @@ export class TurnBuilder {
   readonly assigned = new Map<string, AssignedMessage['assignments'][number][]>()
   /** Something negative is to be said: it needs an own turn that was appended after the request came, an empty one if need be (P4). */
   needsProof = false
+  /** Whoever cannot carry it out now would be given it again at once; until its next word the leader may assign it to another. */
+  readonly #handedBack = new Set<string>()
   #spentBytes = 0
   #reservedBytes = 0
   readonly #open = new Map<string, OpenCommit>()
@@ -123,8 +125,10 @@ export class TurnBuilder {
     for (const { group, grant } of request.stopped) {
       const state = this.#lane.groups.get(group)
       const decision = state === undefined ? undefined : handBack(state, grant)
-      if (decision?.kind === 'events') this.#add(state!, decision.events, actor, commitBytes)
-      else this.needsProof = true
+      if (decision?.kind === 'events') {
+        this.#add(state!, decision.events, actor, commitBytes)
+        this.#handedBack.add(group)
+      } else this.needsProof = true
     }
     return index
   }
@@ -235,6 +239,7 @@ export class TurnBuilder {
       let room = this.#schedule.room(executor)
       for (const id of this.#schedule.runnableFor(executor.agent)) {
         if (room <= 0 || this.full) break
+        if (this.#handedBack.has(id)) continue
         const state = this.#lane.groups.get(id)!
         const decision = grantLock(state, this.#request(executor, state.window))
         if (decision.kind !== 'events') continue

@@ -50,3 +50,21 @@ test('outcomes leave room for the pauses that wait, and go on in the next turn',
   }
   expect(outcomesBeside(4_096).taken).toBeGreaterThan(100)
 })
+
+test('what an executor hands back is not granted to it in the same turn, in which the leader could not assign it to another; in the next one it is', () => {
+  const lane = emptyLane('here-1')
+  const schedule = new Schedule()
+  const id = `here-1-${'0'.repeat(26)}`
+  foldCommit(lane, { aggregate: 'group', id, revision: 1, events: [...readyWith({ jobs: 2 }, [spec, spec]), granted([[1, 1]])] }, 1)
+  const group = lane.groups.get(id)!
+  schedule.update(group)
+  schedule.heard('a1', group.grant!.instance, 64, 0)
+  const turn = (stopped: readonly { readonly group: string; readonly grant: number }[]) => {
+    const builder = new TurnBuilder({ lane, schedule, constants: defaultConstants, realm: { format: 2, quarantine: null }, incarnation: 1, timeMs: 2 })
+    builder.takeWork({ builtOn: { incarnation: 1, number: 0 }, agent: 'a1', instance: 'a1-i', capacity: 64, held: [], outcomes: [], stopped }, 0)
+    builder.grantLocks(0)
+    return builder.commits.flatMap(({ events }) => events.map(({ type }) => type))
+  }
+  expect(turn([{ group: id, grant: 5 }])).toEqual(['LockReturned'])
+  expect(turn([])).toEqual(['LockGranted'])
+})
