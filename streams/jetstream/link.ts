@@ -48,6 +48,9 @@ const decoder = new TextDecoder()
 /** How long an answer of the server is waited for where nothing else was said; a write without one is indeterminate. */
 export const answerTimeoutMs = 5_000
 
+/** With the one that is sent now, so many make a server silent; one more, and it is given up (`maxPingOut` of `openLink`). */
+const unansweredPings = 2
+
 /** Reads, and ephemeral consumers: one that nobody uses ends by itself. */
 const mayRepeat = /^(?:INFO|STREAM\.(?:INFO|NAMES|MSG\.GET)|CONSUMER\.(?:INFO|CREATE))\b/
 const askAgainMs = 1_000
@@ -188,7 +191,9 @@ export class Link {
 
   async #followStatus(): Promise<void> {
     for await (const status of this.connection.status()) {
-      if (status.type === 'disconnect') this.#enter('disconnected')
+      // The client says that a connection is stale when it has chosen the next server already.
+      if (status.type === 'ping') this.#order.answers(this.connection.getServer(), status.pendingPings < unansweredPings)
+      else if (status.type === 'disconnect') this.#enter('disconnected')
       else if (status.type === 'reconnect') {
         this.#order.connected()
         if (!this.#closed) this.#enter('connected')

@@ -4,7 +4,8 @@
  * Owns what was tried since the last connection. Invariants:
  * 1. Servers that were named are dialled in their order, nearest first, each once before any is dialled again; a server that is
  *    full refuses the connection, and is one that was tried.
- * 2. Servers that the cluster told of, and nobody named, come last.
+ * 2. One that fell silent while it was connected counts as tried.
+ * 3. Servers that the cluster told of, and nobody named, come last.
  */
 import type { ReconnectToServerHandler, Server } from 'nats'
 import { nextToTry } from '../../machines/coordinator/choice.ts'
@@ -35,6 +36,12 @@ export class ServerOrder {
 
   connected(): void {
     this.#tried.clear()
+  }
+
+  /** Of the one that is connected: a silent one, once it is given up, would be dialled in vain for as long as an attempt may take. */
+  answers(listen: string, itDoes: boolean): void {
+    if (itDoes) this.#tried.delete(listen)
+    else this.#tried.add(listen)
   }
 
   /** Place in the order of nearness; beyond the last for one that nobody named. */

@@ -35,6 +35,19 @@ it('the nearest is taken; when it goes the next one is, and when it is back and 
   await eventually(() => opened.state === 'connected' && opened.serverRank === 0, { what: 'the nearest again' })
 })
 
+it('one that has fallen silent is not dialled first: its port still takes connections', { timeout: 60_000 }, async () => {
+  const [near, far] = [await server(), await server()]
+  const opened = await link(near, far)
+  const changes: { readonly state: string; readonly atMs: number }[] = []
+  opened.onState((state) => changes.push({ state, atMs: performance.now() }))
+  near.freeze()
+  await eventually(() => opened.state === 'connected' && opened.serverRank === 1, { what: 'the other server', withinMs: 30_000 })
+  const [lost, found] = changes
+  expect([lost?.state, found?.state]).toEqual(['disconnected', 'connected'])
+  // Less than an attempt at the silent one is waited for.
+  expect(found!.atMs - lost!.atMs).toBeLessThan(3_000)
+})
+
 it('one that is away at first is found later', async () => {
   const [near, far] = [await server(), await server()]
   await near.kill()
