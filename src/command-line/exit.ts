@@ -4,7 +4,7 @@ import { ApiFailure, exitCodeOf } from '../../streams/api/errors.ts'
 import { NoSuchRealm, WrongDefinition } from '../../streams/jetstream/streams-definition.ts'
 import { RealmUnfinished, ServerTooOld } from '../../streams/jetstream/connect.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
-import { MadeByAnother } from '../../streams/ports/incarnations.ts'
+import { MadeByAnother, WrittenMeanwhile } from '../../streams/ports/incarnations.ts'
 import { MalformedId } from '../../streams/subjects.ts'
 import { MalformedLogFile } from '../log-file/format.ts'
 import { ExportStopped } from '../log-file/export.ts'
@@ -74,6 +74,6 @@ function codeOf(error: unknown): ExitCode | undefined {
   if (error instanceof NatsServerError) return error.problem === 'did-not-start' ? exitCodes.failed : exitCodes.refused
   if (error instanceof MalformedLogFile || error instanceof UnreadableLogFile || error instanceof LogDamaged) return exitCodes.failed
   if (error instanceof RestoreStopped || error instanceof ExportStopped) return exitCodes.interrupted
-  const refusals = [ServerTooOld, RealmUnfinished, RestoreRefused, MadeByAnother, NotComparable, WrongDefinition, RealmRefused, WrongIncarnation, FolderInUse, FolderUnusable, PortTaken]
+  const refusals = [ServerTooOld, RealmUnfinished, RestoreRefused, MadeByAnother, WrittenMeanwhile, NotComparable, WrongDefinition, RealmRefused, WrongIncarnation, FolderInUse, FolderUnusable, PortTaken]
   return refusals.some((kind) => error instanceof kind) ? exitCodes.refused : undefined
 }

@@ -12,6 +12,7 @@ import { recordRestore } from '../../machines/realm/decide.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
 import { type Turn, firstDigest, schemaVersion } from '../../streams/envelope.ts'
+import { withoutLogin } from '../../streams/login-in-text.ts'
 import type { Clock, Random } from '../../streams/ports/clock.ts'
 import type { TextStore } from '../../streams/ports/coordinator.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
@@ -76,7 +77,7 @@ export class RestoreStopped extends Error {
 }
 
 /**
- * Throws `RestoreRefused`, `LogDamaged`, `RestoreStopped`, `MadeByAnother`, `Unavailable`, and what the source throws; then the realm is as it was.
+ * Throws `RestoreRefused`, `LogDamaged`, `RestoreStopped`, `MadeByAnother`, `WrittenMeanwhile`, `Unavailable`, and what the source throws; then the realm is as it was.
  */
 export async function restoreRealm(context: RestoreContext, request: RestoreRequest): Promise<Restored> {
   const { incarnations, clock } = context
@@ -93,7 +94,7 @@ export async function restoreRealm(context: RestoreContext, request: RestoreRequ
   const next = await incarnations.begin(incarnation)
   try {
     const done = await new TakingOver(context, request, next, await incarnations.texts()).run(incarnation)
-    await next.enter()
+    await next.enter(source.how === 'restore' ? source.until : 0)
     return done
   } finally {
     await next.abandon()
@@ -182,7 +183,8 @@ class TakingOver {
   }
 
   #lastTurn(incarnation: number, turns: number): NextMessage {
-    const { source, subjects, actor, why } = this.#request
+    const { source, subjects, actor } = this.#request
+    const why = withoutLogin(this.#request.why)
     const { clock, random } = this.#context
     const self = singletons.realm
     const decision = recordRestore(this.#realm, { from: source.incarnation, how: source.how, turns }, why)

@@ -5,7 +5,7 @@ import type { BucketEntry } from '../ports/bucket.ts'
 import { type Clock, type Random, pause } from '../ports/clock.ts'
 import type { TextStore } from '../ports/coordinator.ts'
 import { Unavailable } from '../ports/event-log.ts'
-import { type Incarnations, MadeByAnother, type NextIncarnation, type WholeLog } from '../ports/incarnations.ts'
+import { type Incarnations, MadeByAnother, type NextIncarnation, type WholeLog, WrittenMeanwhile } from '../ports/incarnations.ts'
 import { type Subjects, bucketKinds, subjectsOf } from '../subjects.ts'
 import { JetStreamBucket } from './bucket.ts'
 import { type ConnectOptions, openLink, replicasOf, requireServer } from './connect.ts'
@@ -81,7 +81,7 @@ export class JetStreamIncarnations implements Incarnations {
     if (!answer.ok && answer.error.err_code === apiCodes.streamNameInUse) throw new MadeByAnother(`somebody else has just begun to make incarnation ${incarnation}: look who, and repeat this`)
     if (!answer.ok) throw new Unavailable(`the server cannot make stream ${name} now: ${answer.error.description} (${answer.error.err_code})`)
     return new JetStreamNextIncarnation(this.#link, this.#subjects, incarnation, maker, {
-      makeRoom: () => this.#makeRoom(incarnation),
+      makeRoom: (formerEnd) => this.#makeRoom(incarnation, formerEnd),
       remove: () => this.#remove(name),
     })
   }
@@ -102,22 +102,32 @@ export class JetStreamIncarnations implements Incarnations {
     await this.#remove(name)
   }
 
-  async #makeRoom(incarnation: number): Promise<void> {
+  async #makeRoom(incarnation: number, formerEnd: number): Promise<void> {
     const link = this.#link
+    await this.#closeFormer(incarnation, formerEnd)
     for (const definition of [schedulesDefinition(this.#subjects), ...bucketKinds.map((kind) => bucketDefinition(this.#subjects, kind))]) {
       await ensureStream(link, definition, true, this.#replicas)
       // Their revisions go on: nobody who knew them before finds his own again.
       await this.#demand(`STREAM.PURGE.${definition.name}`, `empty stream ${definition.name}`)
     }
     for await (const status of new Objm(link.connection).list()) if (status.bucket === this.#subjects.snapshotsName) await this.#demand(`STREAM.PURGE.OBJ_${status.bucket}`, `empty the object store ${status.bucket}`)
-    for (const former of await findIncarnations(link, this.#subjects)) {
+  }
+
+  /** Nothing can be written to the former log any more; only then is it known where it ends. */
+  async #closeFormer(incarnation: number, formerEnd: number): Promise<void> {
+    for (const former of await findIncarnations(this.#link, this.#subjects)) {
       if (former === incarnation) continue
       const name = this.#subjects.streamName(former)
-      const info = await this.#info(name)
-      if (info === undefined || !(info.config['subjects'] as readonly string[]).includes(this.#subjects.allEvents)) continue
+      const before = await this.#info(name)
+      if (before === undefined || !(before.config['subjects'] as readonly string[]).includes(this.#subjects.allEvents)) continue
       // Without any, the server gives it its own name.
-      if (info.state.messages === 0) await this.#remove(name)
-      else await this.#demand(`STREAM.UPDATE.${name}`, `take the subjects from stream ${name}`, { ...info.config, subjects: [] })
+      await this.#demand(`STREAM.UPDATE.${name}`, `take the subjects from stream ${name}`, { ...before.config, subjects: [] })
+      const after = await this.#info(name)
+      const end = after?.state.last_seq ?? 0
+      if (end === 0) await this.#remove(name)
+      if (end === formerEnd || end === 0) continue
+      await this.#demand(`STREAM.UPDATE.${name}`, `give stream ${name} its subjects back`, before.config)
+      throw new WrittenMeanwhile(`somebody has written to stream ${name} meanwhile (it goes on to position ${end}, ${formerEnd} was taken over): stop every agent and service, and repeat this`)
     }
   }
 

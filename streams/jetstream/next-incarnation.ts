@@ -25,8 +25,8 @@ export function isUnfinished(subjects: Subjects, incarnation: number, config: Re
 }
 
 export interface Finishing {
-  /** Empties what is derived, and takes the subjects from the former log. */
-  makeRoom(): Promise<void>
+  /** Takes the subjects from the former log, and empties what is derived. Throws `WrittenMeanwhile`, `Unavailable`. */
+  makeRoom(formerEnd: number): Promise<void>
   remove(): Promise<void>
 }
 
@@ -70,10 +70,10 @@ export class JetStreamNextIncarnation implements NextIncarnation {
     return sent
   }
 
-  async enter(): Promise<void> {
+  async enter(formerEnd: number): Promise<void> {
     const { config } = await this.#info()
     if (config.metadata?.[makerKey] !== this.#maker) throw new Unavailable(`stream ${this.log.stream} is being made by somebody else by now: look who, and repeat this`)
-    await this.#finishing.makeRoom()
+    await this.#finishing.makeRoom(formerEnd)
     const { persist_mode: _, mirror: _m, sources: _s, republish: _r, subject_transform: _t, ...fields } = eventsDefinition(this.#subjects, this.incarnation).fields
     const answer = await this.#link.api(`STREAM.UPDATE.${this.log.stream}`, { name: this.log.stream, ...fields, num_replicas: config['num_replicas'] })
     if (!answer.ok) throw new Unavailable(`stream ${this.log.stream} cannot be made the log of the realm now: ${answer.error.description}`)

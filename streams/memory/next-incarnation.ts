@@ -8,9 +8,9 @@ export class MemoryNextIncarnation implements NextIncarnation {
   readonly incarnation: number
   readonly log = { read: (options: { readonly from: number; readonly until?: number }) => this.#read(options.from, options.until) }
   readonly #stored: StoredLog
-  readonly #enter: (stored: StoredLog) => void
+  readonly #enter: (stored: StoredLog, formerEnd: number) => void
 
-  constructor(clock: Clock, incarnation: number, enter: (stored: StoredLog) => void) {
+  constructor(clock: Clock, incarnation: number, enter: (stored: StoredLog, formerEnd: number) => void) {
     this.incarnation = incarnation
     this.#stored = new StoredLog(clock, incarnation)
     this.#enter = enter
@@ -24,8 +24,8 @@ export class MemoryNextIncarnation implements NextIncarnation {
     return this.#stored.end()
   }
 
-  async enter(): Promise<void> {
-    this.#enter(this.#stored)
+  async enter(formerEnd: number): Promise<void> {
+    this.#enter(this.#stored, formerEnd)
   }
 
   async abandon(): Promise<void> {}

@@ -10,7 +10,7 @@ import type { Clock, Random } from '../ports/clock.ts'
 import type { Bucket } from '../ports/bucket.ts'
 import type { LinkState } from '../ports/bus.ts'
 import type { Coordinator, Durability, TextStore } from '../ports/coordinator.ts'
-import type { Incarnations } from '../ports/incarnations.ts'
+import { type Incarnations, WrittenMeanwhile } from '../ports/incarnations.ts'
 import type { BucketKind } from '../subjects.ts'
 import { bucketKinds, subjectsOf } from '../subjects.ts'
 import { MemoryAlarms, StoredAlarms } from './alarms.ts'
@@ -136,7 +136,8 @@ export class MemoryRealm {
       presences: () => coordinator.agents.entries(),
       texts: async () => coordinator.texts,
       begin: async (incarnation) =>
-        new MemoryNextIncarnation(this.#network.clock, incarnation, (next) => {
+        new MemoryNextIncarnation(this.#network.clock, incarnation, (next, formerEnd) => {
+          if (stored.end() !== formerEnd) throw new WrittenMeanwhile(`the log goes on to position ${stored.end()}, ${formerEnd} was taken over`)
           for (const kind of bucketKinds) this.wipe(kind)
           this.#snapshots.clear()
           this.deleteAlarms()

@@ -25,10 +25,11 @@ export interface NextIncarnation {
   /** What is stored. */
   readonly log: Pick<EventLog, 'read'>
   /**
-   * Makes it the log of the realm, after everything derived of the former incarnation is emptied (I11): lease, presences,
-   * configurations, mappings, snapshots, alarms. Killed at any step, it is as if it had not been begun. Throws `Unavailable`.
+   * Makes it the log of the realm, after the former one is closed and everything derived of it is emptied (I11): lease, presences,
+   * configurations, mappings, snapshots, alarms. `formerEnd`: last position of the former log that is in this one, 0 where there is
+   * none. Killed at any step, it is as if it had not been begun. Throws `WrittenMeanwhile`, `Unavailable`.
    */
-  enter(): Promise<void>
+  enter(formerEnd: number): Promise<void>
   /** Drops it. Idempotent; does nothing after `enter`. */
   abandon(): Promise<void>
 }
@@ -55,5 +56,11 @@ export interface Incarnations {
 /** Somebody else imports or restores this realm at this moment. */
 export class MadeByAnother extends Error {
   override readonly name = 'MadeByAnother'
+  readonly retryable = true
+}
+
+/** The former log has gone on while the next one was made: somebody lives in the realm. It stays as it is. */
+export class WrittenMeanwhile extends Error {
+  override readonly name = 'WrittenMeanwhile'
   readonly retryable = true
 }

@@ -14,7 +14,7 @@ import { replayLanes } from '../../src/replay/lanes.ts'
 import { type RestoreRequest, restoreRealm } from '../../src/restore/restore.ts'
 import { fileSource, streamSource } from '../../src/restore/source.ts'
 import { compareWithFile, verifyLog } from '../../src/verification/verify.ts'
-import { canonicalJson } from '../../streams/codec.ts'
+import { canonicalJson, decodeTurn } from '../../streams/codec.ts'
 import { presenceKey, toBytes } from '../../streams/coordination.ts'
 import { type NatsCoordinator, connectCoordinator, openLink } from '../../streams/jetstream/connect.ts'
 import { openIncarnations } from '../../streams/jetstream/incarnations.ts'
@@ -207,13 +207,27 @@ test('a realm that is not empty, a part of a log, an incarnation that was in use
   expect((await streams()).filter((name) => name.startsWith('THREE_EVENTS'))).toEqual([])
 })
 
+test('written to while it is restored: nothing of that is lost, the former log goes on', { timeout: 60_000 }, async () => {
+  const two = await connected('two', true)
+  await joinRealm({ log: two.log, ...base }, subjectsOf('two'), { actor: 'program:test', region: 'here', durability: { level: 'synced' }, acceptWeakDurability: false })
+  const incarnations = await incarnationsOf('two')
+  const source = await streamSource((await incarnations.whole())!, 'two')
+  const request = { source, subjects: subjectsOf('two'), actor: 'program:test', why: 'restored' }
+  const late = { subject: subjectsOf('two').aggregate('site', 'late'), bytes: toBytes({ late: true }), expectedLast: 0 }
+  const restoring = restoreRealm({ incarnations, ...base }, { ...request, onProgress: ({ step }) => void (step === 'writing' && two.log.append(late)) })
+  await expect(restoring).rejects.toMatchObject({ name: 'WrittenMeanwhile', message: expect.stringMatching(/^somebody has written to stream TWO_EVENTS_1 meanwhile/) })
+  expect((await two.log.last(late.subject))?.position).toBe(2)
+  expect((await two.log.append({ ...late, expectedLast: 2 })).kind).toBe('landed')
+  expect((await connected('two')).log.incarnation).toBe(1)
+})
+
 test('while somebody lives in the realm nothing is restored; a presence that nobody renews ends, and does not hinder', { timeout: 60_000 }, async () => {
   const two = await connected('two', true)
   await joinRealm({ log: two.log, ...base }, subjectsOf('two'), { actor: 'program:test', region: 'here', durability: { level: 'synced' }, acceptWeakDurability: false })
   await two.mappings.put('lane.here-1', toBytes({ lane: 'here-1', agent: 'a1' }))
   await two.snapshots.put('lane.here-1.1', toBytes({}))
   const incarnations = await incarnationsOf('two')
-  const restore = async () => restoreRealm({ incarnations, ...base }, { source: await streamSource((await incarnations.whole())!, 'two'), subjects: subjectsOf('two'), actor: 'program:test', why: 'restored' })
+  const restore = async () => restoreRealm({ incarnations, ...base }, { source: await streamSource((await incarnations.whole())!, 'two'), subjects: subjectsOf('two'), actor: 'program:test', why: 'restored from nats://ada:secret@here' })
   const key = presenceKey('01ARZ3NDEKTSV4RRFFQ69G5FAV')
   const value = toBytes({ agent: 'a1', instance: '01ARZ3NDEKTSV4RRFFQ69G5FAV', role: 'generic', region: 'here', skills: [], build: 'b' })
   let written = await two.agents.createOnce(key, value, { ttlMs: 3_000 })
@@ -231,6 +245,10 @@ test('while somebody lives in the realm nothing is restored; a presence that nob
 
   expect(await restore()).toMatchObject({ how: 'restore', from: 1, incarnation: 2 })
   const again = await connected('two')
+  // A login in what a person says is in no event (I10).
+  const last = decodeTurn((await again.log.last(subjectsOf('two').aggregate('realm', 'self')))!.bytes)
+  expect(JSON.stringify(last)).toContain('nats://')
+  expect(JSON.stringify(last)).not.toContain('secret')
   expect(again.log.incarnation).toBe(2)
   expect(await again.mappings.entries()).toEqual([])
   expect(await again.agents.entries()).toEqual([])
