@@ -10,10 +10,13 @@ const everyMs = 100
 export type Progress = (step: string, done: number, all: number, count: number, unit: string) => void
 
 export function progressBar(): Progress {
-  const startMs = systemClock.monotonicMs()
+  let startMs = systemClock.monotonicMs()
   let drawnMs = -Infinity
+  let before: string | undefined
   return (step, done, all, count, unit) => {
     const nowMs = systemClock.monotonicMs()
+    if (before !== undefined && before !== step) startMs = nowMs
+    before = step
     if (nowMs - drawnMs < everyMs) return
     drawnMs = nowMs
     showStatus(barText(step, all === 0 ? 1 : Math.min(1, done / all), count, unit, nowMs - startMs))

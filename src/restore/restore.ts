@@ -19,6 +19,7 @@ import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import type { Incarnations, NextIncarnation, NextMessage } from '../../streams/ports/incarnations.ts'
 import { type Subjects, inRealm, singletons } from '../../streams/subjects.ts'
+import type { LogFileText } from '../log-file/format.ts'
 import { ChainCheck } from '../verification/chain.ts'
 import { LogDamaged } from '../verification/finding.ts'
 import { demandNobodyPresent } from './nobody-present.ts'
@@ -101,6 +102,10 @@ export async function restoreRealm(context: RestoreContext, request: RestoreRequ
   }
 }
 
+const textsAtOnce = 400
+/** In characters. */
+const textsAtOnceLength = 1024 * 1024
+
 class TakingOver {
   readonly #context: RestoreContext
   readonly #request: RestoreRequest
@@ -113,6 +118,8 @@ class TakingOver {
   readonly #written = createHash('sha256')
   #tail: { readonly turn: Turn; readonly digest: string } | undefined
   #textCount = 0
+  readonly #waitingTexts = new Map<string, string>()
+  #waitingTextsLength = 0
 
   constructor(context: RestoreContext, request: RestoreRequest, next: NextIncarnation | undefined, texts: TextStore | undefined) {
     this.#context = context
@@ -137,6 +144,7 @@ class TakingOver {
       onProgress?.({ step: 'writing', turns: this.#check.turns, position: messages.at(-1)?.position ?? 0, until: source.until })
     }
     this.#demandGoing()
+    await this.#putTexts()
     const { turns, events } = this.#check
     const quarantinedBefore = this.#realm.quarantine !== null
     const last = this.#lastTurn(incarnation, turns)
@@ -153,13 +161,24 @@ class TakingOver {
     if (this.#request.signal?.aborted) throw new RestoreStopped('it was stopped before it was whole: the realm is as it was')
   }
 
-  async #takeTexts(texts: readonly { readonly text: string; readonly payload: string }[]): Promise<void> {
+  /** Before the realm is entered they are named by nobody; put many at a time, each time costs a sync of the disk. */
+  async #takeTexts(texts: readonly LogFileText[]): Promise<void> {
     this.#textCount += texts.length
-    const store = this.#texts
-    if (store === undefined || texts.length === 0) return
-    const unique = new Map(texts.map(({ text, payload }) => [text, payload]))
+    if (this.#texts === undefined) return
+    for (const { text, payload } of texts) {
+      if (this.#waitingTexts.has(text)) continue
+      this.#waitingTexts.set(text, payload)
+      this.#waitingTextsLength += payload.length
+      if (this.#waitingTexts.size >= textsAtOnce || this.#waitingTextsLength >= textsAtOnceLength) await this.#putTexts()
+    }
+  }
+
+  async #putTexts(): Promise<void> {
     const encoder = new TextEncoder()
-    await store.putMany([...unique.values()].map((payload) => encoder.encode(payload)))
+    const texts = [...this.#waitingTexts.values()].map((payload) => encoder.encode(payload))
+    this.#waitingTexts.clear()
+    this.#waitingTextsLength = 0
+    await this.#texts?.putMany(texts)
   }
 
   async #take(messages: readonly StoredMessage[]): Promise<void> {
