@@ -9,7 +9,7 @@ export const judgedInvariants = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8',
 
 /** Why there is no mutant of a rule, and what shows that it is kept. */
 export const withoutMutant: Readonly<Record<string, string>> = {
-  P5: 'its absence costs only time: a holder that is behind needs a turn of its own for any "no" (P4), which conflicts, and for any "yes" (P2). A holder that passes over this was hunted through 50 worlds of lanes that move, in vain',
+  P5: 'its absence costs only time: a holder that is behind needs a turn of its own for any "no" (P4), which conflicts, and for any "yes" (P2). A holder that passes over this was hunted through 300 worlds of lanes that move, in vain',
   P8: 'virtual time stands still while code runs, and the renewal thread is not in these worlds. Shown by `test/agent/keeper.test.ts` and `test/faults/freezes.test.ts`',
   P10: 'a second list of one asker costs memory and time, never order: outcomes are judged by token, grants by mark',
 }
