@@ -15,6 +15,8 @@ import { PortTaken } from '../platform/http-server.ts'
 import { RealmRefused } from '../realm/founding.ts'
 import { WrongIncarnation } from '../realm/commit-append.ts'
 import { MalformedAt } from '../replay/at.ts'
+import { NoBuild } from '../replay/builds.ts'
+import { MalformedDigestsRequest } from '../replay/digests.ts'
 import { ReplayRefused } from '../replay/group.ts'
 import { RestoreRefused } from '../restore/refused.ts'
 import { RestoreStopped } from '../restore/restore.ts'
@@ -69,7 +71,7 @@ export function endingOf(error: unknown): Ending | undefined {
 
 function codeOf(error: unknown): ExitCode | undefined {
   if (error instanceof Unavailable || error instanceof NoSuchRealm) return exitCodes.unreachable
-  if (error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind || error instanceof BadTime) return exitCodes.usage
+  if (error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind || error instanceof BadTime || error instanceof NoBuild || error instanceof MalformedDigestsRequest) return exitCodes.usage
   if (error instanceof ReplayRefused) return error.code === 'malformed' ? exitCodes.usage : exitCodes.refused
   if (error instanceof NatsServerError) return error.problem === 'did-not-start' ? exitCodes.failed : exitCodes.refused
   if (error instanceof MalformedLogFile || error instanceof UnreadableLogFile || error instanceof LogDamaged) return exitCodes.failed

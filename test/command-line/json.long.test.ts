@@ -1,6 +1,7 @@
 /** What `--json` of the commands that make their answer themselves says, key by key, as `docs/json.md` lists it: other programs are built on it. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { RunningRealm } from '../support/up-process.ts'
 
@@ -49,6 +50,7 @@ const asked: Readonly<Record<string, () => readonly string[]>> = {
   'replay': () => ['replay', '--group', group],
   'replay --why': () => ['replay', '--group', group, '--why', '1'],
   'replay --step': () => ['replay', '--group', group, '--step'],
+  'replay --compare': () => ['replay', '--compare', fileURLToPath(new URL('../..', import.meta.url))],
   'log tail': () => ['log', 'tail', '-n', '5', '--no-follow'],
   'log export': () => ['log', 'export', '--to', join(realm.folder, 'all.log'), '--force'],
   'log verify': () => ['log', 'verify', '--against', join(realm.folder, 'all.log')],

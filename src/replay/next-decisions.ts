@@ -1,0 +1,54 @@
+/**
+ * What a group would record next, of each thing that may be asked of it or told it: so that two builds are compared by what they decide,
+ * not only by what they keep. Part of the digests of a replay (docs/wire.md): what is asked here stays as it is within a version of those.
+ */
+import type { Decision } from '../../machines/decision.ts'
+import { expireGrant, grantLock, handBack, takeOutcome } from '../../machines/execution-group/decide/locks.ts'
+import { cancelGroup, pauseGroup, resolveUnknown, resumeGroup, retryFailed } from '../../machines/execution-group/decide/people.ts'
+import type { GroupEvent, Reason } from '../../machines/execution-group/events.ts'
+import { type GroupState, assigneeOf, headJob } from '../../machines/execution-group/state.ts'
+
+const reason: Reason = { code: 'compared', text: 'compared' }
+const asking = { instance: 'compared', credit: 1_000, callDeadlineMs: 1_000 }
+/** Agents of a graph that are asked for; of a strict group only one can be granted anything. */
+const agentsAsked = 4
+
+type Recorded = readonly { readonly type: string; readonly data: unknown }[]
+
+/** By what is asked; absent where nothing would be recorded. Changes nothing. */
+export function nextDecisions(state: GroupState): Readonly<Record<string, Recorded>> {
+  const next: Record<string, Recorded> = {}
+  const ask = (what: string, decision: Decision<GroupEvent>) => {
+    if (decision.kind === 'events') next[what] = decision.events.map(withoutWords)
+  }
+  const head = headJob(state)
+  const grant = (state.grant ?? state.lastGrant)?.revision
+  if (grant !== undefined && head !== undefined) {
+    ask('ifSucceeded', takeOutcome(state, grant, head, { kind: 'succeeded' }))
+    ask('ifFailed', takeOutcome(state, grant, head, { kind: 'failed', reason }))
+    ask('ifUnknown', takeOutcome(state, grant, head, { kind: 'unknown', reason }))
+    ask('ifHandedBack', handBack(state, grant))
+    ask('ifLost', expireGrant(state, grant))
+  }
+  for (const agent of agentsOf(state, head)) ask(`ifAskedBy ${agent}`, grantLock(state, { agent, ...asking }))
+  if (state.unknown !== null) {
+    ask('ifResolvedAsSucceeded', resolveUnknown(state, state.unknown.job, 'succeeded'))
+    ask('ifResolvedAsFailed', resolveUnknown(state, state.unknown.job, 'failed'))
+  }
+  ask('ifRetried', retryFailed(state))
+  ask('ifPaused', pauseGroup(state))
+  ask('ifResumed', resumeGroup(state))
+  ask('ifCancelled', cancelGroup(state))
+  return next
+}
+
+function agentsOf(state: GroupState, head: number | undefined): Iterable<string> {
+  if (state.graph !== null) return new Set(state.assignments.slice(0, agentsAsked).map(({ agent }) => agent))
+  const agent = head === undefined ? undefined : assigneeOf(state, head)
+  return agent === undefined ? [] : [agent]
+}
+
+/** The text of a reason is for people: another build may say the same otherwise. */
+function withoutWords({ type, data }: GroupEvent): { readonly type: string; readonly data: unknown } {
+  return 'reason' in data && typeof data.reason === 'object' ? { type, data: { ...data, reason: data.reason.code } } : { type, data }
+}
