@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { type AgentEvent, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { type InstructionEvent, type InstructionState, absentInstruction, foldInstruction, refuseInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
-import { beginQuarantine, endQuarantine, raiseFormat } from '../../machines/realm/decide.ts'
+import { beginQuarantine, endQuarantine, raiseFormat, recordRestore } from '../../machines/realm/decide.ts'
 import { type RealmEvent, allowsFormat, defaultConstants, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { type SiteEvent, type SiteState, absentSite, addSite, foldSite, removeSite } from '../../machines/site/site.ts'
 import { specification } from '../support/decider-specification.ts'
@@ -54,6 +54,22 @@ describe('realm', () => {
     foldRealm(two, { type: 'QuarantineBegun', data: { why: 'x' } })
     expect(beginQuarantine(two, 'y').kind).toBe('nothing')
     expect(endQuarantine(two)).toEqual({ kind: 'events', events: [{ type: 'QuarantineEnded', data: {} }] })
+  })
+  it('a restore is recorded in quarantine, with the format that it needs', () => {
+    const restored = { from: 3, how: 'import', turns: 7 } as const
+    const recorded: RealmEvent = { type: 'RealmRestored', data: restored }
+    const begun: RealmEvent = { type: 'QuarantineBegun', data: { why: 'x' } }
+    const raised: RealmEvent = { type: 'FormatRaised', data: { format: 2 } }
+    expect(recordRestore(fold(founded('one')), restored, 'x')).toEqual({ kind: 'events', events: [raised, recorded, begun] })
+    expect(recordRestore(fold(founded('one'), raised), restored, 'x')).toEqual({ kind: 'events', events: [recorded, begun] })
+    // One that goes on keeps its reason.
+    expect(recordRestore(fold(founded('one'), raised, begun), restored, 'y')).toEqual({ kind: 'events', events: [recorded] })
+    expect(recordRestore(emptyRealm(), restored, 'x').kind).toBe('refused')
+    expect(recordRestore(fold(founded('one'), notKnown as unknown as RealmEvent), restored, 'x').kind).toBe('refused')
+    expect(recordRestore(fold(founded('one'), { type: 'FormatRaised', data: { format: 99 } }), restored, 'x').kind).toBe('refused')
+    const state = fold(founded('one'), raised)
+    foldRealm(state, recorded)
+    expect(state).toMatchObject({ revision: 3, unknownType: null, quarantine: null })
   })
   it('knows that weak durability was accepted, and what it does not know', () => {
     expect(fold({ type: 'WeakDurabilityAccepted', data: { level: 'weak', why: 'x' } }).weakDurability).toBe(true)

@@ -16,6 +16,9 @@ import { canonicalJson, decodeTurn, digestOf } from '../../streams/codec.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { type Focus } from '../simulation/plan.ts'
+import { fileOf, realmName } from '../golden/history.ts'
+import { scenes } from '../golden/scenes.ts'
+import { readLogFile } from '../../src/log-file/read.ts'
 import { World } from '../simulation/world.ts'
 import { allOf, storedLog } from '../support/stored-log.ts'
 
@@ -95,4 +98,17 @@ test.each(worlds)('world %i (%s): imported from a file, and restored after it, e
   expect(again).toMatchObject({ how: 'restore', from: incarnation + 1, incarnation: incarnation + 2, turns: messages.length + 1, quarantinedBefore: true })
   const restored = await allOf(realm.connect({ name: 'reads again', clock: systemClock }).log)
   expect(statesOf('other', restored)).toBe(statesOf('sim', messages))
+})
+
+test.each(scenes.map(({ format, name }) => [format, name] as const))('the history of format %i, %s: the same states, faults too, in a realm whose format has the quarantine', async (format, name) => {
+  const file = fileOf(format, name, 'log')
+  const realm = new MemoryRealm({ realm: 'other', ...base })
+  const incarnations = realm.incarnations({ name: 'import', clock: systemClock })
+  await restoreRealm({ incarnations, ...base }, { source: await fileSource(file), subjects: subjectsOf('other'), actor: 'program:test', why: 'imported' })
+  const before: StoredMessage[] = []
+  for await (const batch of readLogFile(file)) before.push(...batch)
+  const after = await allOf(realm.connect({ name: 'reads', clock: systemClock }).log)
+  expect(statesOf('other', after)).toBe(statesOf(realmName, before).replaceAll(`"${realmName}.event`, '"other.event'))
+  const types = decodeTurn(after.at(-1)!.bytes).commits[0]!.events.map(({ type }) => type)
+  expect(types).toEqual([...(before.some(({ bytes }) => /"format":2/.test(new TextDecoder().decode(bytes))) ? [] : ['FormatRaised']), 'RealmRestored', 'QuarantineBegun'])
 })

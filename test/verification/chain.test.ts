@@ -13,7 +13,7 @@ import { systemRandom } from '../../src/platform/random.ts'
 import type { Finding } from '../../src/verification/finding.ts'
 import { SmallTable } from '../../src/verification/small-table.ts'
 import { compareWithFile, verifyFile, verifyLog } from '../../src/verification/verify.ts'
-import { decodeTurn, encodeTurn } from '../../streams/codec.ts'
+import { decodeTurn, digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
@@ -131,6 +131,23 @@ describe('the live log', () => {
     expect(await kinds(subjects.lane('here-1'), new TextEncoder().encode('{"turn":'))).toEqual(['malformed'])
     // A turn that stands on the subject of another lane.
     expect(await kinds(subjects.lane('here-9'), messages[1]!.bytes)).toContain('malformed')
+  })
+
+  test('an aggregate of few turns, of which there are as many as changes: each of its turns removed, changed or doubled', async () => {
+    const subject = subjects.aggregate('instruction', command)
+    const turn = (number: number, revision: number, previous: string) =>
+      encodeTurn({ turn: newUlid(1, systemRandom), schema: 1, incarnation: 1, number, timeMs: number, previous, commits: [{ aggregate: 'instruction', id: command, revision, actor: 'person:ada', events: [{ type: 'InstructionRefused', data: {} }] }] })
+    const [first] = messages.filter((message) => message.subject === subject)
+    const second = turn(2, 2, digestOf(first!.bytes))
+    const third = turn(3, 3, digestOf(second))
+    const ours = [first!.bytes, second, third]
+    const kinds = async (all: readonly Uint8Array[]) => (await findingsIn(renumbered(all.map((bytes) => ({ subject, position: 0, bytes, storedMs: 1 }))))).map(({ kind }) => kind)
+    expect(await kinds(ours)).toEqual([])
+    expect(await kinds([second, third])).toEqual(['number'])
+    expect(await kinds([first!.bytes, third])).toEqual(['number'])
+    expect(await kinds([first!.bytes, turn(2, 2, digestOf(first!.bytes)), third])).toEqual(['digest'])
+    expect(await kinds([first!.bytes, second, second])).toEqual(['number'])
+    expect(await kinds([first!.bytes, turn(2, 4, digestOf(first!.bytes))])).toEqual(['revision'])
   })
 
   test('revisions that do not follow, in a chain that was made to fit', async () => {
