@@ -40,29 +40,44 @@ function frameTakerOf(connection: NatsConnection): FrameTaker | undefined {
 
 /** Undefined where a message is larger than `limitBytes`. */
 export function framesOf(messages: readonly Outgoing[], limitBytes: number): Uint8Array | undefined {
-  const lines: string[] = []
+  return framesBy((text) => text.length, messages, limitBytes) ?? framesBy(Buffer.byteLength, messages, limitBytes)
+}
+
+/**
+ * `sizeOf`: of a text, in bytes. Undefined also where that was wrong: nearly all texts are ASCII, whose characters need not be
+ * encoded to be counted, and what lies between two messages that are bytes is then encoded as one text.
+ */
+function framesBy(sizeOf: (text: string) => number, messages: readonly Outgoing[], limitBytes: number): Uint8Array | undefined {
+  const pieces: (string | Uint8Array)[] = []
+  let text = ''
   let sizeBytes = 0
   for (const { subject, data, reply, headers } of messages) {
     const head = headers === undefined ? '' : headerText(headers)
-    const headBytes = Buffer.byteLength(head)
-    const payloadBytes = headBytes + (typeof data === 'string' ? Buffer.byteLength(data) : data.length)
+    const headBytes = sizeOf(head)
+    const payloadBytes = headBytes + (typeof data === 'string' ? sizeOf(data) : data.length)
     if (payloadBytes > limitBytes) return undefined
     const to = reply === undefined ? subject : `${subject} ${reply}`
-    const before = headers === undefined ? `PUB ${to} ${payloadBytes}${lineEnd}` : `HPUB ${to} ${headBytes} ${payloadBytes}${lineEnd}${head}`
-    lines.push(before)
-    sizeBytes += Buffer.byteLength(before) + payloadBytes - headBytes + lineEnd.length
+    text += headers === undefined ? `PUB ${to} ${payloadBytes}${lineEnd}` : `HPUB ${to} ${headBytes} ${payloadBytes}${lineEnd}${head}`
+    if (typeof data === 'string') text += data
+    else {
+      pieces.push(text, data)
+      sizeBytes += sizeOf(text) + data.length
+      text = ''
+    }
+    text += lineEnd
   }
+  pieces.push(text)
+  sizeBytes += sizeOf(text)
   const frames = Buffer.allocUnsafe(sizeBytes)
   let at = 0
-  for (let index = 0; index < messages.length; index++) {
-    const { data } = messages[index]!
-    at += frames.write(lines[index]!, at)
-    if (typeof data === 'string') at += frames.write(data, at)
-    else {
-      frames.set(data, at)
-      at += data.length
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      if (Buffer.byteLength(piece) !== sizeOf(piece)) return undefined
+      at += frames.write(piece, at)
+    } else {
+      frames.set(piece, at)
+      at += piece.length
     }
-    at += frames.write(lineEnd, at)
   }
   return frames
 }

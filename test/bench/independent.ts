@@ -12,7 +12,7 @@ import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { singletons } from '../../streams/subjects.ts'
 import type { ReadLog } from '../checkers/read.ts'
-import { check, cpuMsByProcess, readTurns, readUntilDone, wholeLog } from './jobs.ts'
+import { check, readTurns, readUntilDone, wholeLog } from './jobs.ts'
 import { rawBatches } from './raw-batches.ts'
 import { BenchRealm, rehearsal } from './realm.ts'
 import { type Row, rate } from './row.ts'
@@ -78,12 +78,12 @@ async function measure(realm: BenchRealm, open: (index: number) => Opened | Open
     await Promise.all(some.map(async (opened) => (await opened).seal()))
   }
   await allAssigned(world, from)
-  const cpuBefore = cpuMsByProcess(realm)
+  const cpuBefore = realm.cpuMs()
   const begin = await toRealm(world, endQuarantine)
   const read = await readUntilDone(world, begin + 1, jobs)
   const beginMs = (await log.at(begin))!.storedMs
   const { turns, bytes, endMs } = worked(read)
-  const cpuUsPerJob = new Map([...cpuMsByProcess(realm)].map(([name, ms]) => [name, ((ms - cpuBefore.get(name)!) * 1_000) / jobs]))
+  const cpuUsPerJob = new Map([...realm.cpuMs()].map(([name, ms]) => [name, ((ms - cpuBefore.get(name)!) * 1_000) / jobs]))
   const bytesPerJob = bytes / jobs
   const raw = await rawBatches(world.server.url, workers.length, batch, Math.round(bytesPerJob), rawMs)
   const perSecond = (jobs * 1000) / (endMs - beginMs)

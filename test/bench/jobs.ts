@@ -1,28 +1,44 @@
-/** Jobs and turns a second, by real agents, from the stamps of the log itself; order and exactly once are checked in it afterwards. */
-import { readFileSync } from 'node:fs'
+/** Jobs a second, by real agents, from the stamps of the log itself; order and exactly once are checked in it afterwards. */
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { checkRun } from '../checkers/all.ts'
 import { type ReadLog, readLog } from '../checkers/read.ts'
 import { rawAppends } from './raw.ts'
+import { rawBatches } from './raw-batches.ts'
 import { BenchRealm, rehearsal } from './realm.ts'
 import { type Row, rate } from './row.ts'
 import { type BenchWorld, benchRealm } from './world.ts'
 
 const workers = ['w1', 'w2', 'w3', 'w4'] as const
-const rounds = 3
+const rounds = 5
+/** Not shown: an agent that has just started takes twice the CPU time a job until its code is compiled. */
+const warmingRounds = 2
 const rawMs = 2_000
+const batchSize = 100
 
 interface Measured {
   readonly perSecond: number
   readonly raw: number
-  readonly ratio: number
+  readonly rawBatched: number | undefined
   readonly perTurn: number
   readonly bytesPerTurn: number
   readonly rawPerSecond: number
   /** CPU time a job, microseconds, by process. */
   readonly cpuUsPerJob: ReadonlyMap<string, number>
+}
+
+interface Workload {
+  readonly lanes: readonly string[]
+  readonly groupsPerLane: number
+  readonly jobsPerGroup: number
+  readonly window: number
+  readonly executorOf: (lane: string) => string
+  readonly appenders: number
+  /** What is set against one raw append: a turn with all its jobs, or one job. */
+  readonly appendIs: 'turn' | 'job'
+  /** Raw atomic batches are measured too. */
+  readonly batches: boolean
 }
 
 /** What the turns of the lanes after a position say. */
@@ -33,7 +49,11 @@ interface Slice {
   readonly jobs: number
 }
 
-export async function jobRows(world: BenchWorld, wants: (row: string) => boolean): Promise<Row[]> {
+const single = ['w2', 'w2-window16'] as const
+const many = ['w1', 'w1-remote', 'w1-window16'] as const
+export const jobRowNames = [...single, ...many, 'w1-batches', 'w1-window16-batches'] as const
+
+export async function jobRows(world: BenchWorld, wants: (row: string) => boolean, say: (text: string) => void): Promise<Row[]> {
   const realm = new BenchRealm(world)
   try {
     await realm.start('leader', 'generic')
@@ -44,20 +64,23 @@ export async function jobRows(world: BenchWorld, wants: (row: string) => boolean
     const rows: Row[] = []
     const holderOf = (lane: string) => lanes.get(lane)!
     const otherThan = (lane: string) => workers[(workers.indexOf(holderOf(lane) as (typeof workers)[number]) + 1) % workers.length]!
-    const how = 'a leader runs in a fifth process'
-    if (wants('turns')) {
-      const [lane] = [...lanes.keys()]
-      const turns = await median(() => measure(realm, [lane!], 1, 2_000, holderOf, 1, (slice) => slice.turns))
-      rows.push(rate('turns', 'turns of one lane, one group of ordered jobs, to raw serial conditional appends of the same bytes', 'turns/s', turns.perSecond, turns.raw, noteOf(turns)))
+    for (const row of single) {
+      if (!wants(row)) continue
+      const window = row === 'w2' ? 1 : 16
+      const measured = await measureAll(realm, { lanes: [[...lanes.keys()][0]!], groupsPerLane: 1, jobsPerGroup: 5_000, window, executorOf: holderOf, appenders: 1, appendIs: 'job', batches: false }, row, say)
+      const what = `one group of 5,000 ordered jobs${windowText(window)}, to raw serial conditional appends of the bytes of a turn`
+      rows.push(rateOf(row, what, measured, ({ raw }) => raw))
     }
-    const perJob = (executorOf: (lane: string) => string) => median(() => measure(realm, [...lanes.keys()], 25, 100, executorOf, 4, (slice) => slice.jobs))
-    if (wants('jobs')) {
-      const jobs = await perJob(holderOf)
-      rows.push(rate('jobs', '100 groups of 100 ordered jobs, 4 agents, the executors hold the lanes, to 4 raw appenders × jobs a turn', 'jobs/s', jobs.perSecond, jobs.raw, `${noteOf(jobs)}; ${how}`))
-    }
-    if (wants('jobs-remote')) {
-      const jobs = await perJob(otherThan)
-      rows.push(rate('jobs-remote', 'the same, each group executed by another agent than the one that holds its lane', 'jobs/s', jobs.perSecond, jobs.raw, `${noteOf(jobs)}; ${how}`))
+    for (const row of many) {
+      const batches = wants(`${row}-batches`)
+      if (!wants(row) && !batches) continue
+      const window = row === 'w1-window16' ? 16 : 1
+      const executorOf = row === 'w1-remote' ? otherThan : holderOf
+      const measured = await measureAll(realm, { lanes: [...lanes.keys()], groupsPerLane: 25, jobsPerGroup: 100, window, executorOf, appenders: 4, appendIs: 'turn', batches }, row, say)
+      const who = row === 'w1-remote' ? 'each group executed by another agent than the one that holds its lane' : 'the executors hold the lanes'
+      const what = `100 groups of 100 ordered jobs${windowText(window)}, 4 agents, ${who}`
+      if (wants(row)) rows.push(rateOf(row, `${what}, to 4 raw appenders × jobs a turn`, measured, ({ raw }) => raw))
+      if (batches) rows.push(rateOf(`${row}-batches`, `${what}, to 4 raw appenders of atomic batches of ${batchSize}, a message a job`, measured, ({ rawBatched }) => rawBatched!))
     }
     check(await wholeLog(world))
     return rows
@@ -66,57 +89,65 @@ export async function jobRows(world: BenchWorld, wants: (row: string) => boolean
   }
 }
 
-function noteOf({ perTurn, bytesPerTurn, rawPerSecond, cpuUsPerJob }: Measured): string {
-  const cpu = (names: readonly string[]) => `${Math.round(names.reduce((sum, name) => sum + cpuUsPerJob.get(name)!, 0))} µs`
-  return (
-    `${perTurn.toFixed(1)} jobs and ${Math.round(bytesPerTurn)} bytes a turn; raw: ${Math.round(rawPerSecond)} appends/s; ` +
-    `CPU a job: agents ${cpu(workers)}, leader ${cpu(['leader'])}, server ${cpu(['server'])}`
-  )
+function windowText(window: number): string {
+  return window === 1 ? '' : `, window ${window}`
 }
 
-/** As the kernel counts it, in ticks of 10 ms. */
-export function cpuMsByProcess(realm: BenchRealm): Map<string, number> {
-  const pids: [string, number][] = [['server', realm.world.server.pid]]
-  for (const { agent, child } of realm.agents.values()) pids.push([agent, child.pid!])
-  const msPerTick = 10
-  return new Map(
-    pids.map(([name, pid]) => {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-      return [name, (Number(fields[11]) + Number(fields[12])) * msPerTick]
-    }),
-  )
+async function measureAll(realm: BenchRealm, workload: Workload, row: string, say: (text: string) => void): Promise<Measured[]> {
+  for (let round = 0; round < warmingRounds; round++) {
+    const { slice, cpuUsPerJob } = await run(realm, workload)
+    say(`  ${row}, warming: ${Math.round((slice.jobs * 1_000) / slice.tookMs)} jobs/s, ${cpuText(cpuUsPerJob)}`)
+  }
+  const measured: Measured[] = []
+  while (measured.length < rounds) {
+    const one = await measure(realm, workload)
+    measured.push(one)
+    say(`  ${row}, ${measured.length} of ${rounds}: ${Math.round(one.perSecond)} jobs/s, ${(one.perSecond / one.raw).toFixed(2)} of raw; ${noteOf(one)}`)
+  }
+  return measured
 }
 
 /** Of several rounds, each beside its own raw limit, the one with the middle ratio. */
-async function median(round: () => Promise<Measured>): Promise<Measured> {
-  const measured: Measured[] = []
-  for (let index = 0; index < rounds; index++) measured.push(await round())
-  return measured.sort((left, right) => left.ratio - right.ratio)[Math.floor(rounds / 2)]!
+function rateOf(row: string, what: string, measured: readonly Measured[], rawOf: (measured: Measured) => number): Row {
+  const ratioOf = (one: Measured) => one.perSecond / rawOf(one)
+  const sorted = [...measured].sort((left, right) => ratioOf(left) - ratioOf(right))
+  const middle = sorted[Math.floor(sorted.length / 2)]!
+  const range = `ratios ${ratioOf(sorted[0]!).toFixed(2)} to ${ratioOf(sorted.at(-1)!).toFixed(2)}`
+  return rate(row, what, 'jobs/s', middle.perSecond, rawOf(middle), `${range}; ${noteOf(middle)}; a leader runs in a fifth process`)
 }
 
-async function measure(
-  realm: BenchRealm,
-  lanes: readonly string[],
-  groupsPerLane: number,
-  jobsPerGroup: number,
-  executorOf: (lane: string) => string,
-  appenders: number,
-  count: (slice: Slice) => number,
-): Promise<Measured> {
+function noteOf({ perTurn, bytesPerTurn, rawPerSecond, cpuUsPerJob }: Measured): string {
+  return `${perTurn.toFixed(1)} jobs and ${Math.round(bytesPerTurn)} bytes a turn; raw: ${Math.round(rawPerSecond)} appends/s; ${cpuText(cpuUsPerJob)}`
+}
+
+function cpuText(cpuUsPerJob: ReadonlyMap<string, number>): string {
+  const cpu = (names: readonly string[]) => `${Math.round(names.reduce((sum, name) => sum + cpuUsPerJob.get(name)!, 0))} µs`
+  return `CPU a job: agents ${cpu(workers)}, leader ${cpu(['leader'])}, server ${cpu(['server'])}`
+}
+
+async function measure(realm: BenchRealm, workload: Workload): Promise<Measured> {
+  const { slice, cpuUsPerJob } = await run(realm, workload)
+  const { appenders, appendIs, batches } = workload
+  const { url } = realm.world.server
+  const perTurn = slice.jobs / slice.turns
+  const bytesPerTurn = slice.bytes / slice.turns
+  const rawPerSecond = await rawAppends(url, appenders, Math.round(bytesPerTurn), rawMs)
+  const rawBatched = batches ? await rawBatches(url, appenders, batchSize, Math.round(bytesPerTurn / perTurn), rawMs) : undefined
+  const raw = appendIs === 'turn' ? rawPerSecond * perTurn : rawPerSecond
+  return { perSecond: (slice.jobs * 1_000) / slice.tookMs, raw, rawBatched, perTurn, bytesPerTurn, rawPerSecond, cpuUsPerJob }
+}
+
+async function run(realm: BenchRealm, { lanes, groupsPerLane, jobsPerGroup, window, executorOf }: Workload) {
   const { world } = realm
   const opened = await Promise.all(
-    lanes.flatMap((lane) => Array.from({ length: groupsPerLane }, () => realm.open(lane, Array.from({ length: jobsPerGroup }, () => rehearsal(executorOf(lane)))))),
+    lanes.flatMap((lane) => Array.from({ length: groupsPerLane }, () => realm.open(lane, Array.from({ length: jobsPerGroup }, () => rehearsal(executorOf(lane))), { window }))),
   )
   const begin = await world.coordinator.log.end()
-  const cpuBefore = cpuMsByProcess(realm)
+  const cpuBefore = realm.cpuMs()
   await Promise.all(opened.map(({ seal }) => seal()))
   const slice = sliceOf(await readUntilDone(world, begin + 1, opened.length * jobsPerGroup))
-  const cpuUsPerJob = new Map([...cpuMsByProcess(realm)].map(([name, ms]) => [name, ((ms - cpuBefore.get(name)!) * 1_000) / slice.jobs]))
-  const bytesPerTurn = slice.bytes / slice.turns
-  const rawPerSecond = await rawAppends(world.server.url, appenders, Math.round(bytesPerTurn), rawMs)
-  const perSecond = (count(slice) * 1000) / slice.tookMs
-  const raw = (rawPerSecond * count(slice)) / slice.turns
-  return { perSecond, raw, ratio: perSecond / raw, perTurn: slice.jobs / slice.turns, bytesPerTurn, rawPerSecond, cpuUsPerJob }
+  const cpuUsPerJob = new Map([...realm.cpuMs()].map(([name, ms]) => [name, ((ms - cpuBefore.get(name)!) * 1_000) / slice.jobs]))
+  return { slice, cpuUsPerJob }
 }
 
 /** The end of the log is asked for, seldom, so that waiting costs those at work nothing; it is read only when it has come to rest. */

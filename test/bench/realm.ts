@@ -1,7 +1,7 @@
 /** A realm on the world's server: agents as processes of their own, a drill site, and groups that are opened over the wire. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, openSync } from 'node:fs'
+import { mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
@@ -90,6 +90,19 @@ export class BenchRealm {
     )
   }
 
+  /** CPU time of each process, the server's under `server`, milliseconds, as the kernel counts it: in ticks of 10 ms. */
+  cpuMs(): Map<string, number> {
+    const pids: [string, number][] = [['server', this.world.server.pid]]
+    for (const { agent, child } of this.agents.values()) pids.push([agent, child.pid!])
+    const msPerTick = 10
+    return new Map(
+      pids.map(([name, pid]) => {
+        const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+        return [name, (Number(fields[11]) + Number(fields[12])) * msPerTick]
+      }),
+    )
+  }
+
   /** Which agent each lane is mapped to. */
   async mapping(): Promise<Map<string, string>> {
     const entries = await this.world.coordinator.mappings.entries()
@@ -120,7 +133,7 @@ export class BenchRealm {
   }
 
   /** Opens a group and adds its jobs; what is returned seals it. */
-  async open(lane: string, jobs: readonly JobSpec[], terms: { readonly order?: 'none' } = {}): Promise<{ readonly group: string; seal(): Promise<void> }> {
+  async open(lane: string, jobs: readonly JobSpec[], terms: { readonly order?: 'none'; readonly window?: number } = {}): Promise<{ readonly group: string; seal(): Promise<void> }> {
     const command = newUlid(systemClock.nowMs(), systemRandom)
     const group = groupId(lane, command)
     const plan = digestOf(canonicalBytes({ jobs }))

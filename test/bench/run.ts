@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { grantRows } from './grant.ts'
 import { independentRows } from './independent.ts'
-import { jobRows } from './jobs.ts'
+import { jobRowNames, jobRows } from './jobs.ts'
 import { laneLiveRows } from './lane-live.ts'
 import { logFileRows } from './log-file.ts'
 import { pauseRows } from './pause.ts'
@@ -19,7 +19,7 @@ const rows: Row[] = []
 const say = (text: string) => void (values.json ? undefined : process.stderr.write(`${text}\n`))
 
 const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> }[] = [
-  { rows: ['turns', 'jobs', 'jobs-remote'], run: () => inWorld((world) => jobRows(world, wants)) },
+  { rows: jobRowNames, run: () => inWorld((world) => jobRows(world, wants, say)) },
   { rows: ['w3', 'w3-groups'], run: () => inWorld((world) => independentRows(world, wants)) },
   { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
   { rows: ['pause', 'pause-p99', 'pause-most'], run: () => inWorld(pauseRows) },
