@@ -158,4 +158,4 @@ async function rawMessages(url: string, count: number): Promise<number[]> {
   return took
 }
 
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error: (fields, message) => console.error(message, fields) }
+export const quiet: Logger = { debug() {}, info() {}, warn() {}, error: (fields, message) => console.error(message, fields) }

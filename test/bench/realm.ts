@@ -114,13 +114,13 @@ export class BenchRealm {
     return mapping
   }
 
-  /** Waits until each lane is mapped to an agent of its own among these, and answers. */
-  async lanesHeldBy(agents: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  /** Waits until each lane is mapped to one of these agents, to `atLeast` different ones (each to its own), and answers. */
+  async lanesHeldBy(agents: readonly string[], atLeast = Math.min(4, agents.length)): Promise<ReadonlyMap<string, string>> {
     const { coordinator, subjects } = this.world
     return eventually(
       async () => {
         const mapping = await this.mapping()
-        if (mapping.size < 4 || new Set(mapping.values()).size < Math.min(4, agents.length)) return undefined
+        if (mapping.size < 4 || new Set(mapping.values()).size < atLeast) return undefined
         for (const [lane, agent] of mapping) {
           if (!agents.includes(agent)) return undefined
           const asked = await coordinator.bus.ask(subjects.pingLane(agent, lane), new Uint8Array(), { timeoutMs: 500 })

@@ -5,6 +5,8 @@ import { independentRows } from './independent.ts'
 import { jobRowNames, jobRows } from './jobs.ts'
 import { laneLiveRows } from './lane-live.ts'
 import { logFileRows } from './log-file.ts'
+import { idleRows } from './idle.ts'
+import { pacedRows } from './paced.ts'
 import { pauseRows } from './pause.ts'
 import { laneMoveRows } from './lane-move.ts'
 import { replayRows } from './replay.ts'
@@ -22,10 +24,12 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
   { rows: jobRowNames, run: () => inWorld((world) => jobRows(world, wants, say)) },
   { rows: ['w3', 'w3-groups'], run: () => inWorld((world) => independentRows(world, wants)) },
   { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
+  { rows: ['w4-p50', 'w4-p99'], run: () => inWorld(pacedRows) },
+  { rows: ['idle'], run: () => inWorld(idleRows) },
   { rows: ['pause', 'pause-p99', 'pause-most'], run: () => inWorld(pauseRows) },
   { rows: ['lane-move', 'lane-move-p99', 'lane-move-most'], run: () => inWorld(laneMoveRows) },
   {
-    rows: ['takeover-leader-p50', 'takeover-leader-p99', 'takeover-lane-p50', 'takeover-lane-p99'],
+    rows: ['takeover-p50', 'takeover-p99', 'takeover-leader-p50', 'takeover-leader-p99'],
     run: () => inWorld((world) => takeoverRows(world, wants, say)),
   },
   { rows: ['lane-live', 'lane-snapshot'], run: () => inWorld((world) => laneLiveRows(world, { groups: 1_000, jobsPerGroup: 500, open: 20 })) },

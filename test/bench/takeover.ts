@@ -4,12 +4,14 @@ import { systemRandom } from '../../src/platform/random.ts'
 import { RealmView } from '../../src/realm/view.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { eventually } from '../support/eventually.ts'
-import { BenchRealm } from './realm.ts'
+import { BenchRealm, rehearsal } from './realm.ts'
 import { type Row, figure, percentile } from './row.ts'
 import type { BenchWorld } from './world.ts'
 
 const agents = ['g1', 'g2', 'g3', 'g4'] as const
-const kills = 20
+const kills = 50
+/** In all lanes together, of one job each that nobody can execute: they are folded by who takes their lane. */
+const groups = 250
 
 export async function takeoverRows(world: BenchWorld, wants: (row: string) => boolean, say: (text: string) => void): Promise<Row[]> {
   const realm = new BenchRealm(world)
@@ -21,9 +23,13 @@ export async function takeoverRows(world: BenchWorld, wants: (row: string) => bo
       const took = await times(() => killLeader(realm, view), say)
       rows.push(...rowsOf('takeover-leader', `from kill -9 of the leader to LeaderElected of another agent, of ${kills}`, took))
     }
-    if (wants('takeover-lane-p50') || wants('takeover-lane-p99')) {
+    if (wants('takeover-p50') || wants('takeover-p99')) {
+      await settled(realm, view)
+      await realm.addSite()
+      const lanes = [...(await realm.mapping()).keys()]
+      for (let index = 0; index < groups; index++) await (await realm.open(lanes[index % lanes.length]!, [rehearsal('nobody')])).seal()
       const took = await times(() => killHolder(realm, view), say)
-      rows.push(...rowsOf('takeover-lane', `from kill -9 of a lane's holder to the last LaneTaken of its lanes by others, of ${kills}`, took))
+      rows.push(...rowsOf('takeover', `from kill -9 of a lane's holder to the last LaneTaken of its lanes by others, ${groups} groups in all lanes, of ${kills}`, took))
     }
     return rows
   } finally {
