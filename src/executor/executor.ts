@@ -20,6 +20,7 @@ import type { Executing, ExecutorContext, LaneHosting, Presence, SiteDirectory }
 import { laneClient } from '../lane/client.ts'
 import { type ExecutorFailpoint, HeldGrant } from './held-grant.ts'
 import { LaneLink } from './lane-link.ts'
+import { Marks } from './marks.ts'
 
 export type LockAsking = 'credit' | 'name'
 
@@ -34,8 +35,6 @@ export interface ExecutorOptions {
 }
 
 const defaultCapacityPerLane = builtInDefaults.capacity
-/** Marks that are remembered; those heard of longest ago are forgotten first, long after their last grant. */
-const markLimit = 100_000
 
 /** Lanes that the same process holds: what goes between holder and executor need not travel. */
 export type OwnLanes = Pick<LaneHosting, 'workHere' | 'listenHere'>
@@ -66,7 +65,7 @@ class RunningExecutor implements Executing {
   readonly #running = new Map<HeldGrant, Promise<void>>()
   /** Ended as unknown, while an adapter has not come back from their call. */
   readonly #hanging = new Set<HeldGrant>()
-  readonly #marks = new Map<string, number>()
+  readonly #marks = new Marks()
   /** Of this process, the present one and all before it. */
   readonly #instances: Set<string>
   readonly #subscriptions: Subscription[]
@@ -204,21 +203,17 @@ class RunningExecutor implements Executing {
 
   #take(lane: string, message: GrantMessage): void {
     const ref = { group: message.group, grant: message.grant }
-    const marked = markedBy(message)
-    let mark = 0
-    for (const key of marked) mark = Math.max(mark, this.#marks.get(key) ?? 0)
-    // Given up before it came: then nobody could say which jobs it is of.
-    if (message.unordered === true) mark = Math.max(mark, this.#marks.get(heldKey(message)) ?? 0)
+    const mark = this.#marks.of(message)
     if (message.grant <= mark) {
       // P21. If it is neither held nor reported it was given up: say so again, else its lock would stay for ever.
       const holds = this.#heldAs(message.group, message.grant) !== undefined
       if (message.grant === mark && !holds && !this.#hangs(ref) && !this.#link(lane).reports(message.group, message.grant)) this.#link(lane).report([], ref)
       return
     }
-    for (const key of marked) this.#raiseMark(key, message.grant)
+    this.#marks.raise(message)
     // A higher token of the group, or of the job: the former grant is not open any more (I1).
     if (message.unordered !== true) this.#held.get(message.group)?.abort()
-    else if (mark > 0) for (const held of this.#held.values()) if (sharesJob(held.message, marked)) held.abort()
+    else if (mark > 0) for (const held of this.#held.values()) if (shareJob(held.message, message)) held.abort()
     if (!this.#working || this.#draining || this.#quarantined || message.instance !== this.#presence.instance) {
       this.#link(lane).report([], ref)
       return
@@ -234,12 +229,8 @@ class RunningExecutor implements Executing {
     const { group, grant, instance } = readAbort(message.data)
     if (this.#over || !this.#instances.has(instance)) return
     const ref = { group, grant }
-    if (grant > (this.#marks.get(group) ?? 0)) {
-      this.#raiseMark(group, grant)
-      this.#held.get(group)?.abort()
-    }
-    // Without order the mark is of each job, and of this very token.
-    this.#raiseMark(`${group} ${grant}`, grant)
+    if (grant > this.#marks.ofGroup(group)) this.#held.get(group)?.abort()
+    this.#marks.giveUp(group, grant)
     const running = [...this.#running.keys()].filter((held) => held.message.group === group && held.message.grant === grant)
     for (const held of running) held.abort()
     const answer: AbortAnswer = { kind: running.length > 0 || this.#hangs(ref) ? 'running' : 'stopped' }
@@ -275,12 +266,6 @@ class RunningExecutor implements Executing {
   #hangs({ group, grant }: GrantRef): boolean {
     for (const { message } of this.#hanging) if (message.group === group && message.grant === grant) return true
     return false
-  }
-
-  #raiseMark(key: string, token: number): void {
-    this.#marks.delete(key)
-    this.#marks.set(key, token)
-    if (this.#marks.size > markLimit) this.#marks.delete(this.#marks.keys().next().value!)
   }
 
   #onAssigned(message: AssignedMessage): void {
@@ -328,11 +313,8 @@ function heldKey({ group, grant, unordered }: GrantMessage): string {
   return unordered === true ? `${group} ${grant}` : group
 }
 
-/** What the marks of a grant are kept for (P21): its group, or without order the chain of each of its jobs. */
-function markedBy({ group, unordered, jobs }: GrantMessage): readonly string[] {
-  return unordered === true ? jobs.map(({ job, chain = job }) => `${group}/${chain}`) : [group]
-}
-
-function sharesJob(message: GrantMessage, marked: readonly string[]): boolean {
-  return message.unordered === true && markedBy(message).some((key) => marked.includes(key))
+/** Both are of one group without order, and hold a job of the same chain of retries. */
+function shareJob(one: GrantMessage, other: GrantMessage): boolean {
+  if (one.unordered !== true || one.group !== other.group) return false
+  return one.jobs.some(({ job, chain = job }) => other.jobs.some(({ job: another, chain: of = another }) => of === chain))
 }

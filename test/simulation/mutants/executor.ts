@@ -11,7 +11,10 @@ export const executorMutants: readonly Mutant[] = [
     name: 'mark-per-group-without-order',
     breaks: ['P21', 'I9'],
     focus: 'unordered',
-    patches: [{ file: 'src/executor/executor.ts', find: 'return unordered === true ? jobs.map(({ job, chain = job }) => `${group}/${chain}`) : [group]', replace: 'return [group]' }],
+    patches: [
+      { file: 'src/executor/marks.ts', find: 'if (unordered !== true) return this.ofGroup(group)', replace: 'if (jobs.length > 0) return this.ofGroup(group)' },
+      { file: 'src/executor/marks.ts', find: 'if (unordered !== true) this.#raise(group, undefined, grant)', replace: 'if (jobs.length > 0) this.#raise(group, undefined, grant)' },
+    ],
   },
   {
     name: 'tokens-of-the-group-without-order',
