@@ -177,6 +177,25 @@ it('what is proposed goes by the configuration in force, not by how an agent was
   expect(assignmentsOf(bySkilled)).toMatchObject([{ actor: 'service:s1', assignments: [{ agent: skilledNow }] }])
 })
 
+it('without order the jobs are spread over the agents that the factor says, all of whom work at once; what one that is killed held runs again at the others', async () => {
+  world.logDelayMs = 5
+  const one = await change(Array.from({ length: 6 }, () => plain), { order: 'none', distributionFactor: 1 })
+  await ended(one)
+  expect(new Set(world.executors(one)).size).toBe(1)
+  const group = await change(Array.from({ length: 900 }, () => plain), { order: 'none' })
+  await world.until('locks of several agents open', () => new Set((world.view.state.group(group)?.unordered?.grants ?? []).map(({ agent }) => agent)).size >= 3)
+  const { unordered, assignments } = world.view.state.group(group)!
+  expect(new Set(assignments.map(({ agent }) => agent)).size).toBeGreaterThanOrEqual(3)
+  expect(unordered!.grants.length).toBeGreaterThan(3)
+  const holder = world.view.state.lanes.get('here-1')!.holder!.agent
+  const lost = unordered!.grants.find(({ agent }) => agent !== world.leader()!.agent && agent !== holder)!.agent
+  await world.kill(lost)
+  await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed', 90_000)
+  expect(world.returnedLost(group)).toBeGreaterThan(1)
+  expect(world.view.state.group(group)).toMatchObject({ position: 900, failed: [] })
+  expect(world.executors(group)).toHaveLength(900 + world.returnedLost(group))
+})
+
 it('in a graph a branch goes on while the agent of another one is away (I1)', async () => {
   // Job 2 needs a skill that nobody has yet; 3 waits for it, 4 and 5 do not.
   const rare: JobSpec = { ...plain, skill: { name: 'rare', need: 'required' } }

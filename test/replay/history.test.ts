@@ -22,7 +22,7 @@ import type { RecordedEvent } from '../../machines/events.ts'
 import type { Cause } from '../../streams/envelope.ts'
 import { groupId } from '../../streams/subjects.ts'
 import { systemRandom } from '../../src/platform/random.ts'
-import { failed, granted, readyWith, spec, succeeded } from '../support/group-events.ts'
+import { blocked, cancelRequested, cancelled, failed, granted, groupCancelled, readyWith, retried, spec, succeeded } from '../support/group-events.ts'
 import { Story, command, group, lane, subjects, tell } from './story.ts'
 
 let story: Story
@@ -187,6 +187,28 @@ describe('why', () => {
     const told = await whyJob(fromLanes, subjects, group, 5)
     expect(told.missing).toEqual([{ aggregate: 'instruction', id: command, revision: 1 }])
     expect(types(told)).toEqual(types(await why(5)).slice(1))
+  })
+
+  test('without order: each call has the scope of its chain (P22), nothing was waited for, and a run of cancelled jobs says nothing of one that is granted', async () => {
+    const own = new Story()
+    const id = groupId(lane, newUlid(1_800_000_000_500, systemRandom))
+    const ofGroup = (events: readonly RecordedEvent[]) => own.turn(subjects.lane(lane), 'group', id, 'agent:a1', events)
+    await ofGroup(readyWith({ order: 'none' }, [spec, spec, spec, spec])) // 1-4
+    await ofGroup([granted([[1, 1]]), granted([[2, 2]]), failed(1, 5), blocked(1), retried(5, 1), { type: 'GroupUnblocked', data: {} }]) // 5-10
+    await ofGroup([granted([[5, 5]]), cancelRequested, cancelled([3, 4]), succeeded(5, 11), succeeded(2, 6), groupCancelled]) // 11-16
+    const end = await own.coordinator.log.end()
+    const told = async (job: number) => whyJob(own.read, subjects, id, job, end)
+    const retry = await told(5)
+    expect(retry.chain).toEqual([1, 5])
+    expect(retry.links.filter((link) => link.kind === 'call').map(({ job, token, idempotencyKey, endedBy }) => [job, token.scope, token.revision, idempotencyKey, endedBy])).toEqual([
+      [1, `${id}/1`, 5, `${id}/1`, 'JobFailed'], [5, `${id}/1`, 11, `${id}/5`, 'JobSucceeded'],
+    ])
+    expect(retry.links.every((link) => link.kind === 'call' || link.enabledBy === undefined)).toBe(true)
+    expect(types(await told(2)).slice(-3)).toEqual(['LockGranted', 'call 6 JobSucceeded', 'JobSucceeded'])
+    expect(types(await told(3)).at(-1)).toBe('JobsCancelled')
+    const steps = await all(stepsOf(recordedOfGroup(own.read, subjects, id, end), groupFolding(id)))
+    expect(steps[10]!.after).toMatchObject({ executing: [[2, 2], [5, 5]], locks: [{ grant: 6 }, { grant: 11 }], notKnown: [] })
+    await own.coordinator.close()
   })
 
   test('a graph that compensates, opened by a trigger: what was waited for, and what is undone because of what', async () => {

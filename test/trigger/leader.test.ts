@@ -40,6 +40,12 @@ describe('a nominal time', () => {
     expect(world.executors(group!)).toEqual(['s1', 's1', 's1'])
     expect(of('group', 'JobsAssigned')).toMatchObject([{ epoch }])
   })
+  it('opens a group without order where its change has none', async () => {
+    await world.define('nightly', { ...once(world.nowMs + 5_000), change: { ...rehearsal, order: 'none' } })
+    await ended('nightly')
+    expect(of('instruction', 'InstructionTaken')).toMatchObject([{ events: [{ data: { order: 'none' } }] }])
+    expect(of('group', 'GroupOpened')).toMatchObject([{ events: [{ data: { order: 'none', decision: 2 } }] }])
+  })
   it('is decided at its time, not at the next look', async () => {
     const atMs = world.nowMs + 12_345
     await world.define('nightly', once(atMs))
