@@ -127,7 +127,8 @@ export class TurnBuilder {
       const decision = state === undefined ? undefined : handBack(state, grant)
       if (decision?.kind === 'events') {
         this.#add(state!, decision.events, actor, commitBytes)
-        this.#handedBack.add(group)
+        // Without order the others go on.
+        this.#handedBack.add(state!.unordered === null ? group : `${group} ${request.agent}`)
       } else this.needsProof = true
     }
     return index
@@ -239,7 +240,7 @@ export class TurnBuilder {
       let room = this.#schedule.room(executor)
       for (const id of this.#schedule.runnableFor(executor.agent)) {
         if (room <= 0 || this.full) break
-        if (this.#handedBack.has(id)) continue
+        if (this.#handedBack.size > 0 && (this.#handedBack.has(id) || this.#handedBack.has(`${id} ${executor.agent}`))) continue
         const state = this.#lane.groups.get(id)!
         const decision = grantLock(state, this.#request(executor, state.window))
         if (decision.kind !== 'events') continue

@@ -76,6 +76,18 @@ test('two groups take turns at one executor; what has an order does not wait for
   expect(more.grants.map(({ group }) => group)).toEqual([many, other, many, other])
 })
 
+test('what one executor hands back is not granted to it again in the same turn; another one gets what is its', async () => {
+  const group = await openFor([['e', 2], ['f', 2]])
+  const mine = await work('e', { capacity: 2 })
+  await work('f', { capacity: 0 })
+  const handing = stage.ask('work', stage.work('e', { capacity: 2, held: [mine.grants[1]!], stopped: [{ group, grant: mine.grants[0]!.grant }] }))
+  const asking = stage.ask('work', stage.work('f', { capacity: 2 }))
+  await stage.drive(Promise.all([handing.ended, asking.ended]))
+  expect(numbers(handing.heard.at(-1) as Taken)).toEqual([])
+  expect(numbers(asking.heard.at(-1) as Taken)).toEqual([[3], [4]])
+  expect(numbers(await work('e', { capacity: 2, held: [mine.grants[1]!] }))).toEqual([[1]])
+})
+
 test('a window is one lock; of a paused group what comes after the job that runs is given back, lock by lock', async () => {
   const group = await openFor([['e', 7]], 3)
   const { grants } = await work('e', { capacity: 2 })
