@@ -12,7 +12,7 @@ import * as opening from '../../machines/execution-group/decide/opening.ts'
 import { assignJobs, expireGrant, grantLock, handBack, takeOutcome } from '../../machines/execution-group/decide/locks.ts'
 import { cancelGroup, pauseGroup, prioritizeGroup, resolveUnknown, resumeGroup, retryFailed } from '../../machines/execution-group/decide/people.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
-import { type Grant, type GroupState, absentGroup, chainOf, nextOf, openGrant, openGrants, runsOfGrant } from '../../machines/execution-group/state.ts'
+import { type Grant, type GroupState, absentGroup, nextOf, openGrant, openGrants } from '../../machines/execution-group/state.ts'
 import { sizeBytes } from '../../machines/execution-group/limits.ts'
 import { judgeCommand, refuseCommand, withdrawCommand } from '../../machines/lane/decide.ts'
 import { type KnownCommand, type LaneState, foldCommit } from '../../machines/lane/state.ts'
@@ -30,6 +30,7 @@ import type {
   QueuedJob,
   WorkRequest,
 } from '../../streams/lane-protocol.ts'
+import { grantMessage } from './grant-message.ts'
 import { type Executor, Schedule } from './schedule.ts'
 
 /** An executor that was not heard from for so long gets no new grant; it says something every `reconcileMs`, at rest every `restMs`. */
@@ -149,14 +150,14 @@ export class TurnBuilder {
     }
     for (const id of this.#schedule.grantsOf(request.instance)) {
       const state = this.#lane.groups.get(id)!
-      if (held.get(id) !== state.grant!.revision) this.#dispatch(request.instance).grants.push(this.#grantMessage(state, state.grant!))
+      if (held.get(id) !== state.grant!.revision) this.#dispatch(request.instance).grants.push(grantMessage(state, state.grant!, this.#incarnation))
       else this.#yield(state, state.grant!)
     }
     for (const { group, grant } of this.#schedule.unorderedGrantsOf(request.instance)) {
       const state = this.#lane.groups.get(group)!
       const open = openGrant(state, grant)!
       if (heldUnordered.has(`${group} ${grant}`)) this.#yield(state, open)
-      else this.#dispatch(request.instance).grants.push(this.#grantMessage(state, open))
+      else this.#dispatch(request.instance).grants.push(grantMessage(state, open, this.#incarnation))
     }
   }
 
@@ -269,28 +270,7 @@ export class TurnBuilder {
     const runsBytes = state.unordered !== null && granted.type === 'LockGranted' ? granted.data.jobs.length * runBytes : 0
     this.#add(state, events, `agent:${executor.agent}`, commitBytes + runsBytes, grantedBytes + runsBytes)
     // The last event of the commit is the grant.
-    this.#dispatch(executor.instance).grants.push(this.#grantMessage(state, openGrant(state, state.revision)!))
-  }
-
-  #grantMessage(state: GroupState, grant: Grant): GrantMessage {
-    const jobs: GrantMessage['jobs'][number][] = []
-    const unordered = state.unordered !== null
-    for (const [first, last] of runsOfGrant(state, grant)) {
-      for (let job = first; job <= last; job++) {
-        const chain = unordered ? chainOf(state, job) : job
-        jobs.push(chain === job ? { job, spec: state.specs[job - 1]! } : { job, spec: state.specs[job - 1]!, chain })
-      }
-    }
-    return {
-      group: state.group,
-      grant: grant.revision,
-      agent: grant.agent,
-      instance: grant.instance,
-      incarnation: this.#incarnation,
-      callDeadlineMs: grant.callDeadlineMs,
-      ...(unordered ? { unordered } : {}),
-      jobs,
-    }
+    this.#dispatch(executor.instance).grants.push(grantMessage(state, openGrant(state, state.revision)!, this.#incarnation))
   }
 
   #decide(state: GroupState, command: LaneCommand): Decision<GroupEvent> {

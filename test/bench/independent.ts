@@ -136,7 +136,9 @@ function worked({ turns }: ReadLog): { readonly turns: number; readonly bytes: n
   return { turns: count, bytes, endMs }
 }
 
+/** Of several rounds the one with the middle ratio; the first does not count: code that has just been started is compiled in it. */
 async function median(round: () => Promise<Measured>): Promise<Measured> {
+  await round()
   const measured: Measured[] = []
   for (let index = 0; index < rounds; index++) measured.push(await round())
   return measured.sort((left, right) => left.ratio - right.ratio)[Math.floor(rounds / 2)]!
