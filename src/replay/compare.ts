@@ -8,7 +8,7 @@ import { type Build, type DigestsPlace, type DigestsRead, readDigests } from './
 import { canonicalText } from './canonical-text.ts'
 import { type Checkpoint, type DigestsEnd, type DigestsRequest, type TurnViews, unreadable } from './digests.ts'
 import type { ReadMessages } from './group.ts'
-import type { View } from './views.ts'
+import { type View, isLarge } from './views.ts'
 
 export interface Difference {
   readonly position: number
@@ -71,15 +71,50 @@ export async function compareBuilds(options: CompareOptions): Promise<Compared> 
   const { same, agreed, ours } = whole
   if (same && !('position' in ours)) return { turns: ours.turns, events: ours.events, difference: null, stopped: ours.stopped ?? null }
   const last = Math.max(...[ours, whole.theirs].map((line) => ('position' in line ? line.position : (line.stopped ?? until))))
-  const parted = await side(options, { version, every, until: last, after: agreed.position }, async (here, there) => {
-    onProgress?.('narrowing', agreed.turns, agreed.position)
+  for (let after = agreed.position, back = every; ; back *= 4) {
+    onProgress?.('narrowing', agreed.turns, after)
+    const parted = await firstParting(options, { version, every, until: last, after })
+    // Of a large group only a part was compared at each turn before: it may have differed for longer than the chain shows.
+    if (parted !== undefined && (parted.exact || after === 0)) {
+      return { turns: ours.turns, events: 'events' in ours ? ours.events : 0, difference: await named(options.read, parted), stopped: null }
+    }
+    if (after === 0) throw new Error('two builds said different digests of the same views: one of them computes digests otherwise')
+    after = Math.max(0, after - back)
+  }
+}
+
+interface Parting {
+  readonly left: TurnViews
+  readonly right: TurnViews
+  /** False where the aggregate may have differed before the first turn that was looked at. */
+  readonly exact: boolean
+}
+
+/** Undefined where every turn that was looked at is the same. */
+function firstParting(options: CompareOptions, request: DigestsRequest): Promise<Parting | undefined> {
+  return side(options, request, async (here, there) => {
+    const agreed = new Set<string>()
     for (;;) {
       const [left, right] = await both(nextTurn(here), nextTurn(there))
-      if (left === undefined || right === undefined) throw new Error('two builds said different digests of the same views: one of them computes digests otherwise')
-      if (canonicalText(left) !== canonicalText(right)) return { left, right }
+      if (left === undefined || right === undefined) return undefined
+      if (canonicalText(left) === canonicalText(right)) {
+        for (const { aggregate, id } of left.views) if (aggregate === 'group') agreed.add(id)
+        continue
+      }
+      const { aggregate, id } = firstDifference(left.views, right.views)
+      const views = [...left.views, ...right.views].filter((one) => one.aggregate === aggregate && one.id === id)
+      const large = aggregate === 'group' && views.some(({ view }) => isLarge(numberOf(view['jobs']), lengthOf(view['retries'])))
+      return { left, right, exact: !large || agreed.has(id) }
     }
   })
-  return { turns: ours.turns, events: 'events' in ours ? ours.events : 0, difference: await named(options.read, parted.left, parted.right), stopped: null }
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === 'number' ? value : 0
+}
+
+function lengthOf(value: unknown): number {
+  return Array.isArray(value) ? value.length : 0
 }
 
 /** Both processes are ended when it resolves or rejects. */
@@ -117,7 +152,7 @@ async function nextTurn(build: DigestsRead): Promise<TurnViews | undefined> {
   }
 }
 
-async function named(read: ReadMessages, left: TurnViews, right: TurnViews): Promise<Difference> {
+async function named(read: ReadMessages, { left, right }: Parting): Promise<Difference> {
   const position = Math.min(left.position, right.position)
   const found = firstDifference(left.views, right.views)
   for await (const batch of read({ subjects: [], from: position, until: position })) {

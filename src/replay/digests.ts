@@ -9,7 +9,7 @@ import type { Subjects } from '../../streams/subjects.ts'
 import { RealmFold } from '../realm/view.ts'
 import type { ReadMessages } from './group.ts'
 import { canonicalText } from './canonical-text.ts'
-import { type View, viewsAfter } from './views.ts'
+import { type View, viewsAfter, viewsAtEnd } from './views.ts'
 
 export const digestsFormat = 'reeve-digests'
 /** That this build can say. A change of what stands in a line, or of what is digested, is another version; former ones stay. */
@@ -21,7 +21,7 @@ export interface DigestsRequest {
   readonly until?: number
   /** Turns from one checkpoint to the next. */
   readonly every: number
-  /** Positions after this one are told turn by turn, with every view; absent: only checkpoints. */
+  /** Positions after this one are told turn by turn, with every view, and every group whole; absent: only checkpoints. */
   readonly after?: number
 }
 
@@ -95,26 +95,28 @@ export async function* digestLines(read: ReadMessages, subjects: Subjects, reque
   for await (const batch of read({ subjects: [], from: 1, ...(until === undefined ? {} : { until }) })) {
     for (const message of batch) {
       const { position } = message
-      const folded = foldMessage(fold, message)
+      const told = after !== undefined && position > after
+      const folded = foldMessage(fold, message, told)
       digest = hash('sha256', `${digest}\n${position}\n${canonicalText(folded.views)}`)
       turns += 1
       events += folded.events
-      if (after !== undefined && position > after) yield { position, views: folded.views }
+      if (told) yield { position, views: folded.views }
       if (folded.failed) return yield { turns, events, digest, stopped: position }
       if (turns % every === 0) yield { position, turns, digest }
     }
     // Of a file the rest would be read too, for its digests.
     if (until !== undefined && batch.at(-1)!.position >= until) break
   }
+  digest = hash('sha256', `${digest}\n${canonicalText(viewsAtEnd(fold))}`)
   yield { turns, events, digest }
 }
 
-function foldMessage(fold: RealmFold, { position, subject, bytes }: StoredMessage): { readonly views: readonly View[]; readonly events: number; readonly failed: boolean } {
+function foldMessage(fold: RealmFold, { position, subject, bytes }: StoredMessage, whole: boolean): { readonly views: readonly View[]; readonly events: number; readonly failed: boolean } {
   try {
     const turn = decodeTurn(bytes)
     const seen = { turn, subject, position }
     fold.fold(seen)
-    return { views: viewsAfter(fold, seen), events: turn.commits.reduce((sum, commit) => sum + commit.events.length, 0), failed: false }
+    return { views: viewsAfter(fold, seen, whole), events: turn.commits.reduce((sum, commit) => sum + commit.events.length, 0), failed: false }
   } catch (error) {
     return { views: [{ aggregate: unreadable, id: subject, view: { cannotBeRead: error instanceof Error ? error.name : String(error) } }], events: 0, failed: true }
   }

@@ -15,22 +15,23 @@ const agentsAsked = 4
 
 type Recorded = readonly { readonly type: string; readonly data: unknown }[]
 
-/** By what is asked; absent where nothing would be recorded. Changes nothing. */
-export function nextDecisions(state: GroupState): Readonly<Record<string, Recorded>> {
+/** By what is asked; absent where nothing would be recorded. Changes nothing. `usual`: only what goes on all the time, which costs the same however large the group is. */
+export function nextDecisions(state: GroupState, usual = false): Readonly<Record<string, Recorded>> {
   const next: Record<string, Recorded> = {}
   const ask = (what: string, decision: Decision<GroupEvent>) => {
     if (decision.kind === 'events') next[what] = decision.events.map(withoutWords)
   }
   const head = headJob(state)
   const grant = (state.grant ?? state.lastGrant)?.revision
+  if (grant !== undefined && head !== undefined) ask('ifSucceeded', takeOutcome(state, grant, head, { kind: 'succeeded' }))
+  for (const agent of agentsOf(state, head)) ask(`ifAskedBy ${agent}`, grantLock(state, { agent, ...asking }))
+  if (usual) return next
   if (grant !== undefined && head !== undefined) {
-    ask('ifSucceeded', takeOutcome(state, grant, head, { kind: 'succeeded' }))
     ask('ifFailed', takeOutcome(state, grant, head, { kind: 'failed', reason }))
     ask('ifUnknown', takeOutcome(state, grant, head, { kind: 'unknown', reason }))
     ask('ifHandedBack', handBack(state, grant))
     ask('ifLost', expireGrant(state, grant))
   }
-  for (const agent of agentsOf(state, head)) ask(`ifAskedBy ${agent}`, grantLock(state, { agent, ...asking }))
   if (state.unknown !== null) {
     ask('ifResolvedAsSucceeded', resolveUnknown(state, state.unknown.job, 'succeeded'))
     ask('ifResolvedAsFailed', resolveUnknown(state, state.unknown.job, 'failed'))

@@ -3,6 +3,8 @@
  * compared (docs/wire.md "Digests of a replay"). Of a group it is the exclusive state, whose keys are kept, and what it would decide next.
  */
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
+import { groupTable } from '../../machines/execution-group/machine.ts'
+import type { GroupState } from '../../machines/execution-group/state.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
 import { type EventSubject, parseEventSubject } from '../../streams/subjects.ts'
 import { shortOfManifestId } from '../../machines/agent/manifest.ts'
@@ -16,27 +18,63 @@ export interface View {
   readonly view: Readonly<Record<string, unknown>>
 }
 
-/** In the order of the commits, each aggregate once; of a lane's turn the lane itself last. Of `fold` after the turn. */
-export function viewsAfter(fold: RealmFold, { turn, subject }: TurnSeen): readonly View[] {
+/** Jobs of a group up to which it is always told whole. */
+const largeFrom = 200
+
+/** A group whose whole state is not told after every turn: that would cost the square of its jobs. */
+export function isLarge(jobs: number, retries: number): boolean {
+  return jobs + retries > largeFrom
+}
+
+/**
+ * In the order of the commits, each aggregate once; of a lane's turn the lane itself last. Of `fold` after the turn. `whole`: every group is
+ * told whole; else a large one is when it ends, and when its revision passes a multiple of its jobs divided by 200.
+ */
+export function viewsAfter(fold: RealmFold, { turn, subject }: TurnSeen, whole: boolean): readonly View[] {
   const at = parseEventSubject(fold.realmName, subject)
   if (at === undefined) return []
   if (at.kind !== 'lane') return viewOf(at.kind, at.id, stateOf(fold, at))
   const lane = fold.lanes.get(at.lane)!
-  const groups = new Set<string>()
+  /** Their revision before the turn. */
+  const groups = new Map<string, number>()
   const commands = new Set<string>()
-  for (const { aggregate, id, command, events } of turn.commits) {
-    if (aggregate === 'group') groups.add(id)
+  for (const { aggregate, id, revision, command, events } of turn.commits) {
+    if (aggregate === 'group' && !groups.has(id)) groups.set(id, revision - 1)
     if (command !== undefined) commands.add(command)
     if (aggregate === 'lane') for (const { data } of events) if (hasCommand(data)) commands.add(data.command)
   }
   return [
-    ...[...groups].flatMap((id) => {
+    ...[...groups].flatMap(([id, before]) => {
       const group = lane.groups.get(id)
-      return group === undefined ? [] : viewOf('group', id, { ...exclusiveStateOf(group), ...nextDecisions(group) })
+      if (group === undefined) return []
+      return whole || toldWhole(group, before) ? wholeView(group) : viewOf('group', id, { ...shortState(group), ...nextDecisions(group, true) })
     }),
     ...[...commands].flatMap((id) => viewOf('command', id, lane.commands.get(id))),
     ...viewOf('lane', at.lane, laneShown(lane)),
   ]
+}
+
+/** At the end of the log, of every large group: what its last turns have made of it. */
+export function viewsAtEnd(fold: RealmFold): readonly View[] {
+  const views: View[] = []
+  for (const group of fold.groups()) if (isLarge(group.jobsAnnounced, group.retries.length) && !groupTable.isFinal(group.phase)) views.push(...wholeView(group))
+  return views
+}
+
+function toldWhole({ phase, revision, jobsAnnounced, retries }: GroupState, before: number): boolean {
+  if (!isLarge(jobsAnnounced, retries.length) || groupTable.isFinal(phase)) return true
+  const stride = Math.ceil((jobsAnnounced + retries.length) / largeFrom)
+  return Math.floor(before / stride) !== Math.floor(revision / stride)
+}
+
+function wholeView(group: GroupState): readonly View[] {
+  return viewOf('group', group.group, { ...exclusiveStateOf(group), ...nextDecisions(group) })
+}
+
+/** What costs the same however large the group is. */
+function shortState({ phase, revision, fault, position, unknown, grant, failed, cancelled, retries, priority }: GroupState): object {
+  const lock = grant === null ? null : { grant: grant.revision, agent: grant.agent, instance: grant.instance }
+  return { phase, revision, fault, position, unknown: unknown?.job, lock, failed: failed.length, cancelled: cancelled.length, retries: retries.length, priority }
 }
 
 function stateOf(fold: RealmFold, at: Exclude<EventSubject, { kind: 'lane' }>): object | undefined {

@@ -13,7 +13,8 @@ import { decodeTurn } from '../../streams/codec.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { record } from '../replay/recorded.ts'
-import { group, lane, tell } from '../replay/story.ts'
+import { Story, group, lane, tell } from '../replay/story.ts'
+import { assigned, blocked, failed, granted, opened, retried, sealed, spec, unblocked } from '../support/group-events.ts'
 import { allOf } from '../support/stored-log.ts'
 import { reeve } from './reeve.ts'
 
@@ -33,6 +34,7 @@ beforeAll(async () => {
   await exportLog(coordinator.log, coordinator.texts, { file: join(folder, 'long.ndjson'), realm: 'reeve' })
   const messages = await allOf(coordinator.log)
   await coordinator.close()
+  await exportLarge()
   found = (wanted) => {
     for (const { position, bytes } of messages) {
       for (const { id, revision, events } of decodeTurn(bytes).commits) {
@@ -45,6 +47,28 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
+/** Cycles of a job that fails and is retried, three turns each, in a group of 20,000 jobs, which is told whole at each 101st revision; turn 256 ends a cycle. */
+async function exportLarge(): Promise<void> {
+  const story = new Story()
+  const jobs = 20_000
+  const parts = 40
+  await story.group('person:ada', [opened({ jobs, parts })])
+  for (let part = 1; part <= parts; part++) await story.group('service:s1', [{ type: 'JobsAdded', data: { part, jobs: Array.from({ length: jobs / parts }, () => spec) } }])
+  await story.group('service:s1', [sealed])
+  let revision = 1 + (await story.group('agent:a1', [assigned({ first: 1, last: jobs, agent: 'a1' })]))
+  for (let [job, retry] = [1, jobs + 1]; retry <= jobs + 80; retry++) {
+    await story.group(`lane:${lane}`, [granted([[job, job]], 'a1')])
+    await story.group('agent:a1', [failed(job, revision), blocked(job)])
+    await story.group('person:ada', [retried(retry, job), unblocked])
+    revision += 5
+    job = retry
+  }
+  const { log, texts } = story.coordinator
+  await exportLog(log, texts, { file: join(folder, 'large.ndjson'), realm: 'reeve' })
+  await exportLog(log, texts, { file: join(folder, 'large-256.ndjson'), realm: 'reeve', until: 256 })
+  await story.coordinator.close()
+}
+
 /** Another build: this one's sources, in which one text of one file is another. */
 async function buildWith(file: string, text: string, instead: string): Promise<string> {
   const copy = join(folder, `build-${++copies}`)
@@ -56,9 +80,10 @@ async function buildWith(file: string, text: string, instead: string): Promise<s
   return copy
 }
 
-const compare = (build: string, log: 'story' | 'long', ...more: readonly string[]) => reeve(['replay', '--compare', build, '--from', `${log}.ndjson`, ...more], { folder, withinMs: 120_000 })
+type Log = 'story' | 'long' | 'large' | 'large-256'
+const compare = (build: string, log: Log, ...more: readonly string[]) => reeve(['replay', '--compare', build, '--from', `${log}.ndjson`, ...more], { folder, withinMs: 120_000 })
 
-async function differenceWith(build: string, log: 'story' | 'long') {
+async function differenceWith(build: string, log: Log) {
   const { code, out, err } = await compare(build, log, '--json')
   expect({ code, lines: err.trimEnd().split('\n').length }, err).toEqual({ code: 1, lines: 1 })
   return JSON.parse(out).difference
@@ -100,6 +125,14 @@ describe('with one in which', () => {
       position: 11, subject: `reeve.event.lane.${lane}`, number: 6, aggregate: 'group', id: group, revision: 6, events: ['LockGranted'], key: 'ifHandedBack',
       here: [{ type: 'LockReturned', data: { grant: 6, why: 'handed-back' } }], there: [{ type: 'LockReturned', data: { grant: 6, why: 'lost' } }],
     })
+  })
+
+  test('a large group, which is not told whole after every turn, differs long before that shows: the very first turn', async () => {
+    const build = await buildWith('machines/execution-group/evolve.ts', 'state.retries.push({ job, retryOf })', 'state.retries.push({ job, retryOf: job === 20_070 ? 1 : retryOf })')
+    // The 70th cycle; turn 256 is a checkpoint, and the revision that shows it stands behind that, or nowhere.
+    const expected = { position: 43 + 70 * 3, aggregate: 'group', id: group, events: ['JobRetried', 'GroupUnblocked'], revision: 43 + 69 * 5 + 4, key: 'retries' }
+    expect(await differenceWith(build, 'large')).toMatchObject(expected)
+    expect(await differenceWith(build, 'large-256')).toMatchObject(expected)
   })
 
   test('a fold ends with an error', async () => {
