@@ -80,20 +80,25 @@ function shortState({ phase, revision, fault, position, unknown, grant, failed, 
 function stateOf(fold: RealmFold, at: Exclude<EventSubject, { kind: 'lane' }>): object | undefined {
   switch (at.kind) {
     case 'realm':
-      return fold.realm
+      return only(fold.realm, ['revision', 'founded', 'format', 'realm', 'constants', 'lanes', 'leader', 'weakDurability', 'quarantine', 'unknownType'])
     case 'agent':
-      return fold.agents.get(at.id)
+      return only(fold.agents.get(at.id), ['revision', 'phase', 'instance', 'role', 'region', 'skills', 'build', 'manifest', 'planned', 'planRevision', 'unknownType'])
     case 'site':
-      return fold.sites.get(at.id)
+      return only(fold.sites.get(at.id), ['revision', 'managed', 'kind', 'address', 'region', 'fencing', 'unknownType'])
     case 'trigger':
-      return fold.triggers.get(at.id)
+      return only(fold.triggers.get(at.id), ['revision', 'phase', 'definition', 'decidedMs', 'running', 'waiting', 'recent', 'fault'])
     case 'instruction':
-      return fold.instructions.get(at.id)
+      return only(fold.instructions.get(at.id), ['revision', 'taken', 'refused', 'unknownType'])
     case 'config':
-      return fold.manifests.get(shortOfManifestId(at.id) ?? '')
+      return only(fold.manifests.get(shortOfManifestId(at.id) ?? ''), ['revision', 'manifest', 'unknownType'])
     case 'action':
       return undefined
   }
+}
+
+/** What a later build keeps besides is not compared in this version of the digests. */
+function only<State extends object>(state: State | undefined, keys: readonly (keyof State & string)[]): object | undefined {
+  return state === undefined ? undefined : Object.fromEntries(keys.map((key) => [key, state[key]]))
 }
 
 /** What its groups and commands are is told by themselves. */

@@ -2,10 +2,13 @@
  * Records the scenes that have no golden history yet, with this very build: `node test/golden/make.ts`. What is there is never
  * written again: a history that a build does not replay to the byte any more is that build's fault, not the history's.
  */
-import { access, mkdir, writeFile } from 'node:fs/promises'
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { laneSchema } from '../../machines/lane/snapshot.ts'
 import { exportLog } from '../../src/log-file/export.ts'
+import { readLogFile } from '../../src/log-file/read.ts'
+import { digestLines, digestsVersions } from '../../src/replay/digests.ts'
+import { subjectsOf } from '../../streams/subjects.ts'
 import { fileOf, realmName, statesOf } from './history.ts'
 import { scenes } from './scenes.ts'
 import { recordedShape, shapeFile, shapeOfStates } from './shape.ts'
@@ -38,3 +41,15 @@ if (recorded === undefined || recorded.schema < laneSchema) {
   await writeFile(shapeFile, `${JSON.stringify({ schema: laneSchema, shape: await shapeOfStates() }, null, 2)}\n`)
   console.log(`shape of the state, schema ${laneSchema}: recorded`)
 }
+
+// The last digest of each history, by version of the digests (digests.test.ts).
+const digests = JSON.parse(await readFile(new URL('digests.json', import.meta.url), 'utf8').catch(() => '{}')) as Record<string, Record<string, string>>
+for (const version of digestsVersions) {
+  const known = (digests[version] ??= {})
+  for (const { name, format } of scenes) {
+    for await (const line of digestLines((options) => readLogFile(fileOf(format, name, 'log'), options), subjectsOf(realmName), { version, every: 1 }, '')) {
+      if ('events' in line) known[`format-${format}/${name}`] ??= line.digest
+    }
+  }
+}
+await writeFile(new URL('digests.json', import.meta.url), `${JSON.stringify(digests, null, 2)}\n`)

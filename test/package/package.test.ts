@@ -105,6 +105,14 @@ describe('the package', () => {
     expect(await processesIn(folder)).toEqual([])
   })
 
+  test('is compared with this clone: the same decisions on the same log, whichever of the two asks', async () => {
+    const log = join(clone, 'test', 'golden', 'format-2', 'policies.log.ndjson')
+    for (const ended of [await reeve(['replay', '--compare', clone, '--from', log]), await start(process.execPath, [join(clone, 'bin', 'reeve.mjs'), 'replay', '--compare', installed, '--from', log], folder)]) {
+      expect(ended).toMatchObject({ code: 0, stderr: '' })
+      expect(ended.stdout).toMatch(/agree on every turn/)
+    }
+  })
+
   test('says one clear line on an older Node', async () => {
     const program = [join(installed, 'bin', 'reeve.mjs'), 'doctor']
     const older = olderNode()
