@@ -6,11 +6,12 @@ import type { Decision } from '../../machines/decision.ts'
 import { expireGrant, grantLock, handBack, takeOutcome } from '../../machines/execution-group/decide/locks.ts'
 import { cancelGroup, pauseGroup, resolveUnknown, resumeGroup, retryFailed } from '../../machines/execution-group/decide/people.ts'
 import type { GroupEvent, Reason } from '../../machines/execution-group/events.ts'
-import { type GroupState, assigneeOf, headJob } from '../../machines/execution-group/state.ts'
+import { type GroupState, assigneeOf, headJob, unknownJob } from '../../machines/execution-group/state.ts'
+import { nextOfGrant } from '../../machines/execution-group/unordered.ts'
 
 const reason: Reason = { code: 'compared', text: 'compared' }
 const asking = { instance: 'compared', credit: 1_000, callDeadlineMs: 1_000 }
-/** Agents of a graph that are asked for; of a strict group only one can be granted anything. */
+/** Agents that are asked for; of a strict group only one can be granted anything. */
 const agentsAsked = 4
 
 type Recorded = readonly { readonly type: string; readonly data: unknown }[]
@@ -21,20 +22,21 @@ export function nextDecisions(state: GroupState, usual = false): Readonly<Record
   const ask = (what: string, decision: Decision<GroupEvent>) => {
     if (decision.kind === 'events') next[what] = decision.events.map(withoutWords)
   }
-  const head = headJob(state)
-  const grant = (state.grant ?? state.lastGrant)?.revision
-  if (grant !== undefined && head !== undefined) ask('ifSucceeded', takeOutcome(state, grant, head, { kind: 'succeeded' }))
-  for (const agent of agentsOf(state, head)) ask(`ifAskedBy ${agent}`, grantLock(state, { agent, ...asking }))
+  const lock = lastLock(state)
+  if (lock !== undefined) ask('ifSucceeded', takeOutcome(state, lock.grant, lock.job, { kind: 'succeeded' }))
+  for (const agent of agentsOf(state)) ask(`ifAskedBy ${agent}`, grantLock(state, { agent, ...asking }))
   if (usual) return next
-  if (grant !== undefined && head !== undefined) {
-    ask('ifFailed', takeOutcome(state, grant, head, { kind: 'failed', reason }))
-    ask('ifUnknown', takeOutcome(state, grant, head, { kind: 'unknown', reason }))
+  if (lock !== undefined) {
+    const { grant, job } = lock
+    ask('ifFailed', takeOutcome(state, grant, job, { kind: 'failed', reason }))
+    ask('ifUnknown', takeOutcome(state, grant, job, { kind: 'unknown', reason }))
     ask('ifHandedBack', handBack(state, grant))
     ask('ifLost', expireGrant(state, grant))
   }
-  if (state.unknown !== null) {
-    ask('ifResolvedAsSucceeded', resolveUnknown(state, state.unknown.job, 'succeeded'))
-    ask('ifResolvedAsFailed', resolveUnknown(state, state.unknown.job, 'failed'))
+  const unknown = unknownJob(state)
+  if (unknown !== null) {
+    ask('ifResolvedAsSucceeded', resolveUnknown(state, unknown.job, 'succeeded'))
+    ask('ifResolvedAsFailed', resolveUnknown(state, unknown.job, 'failed'))
   }
   ask('ifRetried', retryFailed(state))
   ask('ifPaused', pauseGroup(state))
@@ -43,8 +45,20 @@ export function nextDecisions(state: GroupState, usual = false): Readonly<Record
   return next
 }
 
-function agentsOf(state: GroupState, head: number | undefined): Iterable<string> {
-  if (state.graph !== null) return new Set(state.assignments.slice(0, agentsAsked).map(({ agent }) => agent))
+/** The grant that was opened last, with the job whose outcome comes next; where none is open, the one that a late outcome may still name (P24). */
+function lastLock(state: GroupState): { readonly grant: number; readonly job: number } | undefined {
+  const open = state.unordered?.grants.at(-1)
+  if (open !== undefined) return { grant: open.revision, job: nextOfGrant(open) }
+  const late = state.unordered?.late.at(-1)
+  if (late !== undefined) return late
+  const grant = state.grant ?? state.lastGrant
+  const job = headJob(state)
+  return grant === null || job === undefined ? undefined : { grant: grant.revision, job }
+}
+
+function agentsOf(state: GroupState): Iterable<string> {
+  if (state.graph !== null || state.unordered !== null) return new Set(state.assignments.slice(0, agentsAsked).map(({ agent }) => agent))
+  const head = headJob(state)
   const agent = head === undefined ? undefined : assigneeOf(state, head)
   return agent === undefined ? [] : [agent]
 }

@@ -4,7 +4,7 @@
  */
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
-import type { GroupState } from '../../machines/execution-group/state.ts'
+import { type GroupState, openGrants, unknownJob } from '../../machines/execution-group/state.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
 import { type EventSubject, parseEventSubject } from '../../streams/subjects.ts'
 import { shortOfManifestId } from '../../machines/agent/manifest.ts'
@@ -72,9 +72,12 @@ function wholeView(group: GroupState): readonly View[] {
 }
 
 /** What costs the same however large the group is. */
-function shortState({ phase, revision, fault, position, unknown, grant, failed, cancelled, retries, priority }: GroupState): object {
-  const lock = grant === null ? null : { grant: grant.revision, agent: grant.agent, instance: grant.instance }
-  return { phase, revision, fault, position, unknown: unknown?.job, lock, failed: failed.length, cancelled: cancelled.length, retries: retries.length, priority }
+function shortState(group: GroupState): object {
+  const { phase, revision, fault, position, failed, cancelled, retries, priority } = group
+  const open = openGrants(group)
+  const last = open.at(-1)
+  const lock = last === undefined ? null : { grant: last.revision, agent: last.agent, instance: last.instance }
+  return { phase, revision, fault, position, unknown: unknownJob(group)?.job, lock, locks: open.length, failed: failed.length, cancelled: cancelled.length, retries: retries.length, priority }
 }
 
 function stateOf(fold: RealmFold, at: Exclude<EventSubject, { kind: 'lane' }>): object | undefined {

@@ -143,7 +143,7 @@ describe('with one in which', () => {
   })
 
   test('a state has gained a key that this log does not use: the same', async () => {
-    const build = await buildWith('machines/agent/agent.ts', "    phase: 'absent',", "    phase: 'absent',\n    ...{ sponsor: null, badges: [] },")
+    const build = await buildWith('machines/execution-group/exclusive-state.ts', '    fault: state.fault,', '    fault: state.fault, ...{ sponsor: null, badges: [] },')
     expect(await compare(build, 'story')).toMatchObject({ code: 0 })
   })
 })
