@@ -39,7 +39,8 @@ export function placeOpenGroups(groups: readonly GroupState[], agents: readonly 
   const assignments: PlacedGroup[] = []
   const complete: string[] = []
   const all = crewOf(agents)
-  const preferred = agents.filter(({ agent }) => !placing.avoids(agent))
+  // Who leads executes only what nobody else could: what was in its queue before goes to others.
+  const preferred = agents.filter(({ agent }) => agent !== placing.leader && !placing.avoids(agent))
   const others = preferred.length < agents.length ? crewOf(preferred) : undefined
   for (const group of groups) {
     const first = placeIn(others ?? all, group, placing, added)
