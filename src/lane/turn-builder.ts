@@ -155,7 +155,8 @@ export class TurnBuilder {
     }
     for (const { group, grant } of this.#schedule.unorderedGrantsOf(request.instance)) {
       const state = this.#lane.groups.get(group)!
-      const open = openGrant(state, grant)!
+      const open = openGrant(state, grant)
+      if (open === undefined) continue
       if (heldUnordered.has(`${group} ${grant}`)) this.#yield(state, open)
       else this.#dispatch(request.instance).grants.push(grantMessage(state, open, this.#incarnation))
     }
@@ -269,8 +270,9 @@ export class TurnBuilder {
     const granted = events[events.length - 1]!
     const runsBytes = state.unordered !== null && granted.type === 'LockGranted' ? granted.data.jobs.length * runBytes : 0
     this.#add(state, events, `agent:${executor.agent}`, commitBytes + runsBytes, grantedBytes + runsBytes)
-    // The last event of the commit is the grant.
-    this.#dispatch(executor.instance).grants.push(grantMessage(state, openGrant(state, state.revision)!, this.#incarnation))
+    // The last event of the commit is the grant; where it broke the order nobody executes it.
+    const open = openGrant(state, state.revision)
+    if (open !== undefined) this.#dispatch(executor.instance).grants.push(grantMessage(state, open, this.#incarnation))
   }
 
   #decide(state: GroupState, command: LaneCommand): Decision<GroupEvent> {
