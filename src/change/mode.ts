@@ -15,7 +15,7 @@ export type RunMode = 'direct' | 'jobs'
 export function runModeOf(fold: RealmFold, asked: RunMode | undefined, targets: readonly Target[], needsAgents = false): RunMode {
   const mode = asked ?? (targets.length === 1 && !needsAgents ? 'direct' : 'jobs')
   if (mode === 'jobs') return mode
-  if (needsAgents) throw new ApiFailure('mode-unavailable', 'mode direct is carried out by the service itself, without predicates and without agents: use mode jobs')
+  if (needsAgents) throw new ApiFailure('mode-unavailable', 'mode direct is carried out by the service itself, without an order of several jobs, predicates or agents: use mode jobs')
   const [target, another] = targets
   if (target === undefined || another !== undefined) {
     throw new ApiFailure('mode-unavailable', `mode direct changes one service, and ${targets.length} are selected: use mode jobs`)

@@ -33,7 +33,7 @@ export function registerChange(program: Command): void {
 
   commandOption(dryRun(changeOptions(json(change.command('apply')))))
     .summary('carry a change out as an execution group')
-    .description('Opens an execution group with the jobs of a change, in order. What the plan names is what is done. In mode direct it ends with the result.')
+    .description('Opens an execution group with the jobs of a change. What the plan names is what is done. In mode direct it ends with the result.')
     .option('--wait', 'follow the group to its end; exit code 1 when it did not complete')
     .option('--yes', 'do not ask, also where users may lose something')
     .option('--name <TEXT>', 'name of the group')
@@ -199,7 +199,7 @@ async function plan(ask: Ask, asked: Asked, flags: Flags): Promise<void> {
   if (page.length < first.jobs) print(styled('dim', `… and ${first.jobs - page.length} more`))
   print()
   for (const line of first.repeats) print(plain(line))
-  print(`${counted(first.jobs, 'job')} in order; ${alreadySo(first.alreadySo)}; mode ${first.mode}${first.destructive ? '; users may lose something' : ''}`)
+  print(`${counted(first.jobs, 'job')}; ${alreadySo(first.alreadySo)}; mode ${first.mode}${first.destructive ? '; users may lose something' : ''}`)
   print(styled('dim', `plan ${first.plan}`))
 }
 

@@ -48,6 +48,10 @@ export function registerLogExport(log: Command): void {
           const from = flags['from'] as number | undefined
           const end = await coordinator.log.end()
           const until = Math.min((flags['until'] as number | undefined) ?? end, end)
+          if ((from ?? 1) > until) throw new CommandEnd(exitCodes.refused, `there is nothing to write: the log goes to position ${end}, and ${from ?? 1} to ${until} was asked for`)
+          for (const lane of lanes ?? []) {
+            if ((await coordinator.log.last(subjects.lane(lane))) === undefined) throw new CommandEnd(exitCodes.refused, `there is no turn of lane ${lane} in the log: "reeve machine list" names the lanes`)
+          }
           const written = await exportLog(coordinator.log, coordinator.texts, {
             file,
             realm: subjects.realm,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { counted } from '../../machines/counted.ts'
 import { NoSuchRealm } from '../../streams/jetstream/streams-definition.ts'
+import { partText } from '../log-file/format.ts'
 import { readLogFileHeader } from '../log-file/read.ts'
 import { keepMemorySmall } from '../platform/memory.ts'
 import { onStopSignal } from '../platform/process.ts'
@@ -47,9 +48,12 @@ export function registerLogVerify(log: Command): void {
           let verified: Verified
           let compared: Verified | undefined
           let what: string
+          let part: string | undefined
           if (flags['from'] !== undefined) {
             what = pathOf('from')
-            verified = await verifyFile(what, options('verifying', (await readLogFileHeader(what).catch(() => undefined))?.until ?? 0))
+            const header = await readLogFileHeader(what).catch(() => undefined)
+            part = header === undefined ? undefined : partText(header)
+            verified = await verifyFile(what, options('verifying', header?.until ?? 0))
           } else {
             const place = await placeOf(settings)
             const incarnations = await openIncarnationsAt(settings, place)
@@ -72,7 +76,7 @@ export function registerLogVerify(log: Command): void {
           if (asJson) {
             printJson({ ok: findings === 0, turns, events, from, until, compared: compared?.turns ?? null, findings: kept, more: Math.max(0, findings - kept.length) })
           } else if (findings === 0) {
-            print(`${what} is what was written: ${counted(turns, 'turn')}, ${counted(events, 'event')}, positions ${from} to ${until}${compared === undefined ? '' : `; equal to the ${counted(compared.turns, 'turn')} of ${pathOf('against')}`}`)
+            print(`${what} is what was written${part === undefined ? '' : `, but not the whole log: ${part}`}: ${counted(turns, 'turn')}, ${counted(events, 'event')}, positions ${from} to ${until}${compared === undefined ? '' : `; equal to the ${counted(compared.turns, 'turn')} of ${pathOf('against')}`}`)
           }
           if (findings > 0) throw new CommandEnd(exitCodes.failed, `${what} is not what was written: ${counted(findings, 'finding')} in ${counted(turns, 'turn')}`)
         } finally {

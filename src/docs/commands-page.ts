@@ -68,7 +68,7 @@ function choicesText({ argChoices }: { readonly argChoices?: readonly string[] |
 }
 
 function presetText(option: Option): string {
-  return option.defaultValue === undefined || typeof option.defaultValue === 'boolean' ? '' : ` (default \`${String(option.defaultValue)}\`)`
+  return option.defaultValue === undefined || typeof option.defaultValue === 'boolean' ? '' : ` (default \`${option.defaultValueDescription ?? String(option.defaultValue)}\`)`
 }
 
 function cell(text: string): string {

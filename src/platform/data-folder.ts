@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { FolderUnusable } from './files.ts'
 import { makeFolder, readTextFile, replaceTextFile } from './folders.ts'
 
 export interface DataFolder {
@@ -62,11 +63,19 @@ const sqliteBusy = 5
 /** A process that was killed gives its locks up a moment after its children have noticed. */
 const dyingHolderMs = 1_000
 
-/** Makes the folder where it is missing and takes its lock for as long as this process lives. Throws `FolderInUse` within about a second. */
+async function openLock(folder: string): Promise<DatabaseSync> {
+  try {
+    await makeFolder(folder)
+    return new DatabaseSync(join(folder, 'lock'), { timeout: dyingHolderMs })
+  } catch (error) {
+    throw new FolderUnusable(folder, error)
+  }
+}
+
+/** Makes the folder where it is missing and takes its lock for as long as this process lives. Throws `FolderUnusable`, `FolderInUse` within about a second. */
 export async function lockFolder(folder: string): Promise<FolderLock> {
-  await makeFolder(folder)
   const holderFile = join(folder, 'holder')
-  const file = new DatabaseSync(join(folder, 'lock'), { timeout: dyingHolderMs })
+  const file = await openLock(folder)
   try {
     file.exec('BEGIN EXCLUSIVE')
   } catch (error) {

@@ -15,7 +15,24 @@ export function systemErrorCode(error: unknown): string | undefined {
 
 /** Made with its parents where it is missing; only its owner may look into it. */
 export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 })
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    const code = systemErrorCode(error)
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    // Not `recursive`: where a system lets nobody make a folder (/proc), that tries for ever.
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || (await exists(parent))) throw error
+    await makeFolder(parent)
+    await makeFolder(path)
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** A new folder of its own, in `parent` (made where it is missing) or in the system's folder for temporary files. */

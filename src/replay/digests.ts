@@ -104,8 +104,8 @@ export async function* digestLines(read: ReadMessages, subjects: Subjects, reque
       if (folded.failed) return yield { turns, events, digest, stopped: position }
       if (turns % every === 0) yield { position, turns, digest }
     }
-    // Of a file the rest would be read too, for its digests.
-    if (until !== undefined && batch.at(-1)!.position >= until) break
+    // Of a file the rest would be read too, for its digests; in the first reading it is: a file that was cut off is not compared.
+    if (after !== undefined && until !== undefined && batch.at(-1)!.position >= until) break
   }
   digest = hash('sha256', `${digest}\n${canonicalText(viewsAtEnd(fold))}`)
   yield { turns, events, digest }

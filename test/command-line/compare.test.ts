@@ -191,6 +191,9 @@ describe('with what cannot be compared: one line, and why', () => {
     const damaged = await reeve(['replay', '--compare', clone, '--from', 'damaged.ndjson'], { folder })
     expect(damaged).toMatchObject({ code: 1, out: '' })
     expect(damaged.err).toMatch(/^reeve: .*damaged\.ndjson, line \d+: .*\n$/)
+    await writeFile(join(folder, 'cut.ndjson'), text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1))
+    const cut = await reeve(['replay', '--compare', clone, '--from', 'cut.ndjson'], { folder })
+    expect(cut).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/^reeve: .*cut\.ndjson, line \d+: the last line is missing: .*\n$/) })
     expect(await reeve(['replay', '--compare', clone, '--from', 'none.ndjson'], { folder })).toMatchObject({ code: 1, err: expect.stringMatching(/there is no file/) })
   })
 

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -41,6 +41,13 @@ async function lockedElsewhere(): Promise<ChildProcess> {
 }
 
 describe('the lock on a data folder (P20)', () => {
+  test('of what is no folder, or where nobody may make one, is refused in one line', async () => {
+    const file = join(folder, 'a-file')
+    await writeFile(file, '')
+    for (const no of [file, join(file, 'below'), '/proc/nope', '/proc/nope/deeper']) {
+      await expect(lockFolder(no)).rejects.toThrow(/^data folder .* cannot be used \([A-Z]+\): choose a folder that this user may write$/)
+    }
+  })
   test('is held by one at a time, and given back', async () => {
     const first = await lock()
     await expect(lockFolder(folder)).rejects.toThrow(FolderInUse)
