@@ -63,6 +63,7 @@ export function subjectCatalogue(subjects: Subjects): readonly SubjectEntry[] {
     kept(subjects.lane(lane), 'turns of the groups of a lane, and who holds it', "the lane's holder"),
     ...rows(eventsOf, (aggregate, [what, publishers]) => kept(subjects.aggregate(aggregate, id), what, publishers)),
     { ...kept(subjects.imported(9, subjects.lane(lane)), 'turns of an incarnation that is being imported or restored, stored as those of the lane or aggregate', '`reeve log import`, `reeve log restore`'), listeners: 'nobody before it is whole' },
+    live(subjects.importing(9), 'is that incarnation being made at this moment', '`reeve log import`, `reeve log restore`, before they drop an unfinished one', 'who makes it'),
     ...rows(toLane, (verb, [what, publishers]) => live(subjects.toLane(lane, verb), what, publishers, 'whoever believes that it holds the lane')),
     live(subjects.laneAnnounced(lane), 'a new holder says so', "the lane's holder", 'executors'),
     ...rows(toAgent, (verb, [what, publishers]) => live(subjects.toAgent(agent, verb), what, publishers, 'the agent')),
@@ -74,5 +75,5 @@ export function subjectCatalogue(subjects: Subjects): readonly SubjectEntry[] {
     live(subjects.feed('AGGREGATE', id), 'each commit once more, after it was acknowledged, with its position', "lanes' holders; services; agents", 'people, programs, pages'),
     live(subjects.inspect(agent, 'MACHINE'), 'every transition of a machine', 'the agent', 'visualizers; services'),
   ]
-  return entries.map((entry) => ({ ...entry, subject: entry.subject.replace('.import.9.', '.import.<incarnation>.').replaceAll(standsForAny, (any) => `<${any.toLowerCase()}>`) }))
+  return entries.map((entry) => ({ ...entry, subject: entry.subject.replace(/(?<=\.import(?:ing)?\.)9\b/, '<incarnation>').replaceAll(standsForAny, (any) => `<${any.toLowerCase()}>`) }))
 }

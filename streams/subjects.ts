@@ -62,6 +62,8 @@ export interface Subjects {
   allImported(incarnation: number): string
   /** The subject of it that is stored as an event subject of this realm. */
   imported(incarnation: number, eventSubject: string): string
+  /** Whoever makes that incarnation answers here. */
+  importing(incarnation: number): string
   streamName(incarnation: number): string
   schedulesName: string
   bucketName(kind: BucketKind): string
@@ -99,6 +101,7 @@ export function subjectsOf(realm: string): Subjects {
     allAlarms: `${realm}.schedule.>`,
     allImported: (incarnation) => `${realm}.import.${incarnation}.>`,
     imported: (incarnation, eventSubject) => `${realm}.import.${incarnation}.${eventSubject.slice(realm.length + '.event.'.length)}`,
+    importing: (incarnation) => `${realm}.importing.${incarnation}`,
     schedulesName: `${realm.toUpperCase()}_SCHEDULES`,
     streamName: (incarnation) => `${realm.toUpperCase()}_EVENTS_${incarnation}`,
     bucketName: (kind) => `${realm}_${kind}`,

@@ -78,7 +78,8 @@ export class RestoreStopped extends Error {
 }
 
 /**
- * Throws `RestoreRefused`, `LogDamaged`, `RestoreStopped`, `MadeByAnother`, `WrittenMeanwhile`, `Unavailable`, and what the source throws; then the realm is as it was.
+ * Throws `RestoreRefused`, `LogDamaged`, `RestoreStopped`, `MadeByAnother`, `WrittenMeanwhile`, `Unavailable`, and what the source throws; then the realm is as it was, unless
+ * the message of an `Unavailable` says that it is to be repeated first.
  */
 export async function restoreRealm(context: RestoreContext, request: RestoreRequest): Promise<Restored> {
   const { incarnations, clock } = context
@@ -97,8 +98,20 @@ export async function restoreRealm(context: RestoreContext, request: RestoreRequ
     const done = await new TakingOver(context, request, next, await incarnations.texts()).run(incarnation)
     await next.enter(source.how === 'restore' ? source.until : 0)
     return done
-  } finally {
+  } catch (error) {
+    await undo(next, error)
+    throw error
+  }
+}
+
+/** Throws `Unavailable` where that is not possible. */
+async function undo(next: NextIncarnation, cause: unknown): Promise<void> {
+  try {
     await next.abandon()
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error
+    const first = cause instanceof Error ? cause.message : String(cause)
+    throw new Unavailable(`it was not done (${first}) and what it began cannot be undone now (${error.message}): no program starts in the realm before you repeat it`, { cause })
   }
 }
 

@@ -30,7 +30,10 @@ export interface NextIncarnation {
    * none. Killed at any step, it is as if it had not been begun. Throws `WrittenMeanwhile`, `Unavailable`.
    */
   enter(formerEnd: number): Promise<void>
-  /** Drops it. Idempotent; does nothing after `enter`. */
+  /**
+   * Drops it, and the former log is that of the realm again. Idempotent; does nothing after `enter`, nor where the fate of `enter` is open.
+   * Throws `Unavailable`; then nothing starts in the realm before another one is entered.
+   */
   abandon(): Promise<void>
 }
 
