@@ -74,6 +74,7 @@ export async function runAgentProgram(options: AgentProgramOptions): Promise<Age
       random: systemRandom,
       create: true,
       onIntake: (said) => sayIntake(logger, said),
+      onTooLarge: (dropped) => logger.error(dropped, 'a message larger than the server takes was not sent'),
       ...(options.durability === undefined ? {} : { durability: options.durability }),
     })
     try {

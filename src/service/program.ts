@@ -62,6 +62,7 @@ export async function runServiceProgram(options: ServiceProgramOptions): Promise
       random,
       create: true,
       onIntake: (said) => sayIntake(logger, said),
+      onTooLarge: (dropped) => logger.error(dropped, 'a message larger than the server takes was not sent'),
       ...(durability === undefined ? {} : { durability }),
     })
     try {

@@ -50,6 +50,8 @@ export class NatsBus implements Bus {
       // Sent, and no answer can come any more.
       case 'disconnected':
         return { kind: 'timeout' }
+      case 'too-large':
+        return { kind: 'offline' }
       default:
         return exchanged
     }

@@ -15,7 +15,7 @@ import { JetStreamBucket } from './bucket.ts'
 import { NatsBus } from './bus.ts'
 import { durabilityOfServers } from './durability.ts'
 import { JetStreamEventLog } from './event-log.ts'
-import { Link } from './link.ts'
+import { Link, type TooLarge } from './link.ts'
 import { ServerOrder } from './nearest.ts'
 import { isUnfinished } from './next-incarnation.ts'
 import { JetStreamSnapshotStore } from './snapshot-store.ts'
@@ -51,6 +51,8 @@ export interface ConnectOptions extends Login {
   readonly onLink?: (state: LinkState) => void
   /** Told when the log takes nothing that this program appends, and when it does again. */
   readonly onIntake?: (said: IntakeSaid) => void
+  /** Told of each message that was not sent because the server does not take one so large. */
+  readonly onTooLarge?: (dropped: TooLarge) => void
 }
 
 export interface NatsCoordinator extends Coordinator {
@@ -114,6 +116,7 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
   // A realm that older programs founded has none until a newer one starts; who only reads does without.
   if (create || (await configOf(link, subjects.schedulesName)) !== undefined) await ensureStream(link, schedulesDefinition(subjects), create, replicas)
   const texts = await openTextStore(link, `${realm}_texts`, create, replicas)
+  if (options.onTooLarge !== undefined) link.onTooLarge = options.onTooLarge
   const bus = new NatsBus(link)
   if (options.onLink !== undefined) bus.onLink(options.onLink)
   const intake = new IntakeWatch(options.clock, options.onIntake ?? (() => {}))

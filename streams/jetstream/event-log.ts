@@ -42,6 +42,8 @@ export class JetStreamEventLog implements EventLog {
     switch (exchanged.kind) {
       case 'offline':
         return { kind: 'unavailable', reason: 'not connected', about: 'connection' }
+      case 'too-large':
+        return { kind: 'unavailable', reason: exchanged.reason }
       case 'no-responders':
         return { kind: 'unavailable', reason: 'no stream takes this subject now' }
       case 'timeout':

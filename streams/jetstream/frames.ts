@@ -23,14 +23,27 @@ interface FrameTaker {
 
 const lineEnd = '\r\n'
 
-/** In their order. Throws as the client does for a message that is larger than the server takes. */
+/** In their order. What is larger than the server takes is left out, and the rest is sent. */
 export function publishAll(connection: NatsConnection, messages: readonly Outgoing[]): void {
   const taker = frameTakerOf(connection)
   const frames = taker === undefined || messages.length === 0 ? undefined : framesOf(messages, taker.info?.max_payload ?? 0)
   if (frames !== undefined) return taker!.sendCommand(frames)
-  for (const { subject, data, reply, headers } of messages) {
+  const limitBytes = connection.info?.max_payload ?? Infinity
+  for (const message of messages) {
+    if (excessOf(message, limitBytes) !== undefined) continue
+    const { subject, data, reply, headers } = message
     connection.publish(subject, data, { ...(reply === undefined ? {} : { reply }), ...(headers === undefined ? {} : { headers: clientHeaders(headers) }) })
   }
+}
+
+/** How large a message is, in bytes, where that is more than the server takes. */
+export function excessOf({ data, headers }: Outgoing, limitBytes: number): number | undefined {
+  const head = headers === undefined ? '' : headerText(headers)
+  // A UTF-16 unit takes at most three bytes: nearly always they need not be counted.
+  const mostBytes = head.length * 3 + (typeof data === 'string' ? data.length * 3 : data.length)
+  if (mostBytes <= limitBytes) return undefined
+  const sizeBytes = Buffer.byteLength(head) + (typeof data === 'string' ? Buffer.byteLength(data) : data.length)
+  return sizeBytes > limitBytes ? sizeBytes : undefined
 }
 
 function frameTakerOf(connection: NatsConnection): FrameTaker | undefined {

@@ -7,6 +7,7 @@
  * 3. Each exchange ends exactly once; all its time is the injected clock's.
  * 4. What is published goes out in that order, when the events at hand have been dealt with: one write to the socket for all of it,
  *    which costs more than anything else here. What waits for that is dropped when the connection goes.
+ * 5. What is larger than the server takes is not sent, and said: it holds up nothing else.
  */
 import type { Msg, NatsConnection } from 'nats'
 import { createInbox } from 'nats'
@@ -15,7 +16,7 @@ import { every } from '../ports/clock.ts'
 import { hear } from '../hearing.ts'
 import type { LinkState } from '../ports/bus.ts'
 import { Unavailable } from '../ports/event-log.ts'
-import { type HeaderFields, type Outgoing, publishAll } from './frames.ts'
+import { type HeaderFields, type Outgoing, excessOf, publishAll } from './frames.ts'
 import { ServerOrder } from './nearest.ts'
 
 export type Exchanged =
@@ -25,6 +26,15 @@ export type Exchanged =
   /** Nothing was sent. */
   | { readonly kind: 'offline' }
   | { readonly kind: 'disconnected' }
+  /** Larger than the server takes: nothing was sent, and a repeat is not either. */
+  | { readonly kind: 'too-large'; readonly reason: string }
+
+/** A message that is larger than the server takes, and was not sent. */
+export interface TooLarge {
+  readonly subject: string
+  readonly sizeBytes: number
+  readonly limitBytes: number
+}
 
 export interface ExchangeOptions {
   readonly timeoutMs: number
@@ -68,6 +78,8 @@ export class Link {
   readonly #listeners = new Set<(state: LinkState) => void>()
   #outbox: Outgoing[] = []
 
+  /** Told of each message that was dropped because it is too large. */
+  onTooLarge: (dropped: TooLarge) => void = () => {}
   readonly #order: ServerOrder
 
   /** `order`: of the servers that were named; those that did not answer at first are tried again from now on. */
@@ -125,6 +137,8 @@ export class Link {
 
   exchange(subject: string, data: Uint8Array | string, options: ExchangeOptions): Promise<Exchanged> {
     if (this.#state === 'disconnected' || this.connection.isClosed()) return Promise.resolve({ kind: 'offline' })
+    const first = this.#excess({ subject, data, headers: options.headers })
+    if (first !== undefined) return Promise.resolve({ kind: 'too-large', reason: `a message of ${first.sizeBytes} bytes is larger than the ${first.limitBytes} that the server takes` })
     return new Promise((resolve) => {
       const token = (++this.#token).toString(36)
       const settle = (exchanged: Exchanged) => {
@@ -148,13 +162,23 @@ export class Link {
     })
   }
 
-  /** Dropped while disconnected. */
+  /** Dropped while disconnected, and where it is larger than the server takes. */
   publish(subject: string, data: Uint8Array | string, headers?: HeaderFields): void {
     this.#post({ subject, data, headers })
   }
 
+  /** Said already, where it is one. */
+  #excess(message: Outgoing): TooLarge | undefined {
+    const limitBytes = this.connection.info?.max_payload ?? Infinity
+    const sizeBytes = excessOf(message, limitBytes)
+    if (sizeBytes === undefined) return undefined
+    const dropped = { subject: message.subject, sizeBytes, limitBytes }
+    this.onTooLarge(dropped)
+    return dropped
+  }
+
   #post(message: Outgoing): void {
-    if (this.#state === 'disconnected' || this.connection.isClosed()) return
+    if (this.#state === 'disconnected' || this.connection.isClosed() || this.#excess(message) !== undefined) return
     this.#outbox.push(message)
     if (this.#outbox.length === 1) this.clock.after(0, () => this.sendOut())
   }

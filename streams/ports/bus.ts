@@ -20,7 +20,7 @@ export type Asked =
   /** Nobody subscribes to the subject: known at once. */
   | { readonly kind: 'no-responders' }
   | { readonly kind: 'timeout' }
-  /** Not connected; nothing was sent. */
+  /** Not connected, or larger than the server takes; nothing was sent. */
   | { readonly kind: 'offline' }
 
 export interface AskOptions {

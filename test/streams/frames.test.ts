@@ -54,4 +54,16 @@ describe('publishing all', () => {
       ])
     }
   })
+
+  it('leaves out what is larger than the server takes, and publishes the rest', () => {
+    const published: string[] = []
+    const publish = (subject: string) => published.push(subject)
+    publishAll({ info: { max_payload: 2 }, protocol: { info: { max_payload: 2 }, sendCommand: () => expect.unreachable() }, publish } as unknown as NatsConnection, [
+      { subject: 'a', data: 'ab' },
+      { subject: 'b', data: 'abc' },
+      { subject: 'c', data: 'é' },
+      { subject: 'd', data: '', headers: {} },
+    ])
+    expect(published).toEqual(['a', 'c'])
+  })
 })
