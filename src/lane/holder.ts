@@ -19,9 +19,10 @@ import { digestOf, encodeTurnAndCommits, newUlid } from '../../streams/codec.ts'
 import { type Commit, schemaVersion } from '../../streams/envelope.ts'
 import type { GrantRef, LaneCommand, LaneCommandAnswer, LanePong, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
+import type { Dispatch } from './dispatch.ts'
 import type { HolderOptions, LaneTail } from './holding.ts'
 import { Schedule } from './schedule.ts'
-import { type Dispatch, TurnBuilder } from './turn-builder.ts'
+import { TurnBuilder } from './turn-builder.ts'
 import { inTurnOrder, isUrgent } from './turn-order.ts'
 
 interface WaitingWork {

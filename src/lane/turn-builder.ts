@@ -23,13 +23,12 @@ import { isUlid, ulidTimeMs } from '../../streams/codec.ts'
 import type { Commit } from '../../streams/envelope.ts'
 import type {
   AssignedMessage,
-  GrantMessage,
-  GrantRef,
   LaneCommand,
   LaneCommandAnswer,
   QueuedJob,
   WorkRequest,
 } from '../../streams/lane-protocol.ts'
+import { Dispatch, grantOfOneMessage } from './dispatch.ts'
 import { grantMessage } from './grant-message.ts'
 import { type Executor, Schedule } from './schedule.ts'
 
@@ -55,13 +54,6 @@ const passing: ReadonlySet<RefusalCode> = new Set(['too-early', 'stale', 'part-o
 interface OpenCommit {
   readonly commit: Commit & { readonly events: GroupEvent[] }
   readonly state: GroupState
-}
-
-export interface Dispatch {
-  readonly grants: GrantMessage[]
-  readonly stops: GrantRef[]
-  /** Of a paused group: the job that runs is ended, the rest given back. */
-  readonly yields: GrantRef[]
 }
 
 export class TurnBuilder {
@@ -150,7 +142,7 @@ export class TurnBuilder {
     }
     for (const id of this.#schedule.grantsOf(request.instance)) {
       const state = this.#lane.groups.get(id)!
-      if (held.get(id) !== state.grant!.revision) this.#dispatch(request.instance).grants.push(grantMessage(state, state.grant!, this.#incarnation))
+      if (held.get(id) !== state.grant!.revision) this.#dispatch(request.instance).add(grantMessage(state, state.grant!, this.#incarnation))
       else this.#yield(state, state.grant!)
     }
     for (const { group, grant } of this.#schedule.unorderedGrantsOf(request.instance)) {
@@ -158,7 +150,7 @@ export class TurnBuilder {
       const open = openGrant(state, grant)
       if (open === undefined) continue
       if (heldUnordered.has(`${group} ${grant}`)) this.#yield(state, open)
-      else this.#dispatch(request.instance).grants.push(grantMessage(state, open, this.#incarnation))
+      else this.#dispatch(request.instance).add(grantMessage(state, open, this.#incarnation))
     }
   }
 
@@ -241,10 +233,10 @@ export class TurnBuilder {
       if (nowMs - executor.heardMs > executorSilenceMs) continue
       let room = this.#schedule.room(executor)
       for (const id of this.#schedule.runnableFor(executor.agent)) {
-        if (room <= 0 || this.full) break
+        if (room <= 0 || this.full || this.dispatches.get(executor.instance)?.full === true) break
         if (this.#handedBack.size > 0 && (this.#handedBack.has(id) || this.#handedBack.has(`${id} ${executor.agent}`))) continue
         const state = this.#lane.groups.get(id)!
-        const decision = grantLock(state, this.#request(executor, state.window))
+        const decision = grantOfOneMessage(state, this.#request(executor, state.window))
         if (decision.kind !== 'events') continue
         this.#grant(state, decision.events, executor)
         room -= 1
@@ -272,7 +264,7 @@ export class TurnBuilder {
     this.#add(state, events, `agent:${executor.agent}`, commitBytes + runsBytes, grantedBytes + runsBytes)
     // The last event of the commit is the grant; where it broke the order nobody executes it.
     const open = openGrant(state, state.revision)
-    if (open !== undefined) this.#dispatch(executor.instance).grants.push(grantMessage(state, open, this.#incarnation))
+    if (open !== undefined) this.#dispatch(executor.instance).add(grantMessage(state, open, this.#incarnation))
   }
 
   #decide(state: GroupState, command: LaneCommand): Decision<GroupEvent> {
@@ -395,7 +387,7 @@ export class TurnBuilder {
   #dispatch(instance: string): Dispatch {
     let dispatch = this.dispatches.get(instance)
     if (dispatch === undefined) {
-      dispatch = { grants: [], stops: [], yields: [] }
+      dispatch = new Dispatch()
       this.dispatches.set(instance, dispatch)
     }
     return dispatch

@@ -1,0 +1,72 @@
+/**
+ * What one executor is told by one turn, and how much of it: one message, which a server of the usual limit (`max_payload`, 1 MiB) takes
+ * with room to spare. What an executor is not told of now goes with the answer to its next list (P6).
+ */
+import type { GroupEvent, Run } from '../../machines/execution-group/events.ts'
+import { type GrantRequest, grantLock } from '../../machines/execution-group/decide/locks.ts'
+import { sizeBytes } from '../../machines/execution-group/limits.ts'
+import { type GroupState, countOf } from '../../machines/execution-group/state.ts'
+import type { Decision } from '../../machines/decision.ts'
+import type { GrantMessage, GrantRef } from '../../streams/lane-protocol.ts'
+
+/** Most bytes of all grants in one message, where there is more than one. */
+export const grantsLimitBytes = 512 * 1024
+/** Most bytes of the jobs of one grant, where it has more than one. */
+export const grantLimitBytes = 256 * 1024
+/** So few jobs are not measured: each came in a part (`partLimitBytes`), so together they are below `grantLimitBytes`. */
+const fewJobs = 3
+/** What a job takes in a message beside its details. */
+const jobBytes = 60
+
+export class Dispatch {
+  readonly grants: GrantMessage[] = []
+  readonly stops: GrantRef[] = []
+  /** Of a paused group: the job that runs is ended, the rest given back. */
+  readonly yields: GrantRef[] = []
+  #jobs = 0
+  #measured = 0
+  #bytes = 0
+
+  /** Another grant may be too much. */
+  get full(): boolean {
+    return this.#bytes > grantsLimitBytes - grantLimitBytes
+  }
+
+  /** Nothing where it does not fit beside what there is. */
+  add(grant: GrantMessage): void {
+    this.#jobs += grant.jobs.length
+    if (this.#jobs > fewJobs) {
+      for (; this.#measured < this.grants.length; this.#measured++) this.#bytes += sizeBytes(this.grants[this.#measured])
+      const grantBytes = sizeBytes(grant)
+      this.#bytes += grantBytes
+      if (this.grants.length > 0 && this.#bytes > grantsLimitBytes) return
+      this.#measured += 1
+    }
+    this.grants.push(grant)
+  }
+}
+
+/** A lock on as many of the jobs as the request names, the window allows and one message takes. */
+export function grantOfOneMessage(state: GroupState, request: GrantRequest): Decision<GroupEvent> {
+  const decision = grantLock(state, request)
+  const granted = decision.kind === 'events' ? decision.events[decision.events.length - 1] : undefined
+  if (granted?.type !== 'LockGranted') return decision
+  const wanted = countOf(granted.data.jobs)
+  if (wanted <= fewJobs) return decision
+  const credit = fittingOf(state, granted.data.jobs)
+  return credit === wanted ? decision : grantLock(state, { ...request, credit })
+}
+
+function fittingOf(state: GroupState, runs: readonly Run[]): number {
+  let count = 0
+  // What the message says beside its jobs.
+  let bytes = 1_024
+  for (const [first, last] of runs) {
+    for (let job = first; job <= last; job++) {
+      bytes += jobBytes + sizeBytes(state.specs[job - 1])
+      if (count > 0 && bytes > grantLimitBytes) return count
+      count += 1
+    }
+  }
+  return count
+}
