@@ -7,6 +7,7 @@
  * Locks are asked for by credit, or by name (claim 9): then each round asks for the next job of every group in its queue, one after
  * another; where one is refused as too early, the next of its own queue is tried.
  */
+import { cutReason, sizeBytes } from '../../machines/execution-group/limits.ts'
 import type { GrantRef, GrantsMessage, OutcomeReport, QueuedJob, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { LaneClient, NoAnswer } from '../lane/client.ts'
 import type { Clock, Timer } from '../../streams/ports/clock.ts'
@@ -74,7 +75,7 @@ export class LaneLink {
   }
 
   report(outcomes: readonly OutcomeReport[], stopped?: GrantRef): void {
-    this.#outcomes.push(...outcomes)
+    for (const outcome of outcomes) this.#outcomes.push(withCutReason(outcome))
     if (stopped !== undefined && !this.#stopped.some((ref) => ref.group === stopped.group && ref.grant === stopped.grant)) {
       this.#stopped.push(stopped)
     }
@@ -136,7 +137,7 @@ export class LaneLink {
         held,
         ...(asks === undefined ? {} : { asks }),
         ...(byName ? { byName } : {}),
-        outcomes: this.#outcomes.slice(0, outcomesPerList),
+        outcomes: this.#outcomes.slice(0, fittingOf(this.#outcomes)),
         stopped: this.#stopped.slice(),
       }
       this.#saidMs = clock.monotonicMs()
@@ -168,5 +169,29 @@ export class LaneLink {
   }
 }
 
-/** Bounds the message; what is left goes in the next one. */
+/** These bound the message; what is left goes in the next one. */
 const outcomesPerList = 1_000
+/** Far below the smallest `max_payload` in use (1 MiB). */
+const outcomesLimitBytes = 256 * 1024
+/** What a report takes beside its reason, generously. */
+const reportBytes = 200
+
+/** How many of them, in their order, go in one list: one at least. */
+function fittingOf(outcomes: readonly OutcomeReport[]): number {
+  const most = Math.min(outcomes.length, outcomesPerList)
+  let bytes = 0
+  for (let count = 0; count < most; count++) {
+    const { outcome } = outcomes[count]!
+    bytes += outcome.kind === 'succeeded' ? reportBytes : reportBytes + sizeBytes(outcome)
+    if (count > 0 && bytes > outcomesLimitBytes) return count
+  }
+  return most
+}
+
+/** An adapter's reason may be of any length; a holder puts no more than this on record. */
+function withCutReason(report: OutcomeReport): OutcomeReport {
+  const { outcome } = report
+  if (outcome.kind === 'succeeded') return report
+  const reason = cutReason(outcome.reason)
+  return reason === outcome.reason ? report : { ...report, outcome: { ...outcome, reason } }
+}

@@ -1,7 +1,8 @@
 /** What an executor says to the holder of a lane, where that is its own process (P2, P6). */
 import { expect, it } from 'vitest'
+import { textLimitBytes } from '../../machines/execution-group/limits.ts'
 import { LaneLink } from '../../src/executor/lane-link.ts'
-import type { WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import type { OutcomeReport, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import { VirtualTime } from '../simulation/virtual-time.ts'
 
 it('a holder in the same process that ends without an answer is not waited for: what is not acknowledged is said again', async () => {
@@ -24,10 +25,40 @@ it('a holder in the same process that ends without an answer is not waited for: 
     onGrants: () => {},
     onSettled: () => {},
   })
-  link.report([{ group: 'here-1-x', grant: 1, job: 1, kind: 'succeeded' } as never])
+  link.report([{ group: 'here-1-x', grant: 1, job: 1, outcome: { kind: 'succeeded' } }])
   await time.run(() => !link.unsettled, { steps: 1_000, untilMs: 10_000 })
   expect(link.unsettled).toBe(false)
   expect(requests).toHaveLength(2)
   expect(requests[1]!.outcomes).toHaveLength(1)
+  link.close()
+})
+
+it('lists are bounded by bytes, and reasons cut, before they are sent: what is left goes in the next ones, in its order', async () => {
+  const time = new VirtualTime()
+  const requests: WorkRequest[] = []
+  const link = new LaneLink({
+    lane: 'here-1',
+    agent: 'a',
+    clock: { nowMs: () => Math.floor(time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs, task) => time.after(delayMs, task) },
+    client: { work: () => Promise.reject(new Error('the holder is here')), send: () => Promise.reject(new Error('no command is sent')) },
+    incarnation: 1,
+    workHere: (_lane, request) => {
+      requests.push(request)
+      return Promise.resolve({ kind: 'taken', number: 1, grants: [], stops: [], queued: 0 })
+    },
+    instance: () => 'i',
+    capacity: () => 1,
+    held: () => [],
+    onGrants: () => {},
+    onSettled: () => {},
+  })
+  const reports = Array.from({ length: 400 }, (_, index): OutcomeReport => ({ group: 'here-1-x', grant: 1, job: index + 1, outcome: { kind: 'failed', reason: { code: 'refused', text: 'ö'.repeat(5_000) } } }))
+  link.report(reports)
+  await time.run(() => !link.unsettled, { steps: 10_000, untilMs: 10_000 })
+  expect(requests.flatMap(({ outcomes }) => outcomes.map(({ job }) => job))).toEqual(reports.map(({ job }) => job))
+  for (const request of requests) expect(Buffer.byteLength(JSON.stringify(request))).toBeLessThan(300 * 1024)
+  for (const { outcome } of requests.flatMap(({ outcomes }) => outcomes)) {
+    expect(outcome.kind === 'failed' && Buffer.byteLength(outcome.reason.text) <= textLimitBytes).toBe(true)
+  }
   link.close()
 })

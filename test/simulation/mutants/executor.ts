@@ -38,8 +38,8 @@ export const executorMutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/executor/lane-link.ts',
-        find: `outcomes: this.#outcomes.slice(0, outcomesPerList),`,
-        replace: `outcomes: this.#outcomes.splice(0, outcomesPerList),`,
+        find: `outcomes: this.#outcomes.slice(0, fittingOf(this.#outcomes)),`,
+        replace: `outcomes: this.#outcomes.splice(0, fittingOf(this.#outcomes)),`,
       },
       { file: 'src/executor/executor.ts', find: `if (message.grant === mark && !holds && !this.#hangs(ref) && !this.#link(lane).reports(message.group, message.grant)) this`, replace: `if (false) this` },
       // The leader would close the grant and have the job done again (I9).
