@@ -152,7 +152,7 @@ class RunningExecutor implements Executing {
     this.#over = true
     for (const subscription of this.#subscriptions) subscription.stop()
     for (const link of this.#links.values()) link.close()
-    for (const grant of this.#running.keys()) grant.abort()
+    for (const grant of this.#running.keys()) grant.abandon()
     this.#settled()
   }
 

@@ -2,7 +2,8 @@
  * One grant that this executor holds: its jobs, run one after another at their site (I2, I9, P18, P23).
  *
  * 1. It ends, whatever an adapter does: a call that has not come back by its deadline, although it was aborted, is unknown.
- * 2. No call of it starts while another one has not come back, and "stopped" is not said then (P19).
+ * 2. No call of it starts while another one has not come back, and "stopped" is not said then (P19), nor of a call whose fate is not
+ *    known before its time is over: it may run at the site still (P23).
  */
 import { effectOf } from '../../machines/service/operation.ts'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
@@ -46,8 +47,9 @@ export class HeldGrant {
   #hanging: Promise<void> | undefined
   #stopped = false
   #aborted = false
-  /** For waits, which are rare; most grants never need it. */
-  #waits: AbortController | undefined
+  readonly #waits = new Wait()
+  /** Until a call of unknown fate is over at the site as well. */
+  readonly #callTime = new Wait()
   /** Of the call that runs. */
   #calling: CallSignal | undefined
   readonly #environment: GrantEnvironment
@@ -76,14 +78,14 @@ export class HeldGrant {
   abort(): void {
     this.#stopped = true
     this.#aborted = true
-    this.#waits?.abort()
+    this.#waits.abort()
     this.#calling?.abort()
   }
 
-  #pause(delayMs: number): Promise<void> {
-    this.#waits ??= new AbortController()
-    if (this.#aborted) this.#waits.abort()
-    return pause(this.#environment.clock, delayMs, this.#waits.signal)
+  /** Nobody will be told how it ends. */
+  abandon(): void {
+    this.abort()
+    this.#callTime.abort()
   }
 
   async run(): Promise<GrantEnd> {
@@ -111,7 +113,7 @@ export class HeldGrant {
     while (!this.#stopped) {
       if (presence.instance !== instance || quarantined()) return false
       if (presence.acknowledged && presence.mayStartCall(instance)) return true
-      await this.#pause(presencePollMs)
+      await this.#waits.pause(this.#environment.clock, presencePollMs)
     }
     return false
   }
@@ -134,7 +136,8 @@ export class HeldGrant {
     if (result.kind !== 'unknown') return result
     // P23: it may be running at the site still. What a read shows before its time is over settles nothing: it could be undone
     // by this very call, after a later job has run (I2).
-    await this.#pause(overMs - clock.monotonicMs())
+    // Nor is a job given back before, which may then be done again at once; one that may not be is unknown whatever comes (I9).
+    await (spec.repeatable ? this.#callTime : this.#waits).pause(clock, overMs - clock.monotonicMs())
     // A success would let the next job of this grant start, beside the call that hangs.
     if (this.#aborted || (this.#hanging !== undefined && !isLast)) return result
     return await settle(connection, spec, result, clock, callDeadlineMs)
@@ -170,6 +173,23 @@ export class HeldGrant {
         failed(error)
       }
     })
+  }
+}
+
+/** Pauses that can be cut, once for all; the signal is made where one begins, which is rare. */
+class Wait {
+  #controller: AbortController | undefined
+  #over = false
+
+  abort(): void {
+    this.#over = true
+    this.#controller?.abort()
+  }
+
+  async pause(clock: Clock, delayMs: number): Promise<void> {
+    if (this.#over) return
+    this.#controller ??= new AbortController()
+    await pause(clock, delayMs, this.#controller.signal)
   }
 }
 

@@ -18,21 +18,23 @@ let executor: Executing
 let calls: SiteCall[]
 /** Given back, as a holder heard it. */
 let stopped: GrantRef[]
+/** Of calls; by default they are done after `callMs`. */
+let ending: (call: SiteCall) => Promise<SiteResult>
 
 beforeEach(async () => {
   stage = new Stage()
   await stage.found()
   calls = []
   stopped = []
+  ending = () => new Promise((resolve) => stage.clock.after(callMs, () => resolve({ kind: 'done' })))
   const { clock, dice, state } = stage
   const coordinator = stage.realm.connect({ name: 'e', clock })
   const connection = {
     ...drillAdapter.connect({ site: 'site-1', kind: 'drill', address: 'drill://', region: 'here' }),
-    carryOut: (call: SiteCall) =>
-      new Promise<SiteResult>((resolve) => {
-        calls.push(call)
-        clock.after(callMs, () => resolve({ kind: 'done' }))
-      }),
+    carryOut: (call: SiteCall) => {
+      calls.push(call)
+      return ending(call)
+    },
   }
   executor = startExecutor(
     { agent: 'e', role: 'skilled', region: 'here', skills: [], build: 'test', coordinator, subjects, clock, random: dice, constants: state.constants, realm: { state, onChange: () => () => {} }, newestFormat: formatVersion, logger: { debug() {}, info() {}, warn() {}, error() {} } },
@@ -166,5 +168,34 @@ describe('P19: asked to abort a grant', () => {
     await stage.until('the end of the call', () => executor.load.held === 0)
     expect(await abort(7)).toBe('stopped')
     expect(tokens()).toEqual([6])
+  })
+
+  test.each([true, false])('whose call came back as unknown when it was aborted (job repeatable: %s): what may be done again is given back only when the time of the call is over (P23)', async (repeatable) => {
+    ending = ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve({ kind: 'unknown', reason: 'aborted' })))
+    await say(grantOf(5, { jobs: [{ job: 1, spec: { ...spec, repeatable } }, { job: 2, spec }] }))
+    await stage.pass(1_000)
+    expect(await abort(5)).toBe('running')
+    await stage.pass(900)
+    expect(calls[0]!.signal.aborted).toBe(true)
+    if (repeatable) {
+      expect([await abort(5), executor.load.held, stopped]).toEqual(['running', 1, []])
+      await stage.pass(100)
+      expect([await abort(5), executor.load.held]).toEqual(['stopped', 0])
+      expect(stopped).toContainEqual({ group: 'here-1-G', grant: 5 })
+    } else {
+      // Never done again by itself: it is unknown, which needs no wait.
+      expect(executor.load.held).toBe(0)
+    }
+    expect(tokens()).toEqual([5])
+  })
+
+  test('an executor that is abandoned waits for no call: nothing of it is left to come', async () => {
+    ending = ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve({ kind: 'unknown', reason: 'aborted' })))
+    await say(grantOf(5, { callDeadlineMs: 1_000_000 }))
+    const drained = executor.drain()
+    executor.abandon()
+    await stage.drive(drained)
+    await stage.pass(10_000)
+    expect(executor.load.held).toBe(0)
   })
 })
