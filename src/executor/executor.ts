@@ -204,10 +204,12 @@ class RunningExecutor implements Executing {
   #take(lane: string, message: GrantMessage): void {
     const ref = { group: message.group, grant: message.grant }
     const mark = this.#marks.of(message)
-    if (message.grant <= mark) {
-      // P21. If it is neither held nor reported it was given up: say so again, else its lock would stay for ever.
-      const holds = this.#heldAs(message.group, message.grant) !== undefined
-      if (message.grant === mark && !holds && !this.#hangs(ref) && !this.#link(lane).reports(message.group, message.grant)) this.#link(lane).report([], ref)
+    const link = this.#link(lane)
+    // P21. Marks are forgotten in the end, what is at hand is not.
+    const atHand = this.#runs(ref) || this.#hangs(ref) || link.reports(ref)
+    if (message.grant <= mark || atHand || link.givesBack(ref)) {
+      // If it is neither held nor reported it was given up: say so again, else its lock would stay for ever.
+      if (message.grant === mark && !atHand) link.report([], ref)
       return
     }
     this.#marks.raise(message)
@@ -215,7 +217,7 @@ class RunningExecutor implements Executing {
     if (message.unordered !== true) this.#held.get(message.group)?.abort()
     else if (mark > 0) for (const held of this.#held.values()) if (shareJob(held.message, message)) held.abort()
     if (!this.#working || this.#draining || this.#quarantined || message.instance !== this.#presence.instance) {
-      this.#link(lane).report([], ref)
+      link.report([], ref)
       return
     }
     const environment = { clock: this.#context.clock, quarantined: () => this.#quarantined, presence: this.#presence, sites: this.#sites }
@@ -236,7 +238,7 @@ class RunningExecutor implements Executing {
     const answer: AbortAnswer = { kind: running.length > 0 || this.#hangs(ref) ? 'running' : 'stopped' }
     if (answer.kind === 'stopped') {
       const link = this.#link(laneOfGroup(group)!)
-      if (link.reports(group, grant)) link.nudge()
+      if (link.reports(ref)) link.nudge()
       else link.report([], ref)
     }
     message.answer(toBytes(answer))
@@ -260,6 +262,12 @@ class RunningExecutor implements Executing {
   #heldAs(group: string, grant: number): HeldGrant | undefined {
     const held = this.#held.get(group)
     return held?.message.grant === grant ? held : this.#held.get(`${group} ${grant}`)
+  }
+
+  /** Also where its group has a later grant by now. */
+  #runs({ group, grant }: GrantRef): boolean {
+    for (const { message } of this.#running.keys()) if (message.grant === grant && message.group === group) return true
+    return false
   }
 
   /** P19: "stopped" is not said of it yet. */

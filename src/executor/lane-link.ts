@@ -70,15 +70,19 @@ export class LaneLink {
     return this.#outcomes.length > 0 || this.#stopped.length > 0
   }
 
-  reports(group: string, grant: number): boolean {
-    return this.#outcomes.some((outcome) => outcome.group === group && outcome.grant === grant)
+  /** An outcome of it is not acknowledged yet. */
+  reports(ref: GrantRef): boolean {
+    return this.#outcomes.some((outcome) => isSame(outcome, ref))
+  }
+
+  /** Nobody has acknowledged yet that it was given back. */
+  givesBack(ref: GrantRef): boolean {
+    return this.#stopped.some((one) => isSame(one, ref))
   }
 
   report(outcomes: readonly OutcomeReport[], stopped?: GrantRef): void {
     for (const outcome of outcomes) this.#outcomes.push(withCutReason(outcome))
-    if (stopped !== undefined && !this.#stopped.some((ref) => ref.group === stopped.group && ref.grant === stopped.grant)) {
-      this.#stopped.push(stopped)
-    }
+    if (stopped !== undefined && !this.givesBack(stopped)) this.#stopped.push(stopped)
     this.nudge()
   }
 
@@ -175,6 +179,10 @@ const outcomesPerList = 1_000
 const outcomesLimitBytes = 256 * 1024
 /** What a report takes beside its reason, generously. */
 const reportBytes = 200
+
+function isSame(one: GrantRef, other: GrantRef): boolean {
+  return one.grant === other.grant && one.group === other.group
+}
 
 /** How many of them, in their order, go in one list: one at least. */
 function fittingOf(outcomes: readonly OutcomeReport[]): number {

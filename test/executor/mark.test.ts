@@ -18,6 +18,9 @@ let executor: Executing
 let calls: SiteCall[]
 /** Given back, as a holder heard it. */
 let stopped: GrantRef[]
+/** Whether the holder answers. */
+let acknowledges: boolean
+let settled: boolean
 /** Of calls; by default they are done after `callMs`. */
 let ending: (call: SiteCall) => Promise<SiteResult>
 
@@ -26,6 +29,8 @@ beforeEach(async () => {
   await stage.found()
   calls = []
   stopped = []
+  acknowledges = true
+  settled = false
   ending = () => new Promise((resolve) => stage.clock.after(callMs, () => resolve({ kind: 'done' })))
   const { clock, dice, state } = stage
   const coordinator = stage.realm.connect({ name: 'e', clock })
@@ -44,8 +49,10 @@ beforeEach(async () => {
   )
   // A holder that takes note of everything.
   stage.asker.bus.subscribe(subjects.toLane(lane, 'work'), (message) => {
-    stopped.push(...fromBytes<WorkRequest>(message.data).stopped)
-    message.answer(toBytes({ kind: 'taken', number: 1, queued: 0, grants: [], stops: [] }))
+    const request = fromBytes<WorkRequest>(message.data)
+    stopped.push(...request.stopped)
+    settled = request.outcomes.length + request.stopped.length === 0
+    if (acknowledges) message.answer(toBytes({ kind: 'taken', number: 1, queued: 0, grants: [], stops: [] }))
   })
 })
 afterEach(async () => {
@@ -128,6 +135,23 @@ describe('P21', () => {
     await stage.until('the end of the calls', () => executor.load.held === 0)
     // What was aborted says that no call of it runs any more, or what came of it; job 3 of that grant was not begun.
     expect(calls).toHaveLength(2)
+  })
+
+  test('what is at hand is known, however many marks were raised since: what runs, and what nobody has acknowledged, is not begun again', { timeout: 30_000 }, async () => {
+    // More than are remembered, of a group that this executor has nothing else to do with.
+    const flood = (grant: number) => grantOf(grant, { group: 'here-1-F', instance: 'e-0', unordered: true, jobs: Array.from({ length: 400_001 }, (_, index) => ({ job: index + 1, spec })) })
+    acknowledges = false
+    await say(grantOf(5))
+    await say(flood(1))
+    await say(grantOf(5))
+    expect(tokens()).toEqual([5])
+    await stage.until('the end of the call', () => executor.load.held === 0)
+    await say(grantOf(5), grantOf(6, { instance: 'e-0' }))
+    await say(flood(2))
+    await say(grantOf(5), grantOf(6))
+    expect(tokens()).toEqual([5])
+    acknowledges = true
+    await stage.until('all is acknowledged', () => settled)
   })
 
   test('the mark is of one group: the same token of another group starts its job', async () => {

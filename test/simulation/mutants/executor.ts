@@ -5,7 +5,7 @@ export const executorMutants: readonly Mutant[] = [
   {
     name: 'executor-ignores-marks',
     breaks: ['P21', 'I9'],
-    patches: [{ file: 'src/executor/executor.ts', find: 'if (message.grant <= mark) {', replace: 'if (message.grant <= mark && false) {' }],
+    patches: [{ file: 'src/executor/executor.ts', find: 'if (message.grant <= mark || atHand || link.givesBack(ref)) {', replace: 'if (message.grant <= mark && false) {' }],
   },
   {
     name: 'mark-per-group-without-order',
@@ -41,7 +41,7 @@ export const executorMutants: readonly Mutant[] = [
         find: `outcomes: this.#outcomes.slice(0, fittingOf(this.#outcomes)),`,
         replace: `outcomes: this.#outcomes.splice(0, fittingOf(this.#outcomes)),`,
       },
-      { file: 'src/executor/executor.ts', find: `if (message.grant === mark && !holds && !this.#hangs(ref) && !this.#link(lane).reports(message.group, message.grant)) this`, replace: `if (false) this` },
+      { file: 'src/executor/executor.ts', find: `if (message.grant === mark && !atHand) link.report`, replace: `if (false) link.report` },
       // The leader would close the grant and have the job done again (I9).
       { file: 'src/leader/grant-watch.ts', find: 'void this.#ask(watched)', replace: 'void watched' },
     ],
