@@ -1,6 +1,7 @@
 /** Long texts in the object store `<realm>_texts` (P16). */
 import type { ObjectStore } from '@nats-io/obj'
 import { Objm } from '@nats-io/obj'
+import { createInbox } from 'nats'
 import { digestOf } from '../codec.ts'
 import { Damaged } from '../ports/coordinator.ts'
 import type { TextStore } from '../ports/coordinator.ts'
@@ -13,8 +14,8 @@ import { configOf } from './streams-definition.ts'
 
 /** As the client cuts them. */
 const chunkBytes = 128 * 1024
-/** Chunks have a name of their own, which is found beside the digest; as long as those that the client makes. */
-const nuidLength = 22
+/** Chunks have a name of their own, which is found beside the digest; made as the client makes them. */
+const newNuid = () => createInbox('text').slice('text.'.length)
 
 export class JetStreamTextStore implements TextStore {
   readonly #link: Link
@@ -36,25 +37,32 @@ export class JetStreamTextStore implements TextStore {
     return digest
   }
 
-  /** In atomic batches, as an object store of NATS keeps its objects (ADR-20). */
+  /**
+   * In atomic batches, as an object store of NATS keeps its objects (ADR-20). A text is described, and so found, only when all of it is
+   * durable; chunks that were cut off before are never taken for those of a later attempt.
+   */
   async putMany(texts: readonly Uint8Array[]): Promise<void> {
     const wanted = new Map(texts.map((bytes) => [digestOf(bytes), bytes]))
     const known = await Promise.all([...wanted.keys()].map(async (digest) => ((await this.#about(digest)) === undefined ? undefined : digest)))
     for (const digest of known) if (digest !== undefined) wanted.delete(digest)
     if (wanted.size === 0) return
     await this.#allowBatches()
-    const batches = new AtomicBatches(this.#link, `OBJ_${this.#bucket}`)
-    const id = (digest: string) => digest.slice(0, nuidLength)
+    const stream = `OBJ_${this.#bucket}`
+    const chunks = new AtomicBatches(this.#link, stream)
+    const descriptions: (readonly [digest: string, description: Buffer])[] = []
     for (const [digest, bytes] of wanted) {
-      const chunks = Math.ceil(bytes.length / chunkBytes)
-      for (let at = 0; at < bytes.length; at += chunkBytes) await batches.add(`$O.${this.#bucket}.C.${id(digest)}`, bytes.subarray(at, at + chunkBytes))
+      const nuid = newNuid()
+      for (let at = 0; at < bytes.length; at += chunkBytes) await chunks.add(`$O.${this.#bucket}.C.${nuid}`, bytes.subarray(at, at + chunkBytes))
       const about = {
-        bucket: this.#bucket, nuid: id(digest), size: bytes.length, chunks, name: digest, description: '', options: { max_chunk_size: chunkBytes }, mtime: new Date(this.#link.clock.nowMs()).toISOString(),
+        bucket: this.#bucket, nuid, size: bytes.length, chunks: Math.ceil(bytes.length / chunkBytes), name: digest, description: '', options: { max_chunk_size: chunkBytes }, mtime: new Date(this.#link.clock.nowMs()).toISOString(),
         digest: `SHA-256=${Buffer.from(digest, 'hex').toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`, deleted: false,
       }
-      await batches.add(this.#aboutSubject(digest), Buffer.from(JSON.stringify(about)))
+      descriptions.push([digest, Buffer.from(JSON.stringify(about))])
     }
-    await batches.end()
+    await chunks.end()
+    const described = new AtomicBatches(this.#link, stream)
+    for (const [digest, description] of descriptions) await described.add(this.#aboutSubject(digest), description)
+    await described.end()
   }
 
   /** Buckets that were made by the client do not take them. */
