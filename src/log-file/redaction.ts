@@ -5,11 +5,14 @@
 import { createHmac } from 'node:crypto'
 import type { Turn } from '../../streams/envelope.ts'
 
-/** Keys of `data` (at any depth) whose texts are words of docs/wire.md, ids or digests. Any other text is redacted: also of events that come later. */
+/** Keys of `data` (at any depth) whose texts are words of docs/wire.md or ids. Any other text is redacted: also of events that come later. */
 const kept: ReadonlySet<string> = new Set([
-  'agent', 'instance', 'site', 'group', 'command', 'lane', 'lanes', 'region', 'regions', 'realm', 'trigger', 'plan', 'digest', 'full', 'manifest', 'build', 'order', 'mode', 'agents', 'onFailure', 'as', 'code',
+  'agent', 'instance', 'site', 'group', 'command', 'lane', 'lanes', 'region', 'regions', 'realm', 'trigger', 'manifest', 'build', 'order', 'mode', 'agents', 'onFailure', 'as', 'code',
   'role', 'level', 'how', 'verdict', 'what', 'action', 'report', 'fencing', 'need', 'zone', 'pattern', 'adapters', 'kind',
 ])
+/** Under these stands SHA-256 of what is hidden: kept, it would confirm whoever guesses that. */
+const digests: ReadonlySet<string> = new Set(['plan', 'digest', 'full'])
+const digestForm = /^[0-9a-f]{64}$/
 /** What a person chose services by: nothing in it is kept. */
 const selectorKey = 'selector'
 /** Words under a key that elsewhere holds a person's text. */
@@ -29,7 +32,9 @@ export function redactionBy(key: Uint8Array): Redact {
     known.set(text, hidden)
     return hidden
   }
+  const keyed = (digest: string): string => createHmac('sha256', key).update(digest, 'utf8').digest('hex')
   const redacted = (value: unknown, name: string): unknown => {
+    if (typeof value === 'string' && digests.has(name) && digestForm.test(value)) return keyed(value)
     if (typeof value === 'string') return name !== selectorKey && (kept.has(name) || words.has(value)) ? value : hide(value)
     if (Array.isArray(value)) return value.map((item) => redacted(item, name))
     if (typeof value !== 'object' || value === null) return value
@@ -39,6 +44,7 @@ export function redactionBy(key: Uint8Array): Redact {
   return (turn) =>
     JSON.stringify({
       ...turn,
+      previous: keyed(turn.previous),
       commits: turn.commits.map((commit) => ({ ...commit, actor: actor(commit.actor), events: commit.events.map(({ type, data }) => ({ type, data: redacted(data, '') })) })),
     })
 }
