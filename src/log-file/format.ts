@@ -21,6 +21,8 @@ export interface LogFileHeader {
   /** First and last position that were asked for. */
   readonly from: number
   readonly until: number
+  /** Last position of the log when it was exported; absent in files of older builds. */
+  readonly end?: number
   /** Subjects or patterns that were asked for; empty: everything. */
   readonly subjects: readonly string[]
   /** Aggregates that were asked for, `<aggregate>:<id>`: only turns that hold a commit of one; absent: all. */
@@ -51,16 +53,17 @@ export interface LogFileTrailer {
 }
 
 export function headerLine(header: LogFileHeader): string {
-  const { format, version, realm, incarnation, from, until, subjects, aggregates, redacted, digest } = header
-  return JSON.stringify({ format, version, realm, incarnation, from, until, subjects, aggregates, redacted, digest })
+  const { format, version, realm, incarnation, from, until, end, subjects, aggregates, redacted, digest } = header
+  return JSON.stringify({ format, version, realm, incarnation, from, until, end, subjects, aggregates, redacted, digest })
 }
 
 /** Why a file is only a part of a log, in words; undefined where it is a whole one. */
-export function partText({ from, subjects, aggregates, redacted }: LogFileHeader): string | undefined {
+export function partText({ from, until, end, subjects, aggregates, redacted }: LogFileHeader): string | undefined {
   if (redacted) return 'it is redacted'
   if (aggregates !== undefined) return `it holds only turns of ${aggregates.join(', ')}`
   if (subjects.length > 0) return `it holds only ${subjects.join(', ')}`
-  return from > 1 ? `it begins at position ${from}` : undefined
+  if (from > 1) return `it begins at position ${from}`
+  return end !== undefined && until < end ? `it ends at position ${until}, and the log went on to ${end}` : undefined
 }
 
 /** The chain begins with the digest of the header's line. */

@@ -1,19 +1,21 @@
 /** The long texts that turns name (P16), fetched several at a time. */
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
+import type { InstructionEvent } from '../../machines/instruction/instruction.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import type { TextStore } from '../../streams/ports/coordinator.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 
 const atOnce = 32
 
-/** The plan of a group that is opened, and what a reason says at length. */
+/** The plan of an instruction that was taken, whose group may not be opened yet, that of a group that is, and what a reason says at length. */
 export function textsNamedBy(message: StoredMessage): readonly string[] {
   const { buffer, byteOffset, byteLength } = message.bytes
   const stored = Buffer.from(buffer, byteOffset, byteLength)
-  if (!stored.includes('"GroupOpened"') && !stored.includes('"full":')) return []
-  return decodeTurn(message.bytes)
-    .commits.filter((commit) => commit.aggregate === 'group')
-    .flatMap((commit) => (commit.events as readonly GroupEvent[]).flatMap(textsOfEvent))
+  if (!stored.includes('"GroupOpened"') && !stored.includes('"InstructionTaken"') && !stored.includes('"full":')) return []
+  return decodeTurn(message.bytes).commits.flatMap(({ aggregate, events }) => {
+    if (aggregate === 'instruction') return (events as readonly InstructionEvent[]).flatMap((event) => (event.type === 'InstructionTaken' ? [event.data.plan] : []))
+    return aggregate === 'group' ? (events as readonly GroupEvent[]).flatMap(textsOfEvent) : []
+  })
 }
 
 function textsOfEvent(event: GroupEvent): readonly string[] {

@@ -127,7 +127,7 @@ function headerOf(file: string, text: string): LogFileHeader {
     throw new MalformedLogFile(file, 1, `has version ${JSON.stringify(value['version'])}, this build reads ${logFileVersion}: use a newer build`)
   }
   const whole = (key: string) => Number.isSafeInteger(value[key])
-  if (typeof value['realm'] !== 'string' || !whole('incarnation') || !whole('from') || !whole('until') || !Array.isArray(value['subjects'])) {
+  if (typeof value['realm'] !== 'string' || !whole('incarnation') || !whole('from') || !whole('until') || (value['end'] !== undefined && !whole('end')) || !Array.isArray(value['subjects'])) {
     throw new MalformedLogFile(file, 1, 'the header is not complete')
   }
   return value as unknown as LogFileHeader

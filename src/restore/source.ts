@@ -26,7 +26,7 @@ export interface RestoreSource {
 export async function fileSource(file: string): Promise<RestoreSource> {
   const header = await readLogFileHeader(file)
   const part = partText(header)
-  if (part !== undefined) throw new RestoreRefused(`${file} is not a whole log (${part}) and cannot be imported: name one that was exported without --from, --lane, --only and --redact`)
+  if (part !== undefined) throw new RestoreRefused(`${file} is not a whole log (${part}) and cannot be imported: name one that was exported without --from, --until, --lane, --only and --redact`)
   return { how: 'import', name: file, realm: header.realm, incarnation: header.incarnation, until: header.until, read: () => readLogFileWithTexts(file) }
 }
 

@@ -193,7 +193,7 @@ test('a realm that is not empty, a part of a log, an incarnation that was in use
   const end = await two.log.end()
   await expect(importInto('two')).rejects.toMatchObject({ name: 'RestoreRefused', message: expect.stringMatching(/^realm two is not empty \(incarnation 1, 1 turn\)/) })
   expect(await two.log.end()).toBe(end)
-  for (const more of [{ from: 2 }, { redact: redactionBy(systemRandom.bytes(32)) }]) {
+  for (const more of [{}, { from: 2 }, { redact: redactionBy(systemRandom.bytes(32)) }]) {
     const part = join(folder, 'part.ndjson')
     await exportLog(one.log, one.texts, { file: part, realm: 'one', until: 300, ...more })
     await expect(fileSource(part)).rejects.toMatchObject({ name: 'RestoreRefused' })
