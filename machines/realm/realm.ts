@@ -47,6 +47,10 @@ export interface Restored {
   readonly how: 'import' | 'restore'
   /** That were taken over. */
   readonly turns: number
+  /** Prefix of the subjects of that log. */
+  readonly realm: string
+  /** SHA-256: at the end of the file's chain, or of the last turn of the stream. */
+  readonly end: string
 }
 
 /** Newest format that this build knows and writes (DESIGN §3: a realm's is raised by an event when every live agent knows it). */

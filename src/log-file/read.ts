@@ -40,6 +40,8 @@ export interface LogFileBatch {
   readonly messages: readonly StoredMessage[]
   /** Each stands before the turn that names it, in this batch or a former one. */
   readonly texts: readonly LogFileText[]
+  /** Digest of the file up to the end of this batch. */
+  readonly chain: string
 }
 
 /** As `readLogFile`, with the texts (P16), which are not filtered. */
@@ -90,7 +92,7 @@ export async function* readLogFileWithTexts(file: string, options: LogFileOption
       if (record.position < from || record.position > until || !wanted(record.subject)) continue
       batch.push({ subject: record.subject, position: record.position, bytes: encoder.encode(record.payload), storedMs: record.storedMs })
     }
-    yield { messages: batch, texts: batchTexts }
+    yield { messages: batch, texts: batchTexts, chain }
   }
   if (header === undefined) throw new MalformedLogFile(file, 1, 'the file is empty: a file written by "reeve log export" was expected')
   if (!ended) throw new MalformedLogFile(file, line + 1, 'the last line is missing: the file was cut off')

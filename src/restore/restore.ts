@@ -130,6 +130,8 @@ class TakingOver {
   /** Over everything that is written, in order. */
   readonly #written = createHash('sha256')
   #tail: { readonly turn: Turn; readonly digest: string } | undefined
+  /** Of the source, so far. */
+  #chain = ''
   #textCount = 0
   readonly #waitingTexts = new Map<string, string>()
   #waitingTextsLength = 0
@@ -151,8 +153,9 @@ class TakingOver {
 
   async run(incarnation: number): Promise<Restored> {
     const { source, signal, onProgress } = this.#request
-    for await (const { messages, texts } of source.read(signal)) {
+    for await (const { messages, texts, chain } of source.read(signal)) {
       if (signal?.aborted) break
+      this.#chain = chain
       await this.#takeTexts(texts)
       await this.#take(messages)
       onProgress?.({ step: 'writing', turns: this.#check.turns, position: messages.at(-1)?.position ?? 0, until: source.until })
@@ -220,7 +223,7 @@ class TakingOver {
     const why = withoutLogin(this.#request.why)
     const { clock, random } = this.#context
     const self = singletons.realm
-    const decision = recordRestore(this.#realm, { from: source.incarnation, how: source.how, turns }, why)
+    const decision = recordRestore(this.#realm, { from: source.incarnation, how: source.how, turns, realm: source.realm, end: this.#chain }, why)
     if (decision.kind === 'refused') throw new RestoreRefused(`${source.name} cannot be taken over: ${decision.refusal.text}`)
     const before = this.#tail?.turn
     const timeMs = Math.max(clock.nowMs(), before?.timeMs ?? 0)

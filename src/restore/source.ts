@@ -1,4 +1,5 @@
 /** Where the turns of a realm are taken from: a file, or the stream that a backup of the server was put back into. */
+import { digestOf } from '../../streams/codec.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import type { WholeLog } from '../../streams/ports/incarnations.ts'
 import { type LogFileText, partText } from '../log-file/format.ts'
@@ -8,6 +9,8 @@ import { RestoreRefused } from './refused.ts'
 export interface SourceBatch {
   readonly messages: readonly StoredMessage[]
   readonly texts: readonly LogFileText[]
+  /** Digest of the source up to the end of this batch. */
+  readonly chain: string
 }
 
 export interface RestoreSource {
@@ -40,7 +43,7 @@ export async function streamSource(whole: WholeLog, realm: string): Promise<Rest
     until,
     async *read(signal) {
       if (until === 0) return
-      for await (const messages of whole.log.read({ subjects: [], from: 1, until, ...(signal === undefined ? {} : { signal }) })) yield { messages, texts: [] }
+      for await (const messages of whole.log.read({ subjects: [], from: 1, until, ...(signal === undefined ? {} : { signal }) })) yield { messages, texts: [], chain: digestOf(messages.at(-1)!.bytes) }
     },
   }
 }

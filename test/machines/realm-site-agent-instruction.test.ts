@@ -56,7 +56,7 @@ describe('realm', () => {
     expect(endQuarantine(two)).toEqual({ kind: 'events', events: [{ type: 'QuarantineEnded', data: {} }] })
   })
   it('a restore is recorded in quarantine, with the format that it needs', () => {
-    const restored = { from: 3, how: 'import', turns: 7 } as const
+    const restored = { from: 3, how: 'import', turns: 7, realm: 'two', end: 'd'.repeat(64) } as const
     const recorded: RealmEvent = { type: 'RealmRestored', data: restored }
     const begun: RealmEvent = { type: 'QuarantineBegun', data: { why: 'x' } }
     const raised: RealmEvent = { type: 'FormatRaised', data: { format: 2 } }

@@ -1,5 +1,5 @@
 /** Import gives the same log, and so the same revisions and states, of whatever a realm has been through: over logs of simulated worlds. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -13,6 +13,7 @@ import { restoreRealm } from '../../src/restore/restore.ts'
 import { fileSource, streamSource } from '../../src/restore/source.ts'
 import { compareWithFile, verifyLog } from '../../src/verification/verify.ts'
 import { canonicalJson, decodeTurn, digestOf } from '../../streams/codec.ts'
+import type { Turn } from '../../streams/envelope.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { type Focus } from '../simulation/plan.ts'
@@ -82,6 +83,9 @@ test.each(worlds)('world %i (%s): imported from a file, and restored after it, e
   expect(last.subject).toBe(subjects.aggregate('realm', singletons.realm))
   const turn = decodeTurn(last.bytes)
   expect(turn.incarnation).toBe(incarnation + 1)
+  const restoredFrom = (one: Turn) => one.commits[0]!.events.find(({ type }) => type === 'RealmRestored')!.data
+  const { chain } = JSON.parse((await readFile(file, 'utf8')).trimEnd().split('\n').at(-1)!) as { chain: string }
+  expect(restoredFrom(turn)).toEqual({ from: incarnation, how: 'import', turns: messages.length, realm: 'sim', end: chain })
   expect(turn.commits[0]!.events.map(({ type }) => type).filter((type) => type !== 'FormatRaised' && type !== 'QuarantineBegun')).toEqual(['RealmRestored'])
   const fold = new RealmFold('other')
   for (const { subject, position, bytes } of after) fold.fold({ turn: decodeTurn(bytes), subject, position })
@@ -98,6 +102,7 @@ test.each(worlds)('world %i (%s): imported from a file, and restored after it, e
   expect(again).toMatchObject({ how: 'restore', from: incarnation + 1, incarnation: incarnation + 2, turns: messages.length + 1, quarantinedBefore: true })
   const restored = await allOf(realm.connect({ name: 'reads again', clock: systemClock }).log)
   expect(statesOf('other', restored)).toBe(statesOf('sim', messages))
+  expect(restoredFrom(decodeTurn(restored.at(-1)!.bytes))).toMatchObject({ how: 'restore', realm: 'other', end: digestOf(last.bytes) })
 })
 
 test.each(scenes.map(({ format, name }) => [format, name] as const))('the history of format %i, %s: the same states, faults too, in a realm whose format has the quarantine', async (format, name) => {
