@@ -71,13 +71,13 @@ function wholeView(group: GroupState): readonly View[] {
   return viewOf('group', group.group, { ...exclusiveStateOf(group), ...nextDecisions(group) })
 }
 
-/** What costs the same however large the group is. */
+/** What costs the same however large the group is. A key means the same here and in the whole view. */
 function shortState(group: GroupState): object {
   const { phase, revision, fault, position, failed, cancelled, retries, priority } = group
   const open = openGrants(group)
   const last = open.at(-1)
-  const lock = last === undefined ? null : { grant: last.revision, agent: last.agent, instance: last.instance }
-  return { phase, revision, fault, position, unknown: unknownJob(group)?.job, lock, locks: open.length, failed: failed.length, cancelled: cancelled.length, retries: retries.length, priority }
+  const lastLock = last === undefined ? null : { grant: last.revision, agent: last.agent, instance: last.instance }
+  return { phase, revision, fault, position, unknownJob: unknownJob(group)?.job, lastLock, locksCount: open.length, failedCount: failed.length, cancelledCount: cancelled.length, retriesCount: retries.length, priority }
 }
 
 function stateOf(fold: RealmFold, at: Exclude<EventSubject, { kind: 'lane' }>): object | undefined {
