@@ -61,6 +61,8 @@ export interface AgentDescription {
 export interface AbortRequest extends GrantRef {
   /** That the grant names. */
   readonly instance: string
+  /** Of the leader that asks: one that an executor knows to be over is not answered (P27). */
+  readonly epoch: number
 }
 
 export type AbortAnswer =

@@ -121,7 +121,7 @@ const grants = object({
 })
 const assigned = object({ lane: id, assignments: list(object({ group, first: whole, last: whole })) })
 const announced = object({ lane: id, agent: id, instance: id, incarnation: whole, number: whole })
-const abort = object({ group, grant: whole, instance: id })
+const abort = object({ group, grant: whole, instance: id, epoch: whole })
 const release = object({ lane: id, asker: id, mappingRevision: whole })
 
 function readerOf<T>(what: string, check: Check): (bytes: Uint8Array) => T {

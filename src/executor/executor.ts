@@ -228,8 +228,10 @@ class RunningExecutor implements Executing {
 
   /** Nobody has heard of the grant for long (I9). Of an instance that is another process's, only that one can say anything. */
   #onAbort(message: BusMessage): void {
-    const { group, grant, instance } = readAbort(message.data)
+    const { group, grant, instance, epoch } = readAbort(message.data)
     if (this.#over || !this.#instances.has(instance)) return
+    // P27: a newer leader decides what becomes of it.
+    if (epoch < (this.#context.realm.state.leader?.epoch ?? 0)) return
     const ref = { group, grant }
     if (grant > this.#marks.ofGroup(group)) this.#held.get(group)?.abort()
     this.#marks.giveUp(group, grant)

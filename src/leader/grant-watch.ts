@@ -3,7 +3,8 @@
  *
  * 1. A grant is given up only once its executor has said that it stopped (P19), or by the loss of its presence (P18), which this ends.
  * 2. Time counts from when this leader saw the grant, the last job of it settled, or a new holder of its lane; while disconnected it does not.
- * 3. Who kept a grant so long is given no jobs for `avoidMs`, while others can take them.
+ * 3. While the store of the log is full no time counts either: no word can be put on record.
+ * 4. Who kept a grant so long is given no jobs for `avoidMs`, while others can take them.
  */
 import { type GroupState, openGrant, openGrants } from '../../machines/execution-group/state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
@@ -16,11 +17,15 @@ import { laneOfGroup } from '../../streams/subjects.ts'
 import type { AgentContext } from '../agent/context.ts'
 import type { RealmView } from '../realm/view.ts'
 
+/** Most that are asked after at once; the others wait for a later round, the ones that were asked longest ago first. */
+const mostAsked = 32
+
 export const grantWatchTimes = { lookMs: 2_000, answerMs: 1_000, avoidMs: 60_000 } as const
 
 export interface GrantWatchDeps {
   readonly context: AgentContext
   readonly view: RealmView
+  readonly epoch: number
   /** Groups that are not over. */
   readonly open: () => readonly GroupState[]
   readonly isHere: (instance: string) => boolean
@@ -36,8 +41,12 @@ interface Watched {
   /** `LaneTaken` of its lane that is in force. */
   readonly holder: string
   readonly sinceMs: number
+  /** First and last. */
   askedMs: number | undefined
+  lastAskedMs: number
   asking: boolean
+  /** Also of the same grant when more of its jobs were left. */
+  warned: boolean
 }
 
 export class GrantWatch {
@@ -46,6 +55,7 @@ export class GrantWatch {
   /** By agent: until when, monotonic. */
   readonly #avoided = new Map<string, number>()
   readonly #rounds: Repeating
+  #asked = 0
   #stopped = false
 
   constructor(deps: GrantWatchDeps) {
@@ -66,8 +76,9 @@ export class GrantWatch {
     const { context, view, open, isHere } = this.#deps
     const before = this.#watched
     this.#watched = new Map()
-    if (context.coordinator.bus.link === 'disconnected') return
+    if (context.coordinator.bus.link === 'disconnected' || context.coordinator.intake?.full === true) return
     const nowMs = context.clock.monotonicMs()
+    const overdue: Watched[] = []
     for (const state of open()) {
       const { group, phase } = state
       const grants = openGrants(state)
@@ -80,11 +91,34 @@ export class GrantWatch {
         const key = `${group} ${grant.revision}`
         const known = before.get(key)
         const same = known?.left === grant.left && known.holder === holder
-        const watched = same ? known : { group, grant: grant.revision, left: grant.left, holder, sinceMs: nowMs, askedMs: undefined, asking: false }
+        const fresh = { group, grant: grant.revision, left: grant.left, holder, sinceMs: nowMs, askedMs: undefined, lastAskedMs: -Infinity, asking: false, warned: known?.warned === true }
+        const watched = same ? known : fresh
         this.#watched.set(key, watched)
-        if (!watched.asking && nowMs >= overdueAtMs(grant, watched.sinceMs)) void this.#ask(watched)
+        if (!watched.asking && nowMs >= overdueAtMs(grant, watched.sinceMs)) overdue.push(watched)
       }
     }
+    if (overdue.length > 0) void this.#askAll(overdue.sort((one, other) => one.lastAskedMs - other.lastAskedMs).slice(0, mostAsked - this.#asked), nowMs)
+  }
+
+  async #askAll(overdue: readonly Watched[], nowMs: number): Promise<void> {
+    this.#asked += overdue.length
+    for (const watched of overdue) {
+      watched.asking = true
+      watched.lastAskedMs = nowMs
+    }
+    const end = (watched: Watched) => {
+      watched.asking = false
+      this.#asked -= 1
+    }
+    try {
+      // The words may stand in the log, and this view be late.
+      if (overdue.length > 0) await this.#deps.view.current()
+    } catch (error) {
+      overdue.forEach(end)
+      if (!(error instanceof Unavailable)) this.#deps.context.logger.error({ err: error }, 'the log cannot be read before grants are asked after')
+      return
+    }
+    for (const watched of overdue) void this.#ask(watched).finally(() => end(watched))
   }
 
   /** The group, while that very grant is open in it and nothing was heard of it. */
@@ -95,20 +129,18 @@ export class GrantWatch {
   }
 
   async #ask(watched: Watched): Promise<void> {
-    const { context, view, expire } = this.#deps
-    watched.asking = true
+    const { context, epoch, expire } = this.#deps
     try {
-      // The word may stand in the log, and this view be late.
-      await view.current()
       const before = this.#openGrant(watched)
       if (before === undefined || this.#stopped) return
       const { agent, instance } = before.open
       watched.askedMs ??= context.clock.monotonicMs()
-      const said = await this.#abort(agent, { group: watched.group, grant: watched.grant, instance })
+      const said = await this.#abort(agent, { group: watched.group, grant: watched.grant, instance, epoch })
       const found = this.#openGrant(watched)
       if (found === undefined || this.#stopped) return
       const step = stepAfter(said, context.clock.monotonicMs() - watched.askedMs, found.open)
-      context.logger.warn({ group: watched.group, grant: watched.grant, executor: agent, said, step }, 'no word of a grant whose executor is present')
+      context.logger[watched.warned ? 'debug' : 'warn']({ group: watched.group, grant: watched.grant, executor: agent, said, step }, 'no word of a grant whose executor is present')
+      watched.warned = true
       if (step === 'ask-again') return
       this.#avoided.set(agent, context.clock.monotonicMs() + grantWatchTimes.avoidMs)
       this.#deps.onChange()
@@ -116,8 +148,6 @@ export class GrantWatch {
       else await this.#endPresence(instance)
     } catch (error) {
       if (!(error instanceof Unavailable)) context.logger.error({ err: error, group: watched.group }, 'asking after a grant failed')
-    } finally {
-      watched.asking = false
     }
   }
 
@@ -129,9 +159,14 @@ export class GrantWatch {
     return kind === 'stopped' || kind === 'running' ? kind : 'none'
   }
 
-  /** Only on the revision that was read: the executor may renew it in this moment, which the next round meets. */
+  /**
+   * Only by the newest leader, as the log says now (P27), and only on the revision that was read: the executor may renew it in this
+   * moment, which the next round meets.
+   */
   async #endPresence(instance: string): Promise<void> {
-    const { agents } = this.#deps.context.coordinator
+    const { context, view, epoch } = this.#deps
+    const { agents } = context.coordinator
+    if ((await view.current()).realm.leader?.epoch !== epoch || this.#stopped) return
     const entry = await agents.get(presenceKey(instance))
     if (entry !== undefined) await agents.remove(entry.key, entry.revision)
   }

@@ -179,6 +179,7 @@ class Term {
     this.#grants = new GrantWatch({
       context,
       view,
+      epoch,
       open: () => this.#groups?.open() ?? [],
       isHere: (instance) => this.#presence.isHere(instance),
       expire: (group, grant) => this.#expire(group, grant),

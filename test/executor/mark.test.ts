@@ -67,8 +67,8 @@ async function say(...grants: GrantMessage[]): Promise<void> {
   await stage.pass(1)
 }
 /** The leader has had no word of it (I9). */
-async function abort(grant: number, instance = 'e-1'): Promise<AbortAnswer['kind'] | 'no answer'> {
-  const request: AbortRequest = { group: 'here-1-G', grant, instance }
+async function abort(grant: number, instance = 'e-1', epoch = 1): Promise<AbortAnswer['kind'] | 'no answer'> {
+  const request: AbortRequest = { group: 'here-1-G', grant, instance, epoch }
   const asked = await stage.drive(stage.asker.bus.ask(subjects.toAgent('e', 'abort'), toBytes(request), { timeoutMs: 20 }))
   return asked.kind === 'answer' ? fromBytes<AbortAnswer>(asked.data).kind : 'no answer'
 }
@@ -119,7 +119,7 @@ describe('P21', () => {
   })
 
   test('without order a token that was given up before its grant came starts nothing (P19), and holds up no other of the group', async () => {
-    const asked = await stage.drive(stage.asker.bus.ask(subjects.toAgent('e', 'abort'), toBytes({ group: 'here-1-G', grant: 7, instance: 'e-1' }), { timeoutMs: 1_000 }))
+    const asked = await stage.drive(stage.asker.bus.ask(subjects.toAgent('e', 'abort'), toBytes({ group: 'here-1-G', grant: 7, instance: 'e-1', epoch: 1 }), { timeoutMs: 1_000 }))
     expect(asked.kind === 'answer' ? fromBytes(asked.data) : asked).toEqual({ kind: 'stopped' })
     await say(grantOf(7, { unordered: true, jobs: [{ job: 1, spec }] }), grantOf(6, { unordered: true, jobs: [{ job: 2, spec }] }))
     expect(tokens()).toEqual([6])
@@ -184,6 +184,15 @@ describe('P19: asked to abort a grant', () => {
     expect(await abort(5, 'e-0')).toBe('no answer')
     await say(grantOf(5))
     expect(tokens()).toEqual([5])
+  })
+
+  test('by a leader whose epoch is known to be over: it says nothing, and goes on (P27)', async () => {
+    stage.state.leader = { agent: 'l', instance: 'l-1', epoch: 3 }
+    await say(grantOf(5))
+    expect(await abort(5, 'e-1', 2)).toBe('no answer')
+    expect(calls[0]!.signal.aborted).toBe(false)
+    expect(await abort(5, 'e-1', 3)).toBe('running')
+    expect(calls[0]!.signal.aborted).toBe(true)
   })
 
   test('while a later one of its group is held: that one goes on', async () => {

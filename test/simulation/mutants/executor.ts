@@ -43,7 +43,7 @@ export const executorMutants: readonly Mutant[] = [
       },
       { file: 'src/executor/executor.ts', find: `if (message.grant === mark && !atHand) link.report`, replace: `if (false) link.report` },
       // The leader would close the grant and have the job done again (I9).
-      { file: 'src/leader/grant-watch.ts', find: 'void this.#ask(watched)', replace: 'void watched' },
+      { file: 'src/leader/grant-watch.ts', find: 'void this.#ask(watched).finally(() => end(watched))', replace: 'void end' },
     ],
   },
   {

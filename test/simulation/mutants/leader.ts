@@ -33,7 +33,7 @@ export const leaderMutants: readonly Mutant[] = [
     name: 'grants-without-a-word-stay-open',
     breaks: ['I3'],
     focus: 'deaf',
-    patches: [{ file: 'src/leader/grant-watch.ts', find: 'void this.#ask(watched)', replace: 'void watched' }],
+    patches: [{ file: 'src/leader/grant-watch.ts', find: 'void this.#ask(watched).finally(() => end(watched))', replace: 'void end' }],
   },
   {
     name: 'open-grants-are-closed-unasked',
