@@ -1,6 +1,7 @@
 /**
  * Jobs of a group of order `none`: none waits for another, and many grants are open at once (I1: at most one of a job). No event
- * costs more for a longer group.
+ * costs more for a longer group as such; but what is `late`, unknown or stopped is looked through as a whole: each grant costs what is late
+ * then, so that to grant anew what many lost grants held costs the square of it.
  *
  * 1. A job is `granted` exactly while an open grant holds it among what is left of it.
  * 2. `ready` holds, by agent in whose queue the job is, exactly the jobs that are `pending` and in somebody's queue.
