@@ -24,13 +24,14 @@ export function unfoldedLane(lane: string, constants: RealmConstants): FoldedLan
   return { state: emptyLane(lane, constants), tail: { position: 0, digest: firstDigest }, recent: [] }
 }
 
-/** Goes on from where `folded` stands to the end of the lane. Throws `MalformedTurn`, `Unavailable`. */
+/** Goes on from where `folded` stands to the end of the lane; once `signal` has aborted nothing more is folded. Throws `MalformedTurn`, `Unavailable`. */
 export async function foldOn(log: EventLog, clock: Clock, subject: string, folded: FoldedLane, signal: AbortSignal): Promise<void> {
   const last = await log.last(subject)
   if (last === undefined || last.position <= folded.tail.position) return
   let sliceEndsMs = clock.monotonicMs() + sliceMs
   for await (const batch of log.read({ subjects: [subject], from: folded.tail.position + 1, until: last.position, signal })) {
     for (const message of batch) {
+      if (signal.aborted) return
       foldMessage(folded, message)
       if (clock.monotonicMs() < sliceEndsMs) continue
       await pause(clock, 0, signal)

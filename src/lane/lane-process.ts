@@ -56,6 +56,8 @@ export class LaneProcess {
   #holder: LaneHolder | undefined
   #subscriptions: Subscription[] = []
   #asking = new AbortController()
+  /** Of the folding that was begun last. */
+  #folding = new AbortController()
   readonly #over = new AbortController()
   #releasing = false
   #idle: (() => void) | undefined
@@ -136,6 +138,7 @@ export class LaneProcess {
 
   abandon(): void {
     this.#over.abort()
+    this.#folding.abort()
     this.#asking.abort()
     this.#holder?.abandon()
     this.#feed.abandon()
@@ -174,14 +177,26 @@ export class LaneProcess {
     return this.#options.context.subjects.lane(this.lane)
   }
 
+  /** One that was given up may still be on its way: it must neither fold on beside this one or beside the holder, nor say how it ended. */
   async #fold(): Promise<void> {
+    this.#folding.abort()
+    const { signal } = (this.#folding = new AbortController())
+    try {
+      await this.#foldUntil(signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+
+  async #foldUntil(signal: AbortSignal): Promise<void> {
     const { coordinator, clock, agent } = this.#options.context
     if (this.#folded.tail.position === 0) {
-      const from = await foldFromSnapshot(this.#options.context, this.lane, this.#over.signal)
+      const from = await foldFromSnapshot(this.#options.context, this.lane, signal)
+      if (signal.aborted) return
       if (from !== undefined) this.#folded = from
     }
-    await foldOn(coordinator.log, clock, this.#subject, this.#folded, this.#over.signal)
-    if (this.#over.signal.aborted) return
+    await foldOn(coordinator.log, clock, this.#subject, this.#folded, signal)
+    if (signal.aborted) return
     const { state } = this.#folded
     const why = stopsWriter(state)
     if (why !== undefined) {
@@ -248,6 +263,7 @@ export class LaneProcess {
   }
 
   async #hold(): Promise<void> {
+    this.#folding.abort()
     const { context, times, failpoint, local, onFatal } = this.#options
     const { coordinator, subjects, clock, random, constants, realm, logger, agent } = context
     const { bus, log } = coordinator
@@ -352,6 +368,7 @@ export class LaneProcess {
 
   /** Nothing that was gathered survives (P2); the next taking folds anew. */
   #drop(): void {
+    this.#folding.abort()
     this.#unsubscribe()
     this.#holder?.abandon()
     this.#holder = undefined
