@@ -15,16 +15,23 @@ export function systemErrorCode(error: unknown): string | undefined {
 
 /** Made with its parents where it is missing; only its owner may look into it. */
 export async function makeFolder(path: string): Promise<void> {
+  if (await isMade(path)) return
+  // Not `recursive`: where a system lets nobody make a folder (/proc), that tries for ever.
+  if (!(await exists(dirname(path)))) await makeFolder(dirname(path))
+  // Who makes another folder there may have made its parents in between.
+  if (!(await isMade(path))) await mkdir(path)
+}
+
+/** False where its parent is missing, as far as the system says. */
+async function isMade(path: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: 0o700 })
+    return true
   } catch (error) {
     const code = systemErrorCode(error)
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
-    // Not `recursive`: where a system lets nobody make a folder (/proc), that tries for ever.
-    const parent = dirname(path)
-    if (code !== 'ENOENT' || (await exists(parent))) throw error
-    await makeFolder(parent)
-    await makeFolder(path)
+    if (code === 'ENOENT') return false
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return true
+    throw error
   }
 }
 

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { makeFolder } from '../../src/platform/folders.ts'
 import { dataFolderAt, FolderInUse, lockFolder, type FolderLock } from '../../src/platform/data-folder.ts'
 
 let folder: string
@@ -39,6 +40,14 @@ async function lockedElsewhere(): Promise<ChildProcess> {
   await once(other, 'message')
   return other
 }
+
+test('folders with the same missing parents are made at once by several', async () => {
+  for (let round = 0; round < 20; round++) {
+    const names = Array.from({ length: 8 }, (_, index) => join(folder, `${round}`, 'a', 'b', `${index}`))
+    await Promise.all([...names, ...names].map((name) => makeFolder(name)))
+    for (const name of names) expect((await stat(name)).isDirectory()).toBe(true)
+  }
+})
 
 describe('the lock on a data folder (P20)', () => {
   test('of what is no folder, or where nobody may make one, is refused in one line', async () => {

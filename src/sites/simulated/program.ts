@@ -84,7 +84,7 @@ async function lockData(folder: string): Promise<FolderLock> {
   try {
     return await lockFolder(folder)
   } catch (error) {
-    throw error instanceof FolderInUse ? error : new FolderUnusable(folder, error)
+    throw error instanceof FolderInUse || error instanceof FolderUnusable ? error : new FolderUnusable(folder, error)
   }
 }
 
