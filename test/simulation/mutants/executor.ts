@@ -8,17 +8,6 @@ export const executorMutants: readonly Mutant[] = [
     patches: [{ file: 'src/executor/executor.ts', find: 'if (message.grant <= mark || atHand || link.givesBack(ref)) {', replace: 'if (message.grant <= mark && false) {' }],
   },
   {
-    name: 'mark-per-group-without-order',
-    breaks: ['P21', 'I9'],
-    focus: 'unordered',
-    patches: [
-      { file: 'src/executor/marks.ts', find: 'if (unordered !== true) return this.ofGroup(group)', replace: 'if (jobs.length > 0) return this.ofGroup(group)' },
-      { file: 'src/executor/marks.ts', find: 'if (unordered !== true) this.#raise(group, undefined, grant)', replace: 'if (jobs.length > 0) this.#raise(group, undefined, grant)' },
-      // A higher token of the group then ends what is held of it, as where one grant is open at a time.
-      { file: 'src/executor/executor.ts', find: 'return one.jobs.some(({ job, chain = job }) => other.jobs.some(({ job: another, chain: of = another }) => of === chain))', replace: 'return true' },
-    ],
-  },
-  {
     name: 'tokens-of-the-group-without-order',
     breaks: ['P22', 'I9'],
     focus: 'unordered',
