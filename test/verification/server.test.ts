@@ -157,7 +157,7 @@ describe('export', () => {
     expect((await run('log', 'export', '--to', file, '--redact')).out).toContain('and 0 texts')
     const text = await readFile(file, 'utf8')
     const whole = await readFile(plain, 'utf8')
-    for (const secret of ['d1\\"', 'group here', '\\"no\\"']) expect([secret, whole.includes(secret), text.includes(secret)]).toEqual([secret, true, false])
+    for (const secret of ['\\"d1\\"', 'group here', '\\"no\\"']) expect([secret, whole.includes(secret), text.includes(secret)]).toEqual([secret, true, false])
     const state = async (from: string) => JSON.parse((await reeve(['replay', '--group', groups[3]!, '--from', from, '--json'], { folder })).out).state
     const [shown, hidden] = [await state(plain), await state(file)]
     expect(hidden).toMatchObject({ phase: shown.phase, revision: shown.revision, executed: shown.executed, assignments: shown.assignments })
