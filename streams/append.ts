@@ -9,7 +9,7 @@ import { MalformedTurn, decodeTurn } from './codec.ts'
 import type { Clock } from './ports/clock.ts'
 import { pause } from './ports/clock.ts'
 import type { EventLog, StoredMessage } from './ports/event-log.ts'
-import { Unavailable } from './ports/event-log.ts'
+import { LogMissing, Unavailable } from './ports/event-log.ts'
 
 export interface AppendTurn {
   readonly subject: string
@@ -79,6 +79,8 @@ async function fateOf(log: EventLog, request: AppendTurn, waitLonger: () => Prom
     try {
       return await readFate(log, request)
     } catch (error) {
+      // The log that it may have landed in is not there any more.
+      if (error instanceof LogMissing) return { kind: 'wrong-incarnation' }
       if (!(error instanceof Unavailable)) throw error
       await waitLonger()
     }

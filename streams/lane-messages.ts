@@ -69,6 +69,8 @@ const work = object({
   byName: optional(one(true)),
 })
 
+const assignments = list(object({ first: number, last: number, agent: id }))
+
 /** By kind; of a kind that is not here only the envelope is judged. */
 const bodies: { readonly [kind: string]: Check } = {
   open: object({
@@ -88,8 +90,8 @@ const bodies: { readonly [kind: string]: Check } = {
   }),
   add: object({ plan: digest, part: whole, jobs: list(jobSpec) }),
   seal: object({ plan: digest }),
-  assign: object({ assignments: list(object({ first: number, last: number, agent: id })), ifRevision: whole }),
-  expire: object({ grant: whole }),
+  assign: object({ assignments, ifRevision: whole }),
+  expire: object({ grant: whole, assignments: optional(assignments) }),
   resolve: object({ job: whole, as: one('succeeded', 'failed') }),
   prioritize: object({ priority: number }),
   withdraw: object({ withdrawn: ulid }),

@@ -116,7 +116,8 @@ export type LaneCommandBody =
   | ({ readonly kind: 'add' } & AddJobs)
   | { readonly kind: 'seal'; readonly plan: string }
   | { readonly kind: 'assign'; readonly assignments: readonly Assignment[]; readonly ifRevision: number }
-  | { readonly kind: 'expire'; readonly grant: number }
+  /** `assignments`: where its jobs go in the same moment, since an executor that is still there asks for them again at once. */
+  | { readonly kind: 'expire'; readonly grant: number; readonly assignments?: readonly Assignment[] }
   | { readonly kind: 'retry' }
   | { readonly kind: 'pause' }
   | { readonly kind: 'resume' }

@@ -1,10 +1,10 @@
 /**
  * Which jobs of a group the leader has to assign: those in nobody's queue, those in the queue of an agent that is gone, and those
- * in the queue of one whose configuration does not let it take them any more.
+ * in the queue of one whose configuration does not let it take them any more; and those of a grant that is given up.
  */
 import type { JobSpec } from '../execution-group/events.ts'
 import { groupTable } from '../execution-group/machine.ts'
-import { type GroupState, assignmentFrom, pendingRuns } from '../execution-group/state.ts'
+import { type Grant, type GroupState, assignmentFrom, pendingRuns, runsOfGrant } from '../execution-group/state.ts'
 import type { Stretch } from './jobs.ts'
 
 /** Of an agent that may not take every job: which it may, by the skill that a job asks for. */
@@ -37,6 +37,13 @@ export function jobsToAssign(
       job = end + 1
     }
   }
+  return sorted(stretches)
+}
+
+/** The jobs of an open grant that are not settled, in the order of numbers. */
+export function jobsOfGrant(group: GroupState, grant: Grant): readonly Stretch[] {
+  const stretches: Stretch[] = []
+  for (const [first, last] of runsOfGrant(group, grant)) collect(stretches, group, first, last, Infinity)
   return sorted(stretches)
 }
 

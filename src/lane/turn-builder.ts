@@ -284,7 +284,7 @@ export class TurnBuilder {
       case 'expire':
         // P27: only who leads says that an executor is lost.
         if (command.epoch === undefined) return refused('malformed', `only a leader, who names its epoch, expires grant ${body.grant} of group ${command.group}`)
-        return expireGrant(state, body.grant)
+        return expireGrant(state, body.grant, body.assignments)
       case 'retry':
         return retryFailed(state)
       case 'pause':

@@ -6,7 +6,7 @@
  * 3. While the store of the log is full no time counts either: no word can be put on record.
  * 4. Who kept a grant so long is given no jobs for `avoidMs`, while others can take them.
  */
-import { type GroupState, openGrant, openGrants } from '../../machines/execution-group/state.ts'
+import { type Grant, type GroupState, openGrant, openGrants } from '../../machines/execution-group/state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { type AbortSaid, overdueAtMs, stepAfter } from '../../machines/placement/overdue.ts'
 import type { AbortAnswer, AbortRequest } from '../../streams/agent-messages.ts'
@@ -29,7 +29,8 @@ export interface GrantWatchDeps {
   /** Groups that are not over. */
   readonly open: () => readonly GroupState[]
   readonly isHere: (instance: string) => boolean
-  readonly expire: (group: GroupState, grant: number) => void
+  /** Nothing of it runs. Its agent is passed over already. */
+  readonly giveUp: (group: GroupState, grant: Grant) => void
   /** An agent is passed over from now on. */
   readonly onChange: () => void
 }
@@ -129,7 +130,7 @@ export class GrantWatch {
   }
 
   async #ask(watched: Watched): Promise<void> {
-    const { context, epoch, expire } = this.#deps
+    const { context, epoch, giveUp } = this.#deps
     try {
       const before = this.#openGrant(watched)
       if (before === undefined || this.#stopped) return
@@ -144,7 +145,7 @@ export class GrantWatch {
       if (step === 'ask-again') return
       this.#avoided.set(agent, context.clock.monotonicMs() + grantWatchTimes.avoidMs)
       this.#deps.onChange()
-      if (step === 'expire') expire(found.state, watched.grant)
+      if (step === 'expire') giveUp(found.state, found.open)
       else await this.#endPresence(instance)
     } catch (error) {
       if (!(error instanceof Unavailable)) context.logger.error({ err: error, group: watched.group }, 'asking after a grant failed')

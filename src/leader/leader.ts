@@ -10,7 +10,8 @@
 import { leaderMachine, type LeaderEffects } from '../../machines/leader/machine.ts'
 import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { loseAgent } from '../../machines/agent/decide.ts'
-import { type GroupState, openGrants } from '../../machines/execution-group/state.ts'
+import type { Assignment } from '../../machines/execution-group/events.ts'
+import { type Grant, type GroupState, openGrants } from '../../machines/execution-group/state.ts'
 import { expiresAtMs } from '../../machines/placement/expiry.ts'
 import { compareBuilds } from '../../machines/agent/configuration.ts'
 import { placeLanes } from '../../machines/placement/lanes.ts'
@@ -27,14 +28,15 @@ import { type LeadingTriggers, leadTriggers } from '../trigger/leading.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { withWatchedAppends } from './append-watch.ts'
 import { riseIfAllKnow } from './format-rise.ts'
-import { Configurations, type Configured, type PushedConfiguration } from './configurations.ts'
+import { Configurations } from './configurations.ts'
 import { GrantWatch } from './grant-watch.ts'
 import { GroupWatch } from './group-watch.ts'
 import { LaneCommands } from './lane-commands.ts'
 import { LaneWatch } from './lane-watch.ts'
 import { LaneFitness } from './lane-fitness.ts'
 import { MappingTable } from './mapping-table.ts'
-import { type PlacedGroup, placeOpenGroups } from './placing.ts'
+import { type Plan, emptyPlan } from './plan.ts'
+import { type Placing, placeGivenUp, placeOpenGroups } from './placing.ts'
 import { PresenceWatch } from './presence-watch.ts'
 import { SnapshotCutter, type SnapshotTimes } from './snapshot-cutter.ts'
 
@@ -101,19 +103,6 @@ export function startLeader(deps: LeaderDeps): Leader {
   }
 }
 
-interface Plan {
-  configurations: readonly PushedConfiguration[]
-  /** That can be given something, as configured once this plan is pushed. */
-  agents: readonly Configured[]
-  mappings: { readonly lane: string; readonly agent: string }[]
-  lost: { readonly agent: string; readonly instance: string }[]
-  expiries: { readonly group: GroupState; readonly grant: number }[]
-  toAssign: readonly GroupState[]
-  assignments: readonly PlacedGroup[]
-  /** The realm's format may rise. */
-  rise: boolean
-}
-
 /** One time of leading, under one epoch. */
 class Term {
   readonly #deps: LeaderDeps
@@ -130,6 +119,7 @@ class Term {
   readonly #grants: GrantWatch
   readonly #cutter: SnapshotCutter
   readonly #triggers: LeadingTriggers
+  readonly #placing: Placing
   readonly #ending = new AbortController()
   readonly #unfollow: () => void
   #groups: GroupWatch | undefined
@@ -182,9 +172,10 @@ class Term {
       epoch,
       open: () => this.#groups?.open() ?? [],
       isHere: (instance) => this.#presence.isHere(instance),
-      expire: (group, grant) => this.#expire(group, grant),
+      giveUp: (group, grant) => this.#giveUp(group, grant),
       onChange: changed,
     })
+    this.#placing = { leader: context.agent, load: (agent) => this.#groups!.load(agent), avoids: (agent) => this.#grants.avoids(agent) }
     this.#cutter = new SnapshotCutter(context, view, deps.snapshots)
     this.#unfollow = view.onTurn((seen) => this.#see(seen))
     this.#triggers = leadTriggers({ context, view, epoch, onStuck: deps.onStuck, ...(deps.adapterOf === undefined ? {} : { adapterOf: deps.adapterOf }) })
@@ -312,12 +303,7 @@ class Term {
   }
 
   place(): void {
-    const { toAssign, agents } = this.#plan
-    const { assignments, complete, missing } = placeOpenGroups(toAssign, agents.filter(({ agent }) => this.#agents.isReady(agent)), {
-      leader: this.#context.agent,
-      load: (agent) => this.#groups!.load(agent),
-      avoids: (agent) => this.#grants.avoids(agent),
-    })
+    const { assignments, complete, missing } = placeOpenGroups(this.#plan.toAssign, this.#ready(), this.#placing)
     this.#plan.assignments = assignments
     for (const group of complete) this.#groups!.assigned(group)
     this.#sayMissing(missing.join(', '))
@@ -343,8 +329,19 @@ class Term {
     })
   }
 
-  #expire(group: GroupState, grant: number): void {
-    this.#commands.send(group, { kind: 'expire', grant }, `${group.group} ${grant}`)
+  /** Of the agents of the last round, those that may be given jobs. */
+  #ready() {
+    return this.#plan.agents.filter(({ agent }) => this.#agents.isReady(agent))
+  }
+
+  #expire(group: GroupState, grant: number, assignments: readonly Assignment[] = []): void {
+    const body = assignments.length > 0 && allowsFormat(this.#state.realm, 2) ? ({ kind: 'expire', grant, assignments } as const) : ({ kind: 'expire', grant } as const)
+    this.#commands.send(group, body, `${group.group} ${grant}`)
+  }
+
+  /** Its executor is still there, and would be granted the same jobs again before a round of this leader gave them to others. */
+  #giveUp(group: GroupState, grant: Grant): void {
+    this.#expire(group, grant.revision, placeGivenUp(group, grant, this.#ready(), this.#placing))
   }
 
   /** [624] */
@@ -413,8 +410,3 @@ class Term {
     this.#missingBefore = missing
   }
 }
-
-function emptyPlan(): Plan {
-  return { configurations: [], agents: [], mappings: [], lost: [], expiries: [], toAssign: [], assignments: [], rise: false }
-}
-

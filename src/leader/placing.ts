@@ -1,9 +1,9 @@
 /** [626]: the jobs of all open groups that nobody has in his queue, or not the right one, go to agents. Decides; sends nothing. */
 import { defaultGroups } from '../../machines/agent/configuration.ts'
 import type { Assignment } from '../../machines/execution-group/events.ts'
-import type { GroupState } from '../../machines/execution-group/state.ts'
-import { placeJobs } from '../../machines/placement/jobs.ts'
-import { jobsToAssign } from '../../machines/placement/unassigned.ts'
+import type { Grant, GroupState } from '../../machines/execution-group/state.ts'
+import { type Stretch, placeJobs } from '../../machines/placement/jobs.ts'
+import { jobsOfGrant, jobsToAssign } from '../../machines/placement/unassigned.ts'
 import { type Configured, restrictionOf } from './configurations.ts'
 
 /** Stretches of one assign command: one takes at most about 110 bytes, all together at most 64 KiB (P16). */
@@ -58,6 +58,13 @@ export function placeOpenGroups(groups: readonly GroupState[], agents: readonly 
   return { assignments, complete, missing: [...missing].sort() }
 }
 
+/** Where what is left of a grant goes that its executor did not report on; nowhere else where nobody else could take all of it. */
+export function placeGivenUp(group: GroupState, grant: Grant, agents: readonly Configured[], placing: Placing): readonly Assignment[] {
+  const stretches = jobsOfGrant(group, grant).slice(0, stretchLimit)
+  const placed = placeStretches(crewOf(agents.filter(({ agent }) => agent !== placing.leader && !placing.avoids(agent))), group, stretches, placing)
+  return placed.missing.length > 0 ? [] : placed.assignments
+}
+
 interface Crew {
   readonly agents: readonly Configured[]
   readonly here: ReadonlyMap<string, ReturnType<typeof restrictionOf>>
@@ -69,9 +76,15 @@ function crewOf(agents: readonly Configured[]): Crew {
 }
 
 /** How many stretches of the group are to be assigned, and to whom they go. */
-function placeIn({ agents, here, mapping }: Crew, group: GroupState, { leader, load }: Placing, added: ReadonlyMap<string, number>) {
+function placeIn(crew: Crew, group: GroupState, placing: Placing, added: ReadonlyMap<string, number>) {
+  const { here } = crew
   const stretches = jobsToAssign(group, (agent) => here.has(agent), stretchLimit, (agent) => here.get(agent))
   if (stretches.length === 0) return { stretches: 0, assignments: [], missing: [] }
+  const { assignments, missing } = placeStretches(crew, group, stretches, placing, added)
+  return { stretches: stretches.length, assignments, missing }
+}
+
+function placeStretches({ agents, mapping }: Crew, group: GroupState, stretches: readonly Stretch[], { leader, load }: Placing, added: ReadonlyMap<string, number> = new Map()) {
   const candidates = agents.map(({ agent, configuration: { region, role, skills, skilledOnly } }) => ({
     agent,
     region,
@@ -82,6 +95,5 @@ function placeIn({ agents, here, mapping }: Crew, group: GroupState, { leader, l
     load: load(agent) + (added.get(agent) ?? 0),
   }))
   const { region, distributionFactor, agents: role } = group
-  const placed = placeJobs({ group: group.group, region, distributionFactor, agents: role, stretches }, candidates, mapping)
-  return { stretches: stretches.length, assignments: placed.assignments, missing: placed.missing }
+  return placeJobs({ group: group.group, region, distributionFactor, agents: role, stretches }, candidates, mapping)
 }

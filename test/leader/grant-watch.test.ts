@@ -60,7 +60,7 @@ beforeEach(() => {
     },
   }
   const view = { state, current: () => Promise.resolve((looks++, state)) } as unknown as RealmView
-  watch = new GrantWatch({ context, view, epoch, open: () => [...groups.values()], isHere: () => true, expire() {}, onChange() {} })
+  watch = new GrantWatch({ context, view, epoch, open: () => [...groups.values()], isHere: () => true, giveUp() {}, onChange() {} })
 })
 afterEach(() => watch.stop())
 

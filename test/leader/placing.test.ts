@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest'
 import { builtInDefaults } from '../../machines/agent/configuration.ts'
 import { foldInto } from '../../machines/execution-group/evolve.ts'
-import { type GroupState, absentGroup } from '../../machines/execution-group/state.ts'
+import { type GroupState, absentGroup, openGrants } from '../../machines/execution-group/state.ts'
 import type { Configured } from '../../src/leader/configurations.ts'
-import { placeOpenGroups } from '../../src/leader/placing.ts'
+import { placeGivenUp, placeOpenGroups } from '../../src/leader/placing.ts'
 
 const agent = (id: string, skills: readonly string[] = []): Configured => ({ agent: id, configuration: { ...builtInDefaults, role: 'generic', region: 'here', skills } })
 const placing = { leader: 'a', load: () => 0, avoids: () => false }
@@ -35,6 +35,14 @@ it.each([
   ['nobody else has the skill', [agent('a', ['k']), agent('b')]],
 ])('it stays there where %s', (_, agents) => {
   expect(placeOpenGroups([groupOf('a', 'k')], agents, placing)).toEqual({ assignments: [], complete: ['here-1-X'], missing: [] })
+})
+
+it('what an agent gives no word of goes to another with that; nowhere where nobody else could take it', () => {
+  const state = groupOf('b', 'k')
+  foldInto(state, { type: 'LockGranted', data: { jobs: [[1, 1]], agent: 'b', instance: 'b-1', callDeadlineMs: 1_000 } })
+  const deaf = { ...placing, avoids: (agent: string) => agent === 'b' }
+  expect(placeGivenUp(state, openGrants(state)[0]!, [agent('a', ['k']), agent('b', ['k']), agent('c', ['k'])], deaf)).toEqual([{ first: 1, last: 1, agent: 'c' }])
+  expect(placeGivenUp(state, openGrants(state)[0]!, [agent('a', ['k']), agent('b', ['k']), agent('c')], deaf)).toEqual([])
 })
 
 it('what is in the queue of another stays there', () => {

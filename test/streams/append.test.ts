@@ -5,7 +5,7 @@ import { encodeTurn } from '../../streams/codec.ts'
 import { firstDigest } from '../../streams/envelope.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { AppendOutcome, AppendRequest, EventLog, ReadOptions, StoredMessage } from '../../streams/ports/event-log.ts'
-import { Unavailable } from '../../streams/ports/event-log.ts'
+import { LogMissing, Unavailable } from '../../streams/ports/event-log.ts'
 
 const subject = 'reeve.event.lane.a-1'
 const turnId = (n: number) => `01ARZ3NDEKTSV4RRFFQ69G5F${String(n).padStart(2, '0')}`
@@ -19,6 +19,7 @@ class ScriptedLog implements EventLog {
   readonly requests: AppendRequest[] = []
   stored: StoredMessage[] = []
   unreachable = 0
+  missing = false
   readonly #script: (AppendOutcome | (() => AppendOutcome))[]
 
   constructor(script: (AppendOutcome | (() => AppendOutcome))[]) {
@@ -37,6 +38,7 @@ class ScriptedLog implements EventLog {
   }
 
   async last(): Promise<StoredMessage | undefined> {
+    if (this.missing) throw new LogMissing('of incarnation 1')
     if (this.unreachable > 0) {
       this.unreachable -= 1
       throw new Unavailable('not now')
@@ -108,6 +110,12 @@ describe('I5', () => {
   test('indeterminate on a subject without messages, expecting none: again', async () => {
     const log = new ScriptedLog([indeterminate, { kind: 'landed', position: 1 }])
     expect(await appendTurn(log, clock, { ...mine, expectedLast: 0 })).toEqual({ kind: 'landed', position: 1 })
+  })
+
+  test('P12: indeterminate, and the log was restored under another incarnation meanwhile: the program must stop (seed 501000323)', async () => {
+    const log = new ScriptedLog([indeterminate])
+    log.missing = true
+    expect(await appendTurn(log, clock, mine)).toEqual({ kind: 'wrong-incarnation' })
   })
 
   test('indeterminate, only others stand there: conflict with what stands last', async () => {

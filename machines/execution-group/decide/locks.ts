@@ -161,9 +161,18 @@ export function handBack(state: GroupState, grant: number): Decision<GroupEvent>
   return returned(state, { type: 'LockReturned', data: { grant, why: 'handed-back' } })
 }
 
-/** The executor's presence is lost for good, and the time of a call has passed since where the site does not fence (I9, P18). */
-export function expireGrant(state: GroupState, grant: number): Decision<GroupEvent> {
-  if (state.unordered !== null) return expireUnordered(state, state.unordered, grant)
+/**
+ * The executor's presence is lost for good, and the time of a call has passed since where the site does not fence (I9, P18).
+ * `assignments`: to whom its jobs go with that, where they are to be granted anew.
+ */
+export function expireGrant(state: GroupState, grant: number, assignments: readonly Assignment[] = []): Decision<GroupEvent> {
+  const expired = state.unordered === null ? expireOrdered(state, grant) : expireUnordered(state, state.unordered, grant)
+  if (assignments.length === 0 || expired.kind !== 'events' || expired.events.length > 1 || expired.events[0]!.type !== 'LockReturned') return expired
+  const assigned = assignJobs(state, assignments)
+  return assigned.kind === 'events' ? happened(...expired.events, ...assigned.events) : expired
+}
+
+function expireOrdered(state: GroupState, grant: number): Decision<GroupEvent> {
   if (!isOpen(state, grant)) return nothing(`grant ${grant} of group ${state.group} is not open`)
   const job = headJob(state)!
   // What may harm when done twice is never repeated by itself (I9).

@@ -173,6 +173,16 @@ describe('handBack and expireGrant', () => {
     given(...running).when((state) => expireGrant(state, 4)).thenNothing()
     given(...ready()).when((state) => handBack(state, 5)).thenNothing()
   })
+  it('what is given up goes to another with that, except where nothing is to be granted anew', () => {
+    const to = [{ first: 1, last: 1, agent: 'a2' }]
+    given(...running).when((state) => expireGrant(state, 5, to)).then(returned(5, 'lost'), assigned(...to))
+      .when((state) => grantLock(state, request)).thenRefused('not-assigned')
+    given(...running).when((state) => expireGrant(state, 5, [{ first: 1, last: 1, agent: 'a1' }])).then(returned(5, 'lost'))
+    given(...running).when((state) => expireGrant(state, 5, [{ first: 1, last: 9, agent: 'a2' }])).then(returned(5, 'lost'))
+    given(...running).when((state) => expireGrant(state, 4, to)).thenNothing()
+    const reason = { code: 'executor-lost', text: 'agent a1 was lost while it may have been at work on job 1' }
+    given(...ready({}, onceOnly), granted([[1, 1]])).when((state) => expireGrant(state, 5, to)).then(unknown(1, 5, reason), blocked(1))
+  })
   it('a lost executor leaves a job that must not be repeated unknown (I9)', () => {
     const reason = { code: 'executor-lost', text: 'agent a1 was lost while it may have been at work on job 1' }
     given(...ready({}, onceOnly), granted([[1, 1]])).when((state) => expireGrant(state, 5)).then(unknown(1, 5, reason), blocked(1))
