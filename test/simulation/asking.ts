@@ -15,6 +15,7 @@ import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { EventLog } from '../../streams/ports/event-log.ts'
 import { type Subjects, groupId } from '../../streams/subjects.ts'
 import type { Dice } from './dice.ts'
+import { patience } from './patience.ts'
 import type { SimProcess } from './process.ts'
 import type { SimSite } from './site.ts'
 import type { Told } from './told.ts'
@@ -22,7 +23,6 @@ import { triggerDefinition } from './triggering.ts'
 import { operation } from './workload.ts'
 
 const lookMs = 250
-const attempts = 400
 
 export interface AskingOptions {
   readonly process: SimProcess
@@ -90,7 +90,7 @@ export class Asking {
     const command = newUlid(process.clock.nowMs(), dice)
     const dies = dice.chance(0.25)
     let again = dice.chance(0.3) ? dice.whole(1, 2) : 0
-    for (let attempt = 0; attempt < attempts; attempt++) {
+    for (const _ of patience(this.#options.isCalm)) {
       // Now and then at two services at once.
       if (dice.chance(0.2)) this.#copies.push(this.#api.answer('change', 'apply', { ...request, command }, { timeoutMs: 1_000 }))
       const answer = await this.#api.answer('change', 'apply', { ...request, command }, { timeoutMs: dice.pick([300, 3_000, 30_000]) })
@@ -152,7 +152,7 @@ export class Asking {
     let command = newUlid(clock.nowMs(), dice)
     let laterMs = 0
     let request = make(laterMs)
-    for (let attempt = 0; attempt < attempts; attempt++) {
+    for (const _ of patience(this.#options.isCalm)) {
       const answer = await this.#api.answer('trigger', verb, { ...request, command } as never, { timeoutMs: dice.pick([1_000, 10_000]) })
       if (answer.ok) return
       // Done by an attempt before, whose answer was lost.

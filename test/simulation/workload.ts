@@ -17,13 +17,12 @@ import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { EventLog } from '../../streams/ports/event-log.ts'
 import { type Subjects, groupId } from '../../streams/subjects.ts'
 import type { Dice } from './dice.ts'
+import { patience } from './patience.ts'
 import type { SimProcess } from './process.ts'
 import { type SimSite, simulatedKind } from './site.ts'
 import type { Told } from './told.ts'
 
 const lookMs = 250
-/** A command that nobody answers is given up for good: the world is broken by then. */
-const attempts = 400
 
 export interface WorkloadOptions {
   readonly process: SimProcess
@@ -46,6 +45,7 @@ export interface WorkloadOptions {
   readonly openUntilMs: number
   readonly told: Told
   readonly end: () => number
+  readonly isCalm: () => boolean
   /** Lasts over restores. */
   readonly log: EventLog
 }
@@ -160,7 +160,7 @@ export class Workload {
 
   /** A part that came before its turn is said again. */
   async #untilInOrder(lane: string, group: string, command: string, body: LaneCommandBody, dice: Dice): Promise<Answer> {
-    for (let attempt = 0; attempt < attempts; attempt++) {
+    for (const _ of patience(this.#options.isCalm)) {
       const answer = await this.#send(lane, group, command, body, dice)
       if (answer.kind !== 'refused' || answer.code !== 'part-out-of-order') return answer
       await pause(this.#options.process.clock, dice.between(20, 300))
@@ -229,7 +229,7 @@ export class Workload {
     const { coordinator, subjects, process, told, end } = this.#options
     const client = laneClient({ bus: coordinator.bus, subjects })
     let again = dice.chance(0.1) ? 1 : 0
-    for (let attempt = 0; attempt < attempts; attempt++) {
+    for (const _ of patience(this.#options.isCalm)) {
       const number = this.#view.state.lanes.get(lane)?.number ?? 0
       const message: LaneCommand = { builtOn: { incarnation: coordinator.log.incarnation, number }, ...(command === undefined ? {} : { command }), group, actor: 'person:p', body }
       const sentAt = end()

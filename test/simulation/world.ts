@@ -155,12 +155,12 @@ export class World {
     for (let index = 1; index <= this.plan.skilled; index++) this.startAgent(`s${index}`, 'skilled')
     for (let index = 1; index <= this.plan.services; index++) this.startService(`v${index}`)
     const { groups, windows, windowSizes, unordered, mostJobs, smooth, skilled, services, changes, triggers } = this.plan
-    const common = { sites: this.sites, smooth, openUntilMs: this.plan.faultsUntilMs * 0.8, log: this.log, told: this.#told, end: () => this.onlooker.endPosition }
+    const common = { sites: this.sites, smooth, openUntilMs: this.plan.faultsUntilMs * 0.8, log: this.log, told: this.#told, end: () => this.onlooker.endPosition, isCalm: () => this.calm }
     const workload = new Workload({
       ...this.#newClient('person'), ...common, dice: this.dice.stream('workload'), lanes: this.lanes, groups, windows, windowSizes, unordered, mostJobs, skilled: skilled > 0,
     })
     const asking =
-      services === 0 ? undefined : new Asking({ ...this.#newClient('asker'), ...common, dice: this.dice.stream('asking'), changes, triggers, isCalm: () => this.calm })
+      services === 0 ? undefined : new Asking({ ...this.#newClient('asker'), ...common, dice: this.dice.stream('asking'), changes, triggers })
     startNemesis(this, this.dice.stream('nemesis'))
     const isOver = () => this.calm && workload.done && asking?.done !== false && this.onlooker.format === formatVersion
     const isBroken = () => crashed() || asking?.failure !== undefined
