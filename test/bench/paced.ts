@@ -1,7 +1,8 @@
 /**
  * One job every 10 ms, each in a group of its own that was opened before: from the acknowledged turn that makes it runnable (it seals the
- * group) to the acknowledged `LockGranted`, by one clock. Between the two the leader, a process of its own, hears of the group and
- * assigns the job. The holder, which executes too, runs as a whole agent in this very process.
+ * group) to the acknowledged `LockGranted`, by one clock: once as a service asks, which proposes whose queue the job goes into (claim 2), and
+ * once with a job for which the leader, a process of its own, has to find who has the skill. The holder, which executes too, runs as a
+ * whole agent in this very process.
  */
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from 'nats'
@@ -14,7 +15,7 @@ import { pause } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import { eventually } from '../support/eventually.ts'
 import { quiet } from './grant.ts'
-import { BenchRealm, rehearsal } from './realm.ts'
+import { BenchRealm, anyonesRehearsal, rehearsal } from './realm.ts'
 import { type Row, compared, percentile } from './row.ts'
 import { type BenchWorld, benchRealm } from './world.ts'
 
@@ -32,7 +33,7 @@ interface Stamps {
   turns: number
 }
 
-export async function pacedRows(world: BenchWorld): Promise<Row[]> {
+export async function pacedRows(world: BenchWorld, wants: (row: string) => boolean): Promise<Row[]> {
   const realm = new BenchRealm(world)
   const stamps: Stamps = { sealed: new Map(), granted: new Map(), bytes: 0, turns: 0 }
   let stop = async () => {}
@@ -47,25 +48,37 @@ export async function pacedRows(world: BenchWorld): Promise<Row[]> {
     }
     await running.ready
     const [lane] = (await realm.lanesHeldBy([holder])).keys()
-    const opened: Awaited<ReturnType<BenchRealm['open']>>[] = []
-    for (let index = 0; index < jobs + warming; index++) opened.push(await realm.open(lane!, [rehearsal(holder)]))
-    const sealing: Promise<void>[] = []
-    await paced(opened.length, (index) => void sealing.push(opened[index]!.seal()))
-    await Promise.all(sealing)
-    await eventually(() => stamps.granted.size === opened.length, { what: 'all locks', withinMs: 60_000, everyMs: 100 })
-    const counted = opened.slice(warming).map(({ group }) => stamps.granted.get(group)! - stamps.sealed.get(group)!)
-    return rowsOf(counted, await rawPaced(world.server.url, Math.round(stamps.bytes / stamps.turns)))
+    const rows: Row[] = []
+    for (const { row, how, open } of [
+      { row: 'w4', how: 'in the queue of an agent as a service proposes it', open: () => realm.open(lane!, [anyonesRehearsal], {}, [{ first: 1, last: 1, agent: holder }]) },
+      { row: 'w4-leader', how: 'assigned by a leader in another process, by skill', open: () => realm.open(lane!, [rehearsal(holder)]) },
+    ] as const) {
+      if (!wants(`${row}-p50`) && !wants(`${row}-p99`)) continue
+      rows.push(...rowsOf(row, how, await took(stamps, open), await rawPaced(world.server.url, row, Math.round(stamps.bytes / stamps.turns))))
+    }
+    return rows
   } finally {
     await stop()
     await realm.stop()
   }
 }
 
-function rowsOf(took: readonly number[], raw: readonly number[]): Row[] {
-  const what = `one job every ${everyMs} ms: from the acknowledged turn that makes it runnable to its acknowledged LockGranted, to a lone raw append at the same pace`
+/** Milliseconds of each job but the first ones. */
+async function took(stamps: Stamps, open: () => ReturnType<BenchRealm['open']>): Promise<readonly number[]> {
+  const opened: Awaited<ReturnType<BenchRealm['open']>>[] = []
+  for (let index = 0; index < jobs + warming; index++) opened.push(await open())
+  const sealing: Promise<void>[] = []
+  await paced(opened.length, (index) => void sealing.push(opened[index]!.seal()))
+  await Promise.all(sealing)
+  await eventually(() => opened.every(({ group }) => stamps.granted.has(group)), { what: 'all locks', withinMs: 60_000, everyMs: 100 })
+  return opened.slice(warming).map(({ group }) => stamps.granted.get(group)! - stamps.sealed.get(group)!)
+}
+
+function rowsOf(row: string, how: string, took: readonly number[], raw: readonly number[]): Row[] {
+  const what = `one job every ${everyMs} ms, ${how}: from the acknowledged turn that makes it runnable to its acknowledged LockGranted, to a lone raw append at the same pace`
   const sameTurn = took.filter((ms) => ms === 0).length
-  const note = `${took.length} jobs, assigned by a leader in another process; ${sameTurn} were granted by the very turn that made them runnable`
-  return [compared('w4-p50', what, 'ms', percentile(took, 0.5), percentile(raw, 0.5), note), compared('w4-p99', what, 'ms', percentile(took, 0.99), percentile(raw, 0.99))]
+  const note = `${took.length} jobs; ${sameTurn} were granted by the very turn that made them runnable`
+  return [compared(`${row}-p50`, what, 'ms', percentile(took, 0.5), percentile(raw, 0.5), note), compared(`${row}-p99`, what, 'ms', percentile(took, 0.99), percentile(raw, 0.99))]
 }
 
 /** `task` every 10 ms, by the clock: one that is late does not delay those after it. */
@@ -100,16 +113,16 @@ function stamping(coordinator: Coordinator, stamps: Stamps): Coordinator {
 }
 
 /** One conditional append at a time, one every 10 ms; milliseconds each. */
-async function rawPaced(url: string, sizeBytes: number): Promise<number[]> {
+async function rawPaced(url: string, row: string, sizeBytes: number): Promise<number[]> {
   const connection = await connect({ servers: url })
-  await (await jetstreamManager(connection)).streams.add({ name: 'RAW_PACED', subjects: ['raw.paced'] })
+  await (await jetstreamManager(connection)).streams.add({ name: `RAW_PACED_${row}`, subjects: [`raw.paced.${row}`] })
   const js = jetstream(connection)
   const bytes = new Uint8Array(sizeBytes).fill(120)
   const took: number[] = []
   let last = 0
   await paced(jobs, async () => {
     const beginMs = systemClock.monotonicMs()
-    last = (await js.publish('raw.paced', bytes, { expect: { lastSubjectSequence: last } })).seq
+    last = (await js.publish(`raw.paced.${row}`, bytes, { expect: { lastSubjectSequence: last } })).seq
     took.push(systemClock.monotonicMs() - beginMs)
   })
   await connection.close()

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { JobSpec } from '../../machines/execution-group/events.ts'
+import type { Assignment, JobSpec } from '../../machines/execution-group/events.ts'
 import { type SiteEvent, type SiteState, absentSite, addSite, foldSite } from '../../machines/site/site.ts'
 import { partsOf } from '../../src/change/parts.ts'
 import { laneClient } from '../../src/lane/client.ts'
@@ -133,7 +133,7 @@ export class BenchRealm {
   }
 
   /** Opens a group and adds its jobs; what is returned seals it. */
-  async open(lane: string, jobs: readonly JobSpec[], terms: { readonly order?: 'none'; readonly window?: number } = {}): Promise<{ readonly group: string; seal(): Promise<void> }> {
+  async open(lane: string, jobs: readonly JobSpec[], terms: { readonly order?: 'none'; readonly window?: number } = {}, proposed: readonly Assignment[] = []): Promise<{ readonly group: string; seal(): Promise<void> }> {
     const command = newUlid(systemClock.nowMs(), systemRandom)
     const group = groupId(lane, command)
     const plan = digestOf(canonicalBytes({ jobs }))
@@ -141,6 +141,8 @@ export class BenchRealm {
     const send = (body: LaneCommandBody, withId = false) => this.#send(lane, group, body, withId ? command : undefined)
     await send({ kind: 'open', name: 'bench', jobs: jobs.length, parts: parts.length, plan, window: 1, region, distributionFactor: 100, ...terms }, true)
     for (const [index, part] of parts.entries()) await send({ kind: 'add', plan, part: index + 1, jobs: part })
+    // As a service proposes it, at the revision that the parts lead to.
+    if (proposed.length > 0) await send({ kind: 'assign', assignments: proposed, ifRevision: 1 + parts.length })
     return { group, seal: () => send({ kind: 'seal', plan }) }
   }
 
@@ -173,5 +175,8 @@ export class BenchRealm {
 
 /** A job that goes the whole way of a job and changes nothing, for whoever has the skill. */
 export function rehearsal(skill: string): JobSpec {
-  return { site: drillSite, service: 's00001', operation: { name: 'rehearse' }, skill: { name: skill, need: 'required' }, repeatable: true }
+  return { ...anyonesRehearsal, skill: { name: skill, need: 'required' } }
 }
+
+/** For any agent: the kind of job that a service proposes an agent for. */
+export const anyonesRehearsal: JobSpec = { site: drillSite, service: 's00001', operation: { name: 'rehearse' }, repeatable: true }

@@ -24,7 +24,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
   { rows: jobRowNames, run: () => inWorld((world) => jobRows(world, wants, say)) },
   { rows: ['w3', 'w3-groups'], run: () => inWorld((world) => independentRows(world, wants)) },
   { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
-  { rows: ['w4-p50', 'w4-p99'], run: () => inWorld(pacedRows) },
+  { rows: ['w4-p50', 'w4-p99', 'w4-leader-p50', 'w4-leader-p99'], run: () => inWorld((world) => pacedRows(world, wants)) },
   { rows: ['idle'], run: () => inWorld(idleRows) },
   { rows: ['pause', 'pause-p99', 'pause-most'], run: () => inWorld(pauseRows) },
   { rows: ['lane-move', 'lane-move-p99', 'lane-move-most'], run: () => inWorld(laneMoveRows) },
