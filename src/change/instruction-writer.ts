@@ -2,21 +2,9 @@
 import type { Decision } from '../../machines/decision.ts'
 import { type InstructionEvent, type InstructionState, absentInstruction, foldInstruction } from '../../machines/instruction/instruction.ts'
 import type { Cause } from '../../streams/envelope.ts'
-import type { Clock, Random } from '../../streams/ports/clock.ts'
-import type { Coordinator } from '../../streams/ports/coordinator.ts'
-import type { Subjects } from '../../streams/subjects.ts'
 import { type AggregateWritten, writeAggregate } from '../realm/aggregate-writer.ts'
 import { feedWritten } from '../realm/feed.ts'
-import type { RealmView } from '../realm/view.ts'
-
-export interface InstructionWriting {
-  readonly coordinator: Pick<Coordinator, 'log' | 'bus'>
-  readonly subjects: Subjects
-  readonly clock: Clock
-  readonly random: Random
-  readonly view: RealmView
-  readonly signal: AbortSignal
-}
+import type { ViewWriterContext } from '../realm/view-writer.ts'
 
 export interface InstructionWrite {
   /** Its id. */
@@ -31,7 +19,7 @@ export interface InstructionWrite {
 
 /** The writer's view holds what was written, or what stood there, when it resolves. Throws as `writeAggregate`, and what ends the view. */
 export async function writeInstruction(
-  { coordinator, subjects, clock, random, view, signal }: InstructionWriting,
+  { coordinator, subjects, clock, random, view, signal }: ViewWriterContext,
   { instruction, ...write }: InstructionWrite,
 ): Promise<AggregateWritten<InstructionState>> {
   const written = await writeAggregate<InstructionState, InstructionEvent>(

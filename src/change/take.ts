@@ -6,13 +6,14 @@ import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import type { Cause } from '../../streams/envelope.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { RealmFold } from '../realm/view.ts'
-import { type InstructionWriting, writeInstruction } from './instruction-writer.ts'
+import type { ViewWriterContext } from '../realm/view-writer.ts'
+import { writeInstruction } from './instruction-writer.ts'
 import { chooseLane } from './lane-choice.ts'
 import type { RunMode } from './mode.ts'
 import type { ChangePlan } from './plan.ts'
 import type { AskedOrder } from './predicates.ts'
 
-export interface TakeContext extends InstructionWriting {
+export interface TakeContext extends ViewWriterContext {
   readonly coordinator: Pick<Coordinator, 'log' | 'bus' | 'texts'>
 }
 

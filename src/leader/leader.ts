@@ -178,7 +178,7 @@ class Term {
     this.#placing = { leader: context.agent, load: (agent) => this.#groups!.load(agent), avoids: (agent) => this.#grants.avoids(agent) }
     this.#cutter = new SnapshotCutter(context, view, deps.snapshots)
     this.#unfollow = view.onTurn((seen) => this.#see(seen))
-    this.#triggers = leadTriggers({ context, view, epoch, onStuck: deps.onStuck, ...(deps.adapterOf === undefined ? {} : { adapterOf: deps.adapterOf }) })
+    this.#triggers = leadTriggers({ context, view, epoch, ...(deps.adapterOf === undefined ? {} : { adapterOf: deps.adapterOf }) })
   }
 
   stop(): void {

@@ -20,12 +20,11 @@ export interface LeadTriggersOptions {
   readonly context: AgentContext
   readonly view: RealmView
   readonly epoch: number
-  readonly onStuck: () => void
   /** Default: those of `src/sites/registry.ts`. */
   readonly adapterOf?: (kind: string) => SiteAdapter
 }
 
-export function leadTriggers({ context, view, epoch, onStuck, adapterOf = registeredAdapter }: LeadTriggersOptions): LeadingTriggers {
+export function leadTriggers({ context, view, epoch, adapterOf = registeredAdapter }: LeadTriggersOptions): LeadingTriggers {
   const { coordinator, subjects, clock, random, logger, agent } = context
   const { laneAnswerMs, continueMs, siteReadMs } = defaultTimings
   const ending = new AbortController()
@@ -36,7 +35,7 @@ export function leadTriggers({ context, view, epoch, onStuck, adapterOf = regist
   const sites = new Sites({ clock, readMs: siteReadMs, adapterOf })
   const writing = { coordinator, subjects, clock, random, view, signal, actor, epoch }
   const starter = new RunStarter({ writing, opener, sites, adapterOf, logger })
-  const scheduler = new TriggerScheduler({ writing, starter, sender, logger, onStuck })
+  const scheduler = new TriggerScheduler({ writing, starter, sender, logger })
   return {
     stop() {
       if (signal.aborted) return

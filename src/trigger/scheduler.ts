@@ -30,14 +30,10 @@ export interface SchedulerOptions {
   readonly starter: RunStarter
   readonly sender: LaneSender
   readonly logger: Logger
-  /** What is written of triggers is not taken: others are to lead (P7). */
-  readonly onStuck: () => void
 }
 
 /** How often it looks without being called: time-outs of runs, and alarms that were lost. */
 const lookMs = 2_000
-/** Longest that one trigger is looked at, of which each write takes milliseconds. */
-const stuckMs = 30_000
 /** How often it asks whether the alarms that it set are still there (I11). */
 const alarmsCheckMs = 10_000
 /** Nominal times of one trigger that are decided before the others have their turn. */
@@ -124,19 +120,12 @@ export class TriggerScheduler {
     if (!allowsFormat(fold.realm, 2)) return
     let nextMs = Infinity
     for (const trigger of [...fold.triggers.keys()]) {
-      const timer = clock.after(stuckMs, () => {
-        if (writing.signal.aborted) return
-        logger.error({ trigger }, 'what is written of a trigger is not taken; this leader lets others try')
-        this.#options.onStuck()
-      })
       try {
         nextMs = Math.min(nextMs, await this.#lookAt(trigger))
       } catch (error) {
         if (error instanceof Unavailable || writing.signal.aborted) throw error
         // One trigger that cannot be dealt with must not hold up the others.
         logger.error({ trigger, err: error }, 'a trigger could not be looked at')
-      } finally {
-        timer.cancel()
       }
     }
     await this.#checkAlarms()

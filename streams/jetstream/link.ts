@@ -113,6 +113,11 @@ export class Link {
     return this.#order.rankOf(this.connection.getServer())
   }
 
+  /** The server that it is connected to, or was last, is one of several. */
+  get isClustered(): boolean {
+    return this.connection.info?.cluster !== undefined
+  }
+
   /** Disconnects, and connects to the nearest server that answers. Nothing where it is disconnected or closed. */
   dialAnew(): void {
     if (this.#state === 'disconnected' || this.connection.isClosed()) return

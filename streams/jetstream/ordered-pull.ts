@@ -57,11 +57,11 @@ const requestsAhead = 2
 const requestMessages = 8_192
 const mostRequestBytes = 8 * 1024 * 1024
 const expiresMs = 30_000
-/** A consumer lives on one server of a cluster, and is gone with it without a word. */
-const heartbeatMs = 2_000
-/** Silence after which the consumer is taken for lost, and how often it is looked at. */
-const silenceMs = heartbeatMs * 2 + 500
-const lookMs = 1_000
+/**
+ * How often the server says that it is there, and how often this side looks whether it did: each costs a realm at rest. In a cluster a
+ * consumer lives on one server, and is gone with it without a word; of a lone server the connection tells.
+ */
+const paces = { alone: { heartbeatMs: 5_000, lookMs: 5_000 }, clustered: { heartbeatMs: 2_000, lookMs: 1_000 } } as const
 const retryMs = { first: 50, longest: 1_000 } as const
 const nanosPerMs = 1_000_000
 
@@ -104,7 +104,7 @@ export class OrderedPull {
     while (this.#requests.length < requestsAhead && !full()) {
       const number = ++this.#requestNumber
       this.#requests.push(number)
-      const request = { batch: requestMessages, max_bytes: requestBytes, expires: expiresMs * nanosPerMs, idle_heartbeat: heartbeatMs * nanosPerMs }
+      const request = { batch: requestMessages, max_bytes: requestBytes, expires: expiresMs * nanosPerMs, idle_heartbeat: this.#pace.heartbeatMs * nanosPerMs }
       link.connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${this.#consumer}`, JSON.stringify(request), { reply: `${this.#inbox}.${number}` })
     }
   }
@@ -251,8 +251,15 @@ export class OrderedPull {
     this.refill()
   }
 
+  get #pace() {
+    return this.#options.link.isClustered ? paces.clustered : paces.alone
+  }
+
   #watch(): void {
     const { clock } = this.#options.link
+    const { heartbeatMs, lookMs } = this.#pace
+    // After such a silence the consumer is taken for lost.
+    const silenceMs = heartbeatMs * 2 + 500
     const start = this.#start
     const expected = this.#expected
     this.#watchdog = clock.after(lookMs, () => {

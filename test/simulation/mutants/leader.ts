@@ -25,7 +25,7 @@ export const leaderMutants: readonly Mutant[] = [
     focus: 'sick',
     patches: [
       { file: 'src/leader/leader.ts', find: 'this.#deps.onStuck()', replace: 'void this.#deps' },
-      { file: 'src/leader/leader.ts', find: 'onStuck: deps.onStuck,', replace: 'onStuck: () => {},' },
+      { file: 'src/leader/leader.ts', find: 'this.#ending.signal.aborted || deps.onStuck()', replace: 'void deps' },
       { file: 'machines/election/machine.ts', find: `after: { declareMs: { guard: 'isUndeclared', target: 'aside' } },`, replace: '' },
     ],
   },
