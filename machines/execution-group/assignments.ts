@@ -1,6 +1,6 @@
 /** In whose queue each job of a group is: a list in the order of numbers, without overlaps. */
 import type { Assignment } from './events.ts'
-import { type GroupState, assigneeOf } from './state.ts'
+import { type GroupState, assigneeOf, assignmentFrom } from './state.ts'
 
 /** A job that undoes another, or is added anew, goes into its queue. Its number is higher than all that were assigned. */
 export function inherit(state: GroupState, from: number, job: number): void {
@@ -17,14 +17,8 @@ export function overlaps(old: readonly Assignment[], added: readonly Assignment[
   for (const { first, last } of added) {
     if (first <= before) return true
     before = last
-    let low = 0
-    let high = old.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (old[middle]!.last < first) low = middle + 1
-      else high = middle
-    }
-    if (low < old.length && old[low]!.first <= last) return true
+    const next = assignmentFrom(old, first)
+    if (next !== undefined && next.first <= last) return true
   }
   return false
 }

@@ -12,6 +12,7 @@ import type { JobPhase } from '../job/machine.ts'
 import type { Assignment, FailurePolicy, GroupAgents, GroupMode, GroupOrder, JobSpec, Reason, Run } from './events.ts'
 import { type GraphState, nextReady, occupantRuns, openPlaces, placeOf } from './graph.ts'
 import type { GroupPhase } from './machine.ts'
+import { firstFrom } from './sorted-list.ts'
 import { type UnorderedGrant, type UnorderedState, indexOfGrant, nextReadyRuns, runsIn, spanOf, stopsOf } from './unordered.ts'
 
 export interface Grant {
@@ -281,12 +282,5 @@ export function assigneeOf({ assignments }: GroupState, job: number): string | u
 
 /** The assignment that holds the job, else the next one. They stand in order and do not overlap. */
 export function assignmentFrom(assignments: readonly Assignment[], job: number): Assignment | undefined {
-  let low = 0
-  let high = assignments.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (assignments[middle]!.last < job) low = middle + 1
-    else high = middle
-  }
-  return assignments[low]
+  return assignments[firstFrom(assignments, ({ last }) => last, job)]
 }

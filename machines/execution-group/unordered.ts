@@ -9,6 +9,7 @@
  */
 import { type JobPhase, jobTable } from '../job/machine.ts'
 import type { Reason, Run } from './events.ts'
+import { firstFrom } from './sorted-list.ts'
 import type { Grant } from './state.ts'
 
 export interface UnorderedGrant extends Grant {
@@ -36,14 +37,8 @@ export function unorderedOf(jobs: number): UnorderedState {
 
 /** Of an open grant; −1 where it is not open. */
 export function indexOfGrant({ grants }: UnorderedState, revision: number): number {
-  let low = 0
-  let high = grants.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (grants[middle]!.revision < revision) low = middle + 1
-    else high = middle
-  }
-  return grants[low]?.revision === revision ? low : -1
+  const index = firstFrom(grants, (grant) => grant.revision, revision)
+  return grants[index]?.revision === revision ? index : -1
 }
 
 /** The job whose outcome comes next. */

@@ -3,6 +3,7 @@
  * all that it needs is alive; where a killed agent held something of it, after the waits for that agent (P18, I9).
  */
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
+import { type GroupStanding, followStanding, standingOf } from './group-standing.ts'
 import { commitsOf, type ReadLog } from './read.ts'
 import type { Violation } from './violation.ts'
 
@@ -22,12 +23,7 @@ export interface GoesOn {
   readonly held: { readonly groups: number; readonly longestMs: number }
 }
 
-interface Standing {
-  readonly lane: string
-  sealed: boolean
-  ended: boolean
-  /** Waits for a person. */
-  stands: boolean
+interface Standing extends GroupStanding {
   readonly assigned: Set<string>
   holder: string | undefined
   wroteMs: number | undefined
@@ -52,7 +48,7 @@ export function checkGoesOn(log: ReadLog, { atMs, killed, livingMs, heldMs }: Re
         if (group !== undefined) group.wroteMs ??= message.storedMs
         continue
       }
-      const standing = group ?? { lane, sealed: false, ended: false, stands: false, assigned: new Set(), holder: undefined, wroteMs: undefined }
+      const standing = group ?? { ...standingOf(lane), assigned: new Set(), holder: undefined, wroteMs: undefined }
       groups.set(id, standing)
       for (const event of events as readonly GroupEvent[]) apply(standing, event)
     }
@@ -73,10 +69,8 @@ export function checkGoesOn(log: ReadLog, { atMs, killed, livingMs, heldMs }: Re
 }
 
 function apply(group: Standing, event: GroupEvent): void {
+  followStanding(group, event)
   switch (event.type) {
-    case 'GroupSealed':
-      group.sealed = true
-      return
     case 'JobsAssigned':
       for (const { agent } of event.data.assignments) group.assigned.add(agent)
       return
@@ -89,20 +83,6 @@ function apply(group: Standing, event: GroupEvent): void {
     case 'JobUnknown':
     case 'LockReturned':
       group.holder = undefined
-      return
-    case 'GroupBlocked':
-    case 'GroupPaused':
-      group.stands = true
-      return
-    case 'GroupUnblocked':
-    case 'GroupResumed':
-      group.stands = false
-      return
-    case 'GroupCompleted':
-    case 'GroupCancelled':
-    case 'GroupAbandoned':
-    case 'GroupCompensated':
-      group.ended = true
       return
     default:
   }

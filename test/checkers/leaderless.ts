@@ -3,17 +3,14 @@
  * beginning of such a time on, some group whose jobs are all assigned: something of a group has to be written there every `mostMs`.
  */
 import { type GroupEvent } from '../../machines/execution-group/events.ts'
+import { type GroupStanding, followStanding, standingOf } from './group-standing.ts'
 import { type ReadLog, commitsOf } from './read.ts'
 import type { Violation } from './violation.ts'
 
-interface Followed {
-  readonly lane: string
+interface Followed extends GroupStanding {
   jobs: number
-  sealed: boolean
   /** Of its job numbers: in whose queue. */
   readonly assigned: Set<number>
-  stands: boolean
-  ended: boolean
 }
 
 export interface LeaderlessTime {
@@ -39,7 +36,7 @@ export function checkLeaderless(log: ReadLog, { fromMs, untilMs, mostMs }: Leade
     const { lane, message } = stored
     if (lane === undefined) continue
     judge(lane, message.storedMs)
-    const group = groups.get(commit.id) ?? { lane, jobs: 0, sealed: false, assigned: new Set(), stands: false, ended: false }
+    const group = groups.get(commit.id) ?? { ...standingOf(lane), jobs: 0, assigned: new Set() }
     groups.set(commit.id, group)
     for (const event of commit.events as readonly GroupEvent[]) apply(group, event)
     if ([...groups.values()].some((one) => one.lane === lane && goesOn(one))) waitsSinceMs.set(lane, message.storedMs)
@@ -50,12 +47,10 @@ export function checkLeaderless(log: ReadLog, { fromMs, untilMs, mostMs }: Leade
 }
 
 function apply(group: Followed, event: GroupEvent): void {
+  followStanding(group, event)
   switch (event.type) {
     case 'GroupOpened':
       group.jobs = event.data.jobs
-      return
-    case 'GroupSealed':
-      group.sealed = true
       return
     case 'JobsAssigned':
       for (const { first, last } of event.data.assignments) for (let job = first; job <= last; job++) group.assigned.add(job)
@@ -71,20 +66,8 @@ function apply(group: Followed, event: GroupEvent): void {
       // What was lost or handed back may wait for a leader.
       group.stands = event.data.why === 'lost'
       return
-    case 'GroupBlocked':
-    case 'GroupPaused':
-      group.stands = true
-      return
-    case 'GroupUnblocked':
-    case 'GroupResumed':
     case 'LockGranted':
       group.stands = false
-      return
-    case 'GroupCompleted':
-    case 'GroupCancelled':
-    case 'GroupAbandoned':
-    case 'GroupCompensated':
-      group.ended = true
       return
     default:
   }

@@ -3,15 +3,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { sizeBytes } from '../../machines/execution-group/limits.ts'
 import { grantLimitBytes, grantsLimitBytes } from '../../src/lane/dispatch.ts'
-import type { GrantRef, OutcomeReport, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
-import { Stage } from './stage.ts'
+import type { GrantRef } from '../../streams/lane-protocol.ts'
+import { Stage, type WorkTaken, jobsOf, successesOf } from './stage.ts'
 
-type Taken = Extract<WorkAnswer, { kind: 'taken' }>
 let stage: Stage
 beforeEach(async () => {
-  stage = new Stage()
-  await stage.found()
-  await stage.hold('a')
+  stage = await Stage.heldBy('a')
 })
 afterEach(() => stage.end())
 
@@ -20,30 +17,17 @@ const largeJob: JobSpec = { site: 'site-1', service: 's'.repeat(bytesOfJob), ope
 const jobsOfPart = 10
 
 /** In the queue of e. */
-async function openLarge(parts: number, window: number, order: 'strict' | 'none' = 'strict'): Promise<string> {
-  const group = stage.newGroup()
-  const count = parts * jobsOfPart
-  const body = stage.openBody(count, { window, parts, ...(order === 'none' ? { order } : {}) })
-  await stage.command(group, body)
-  const { plan } = body as { readonly plan: string }
-  for (let part = 1; part <= parts; part++) await stage.command(group, { kind: 'add', plan, part, jobs: Array.from({ length: jobsOfPart }, () => largeJob) })
-  const { revision } = await stage.command(group, { kind: 'seal', plan })
-  await stage.command(group, { kind: 'assign', assignments: [{ first: 1, last: count, agent: 'e' }], ifRevision: revision })
-  return group
+function openLarge(parts: number, window: number, order: 'strict' | 'none' = 'strict'): Promise<string> {
+  const jobs = Array.from({ length: parts }, () => jobsOf(jobsOfPart, largeJob))
+  return stage.open(jobs, [{ first: 1, last: parts * jobsOfPart, agent: 'e' }], { window, ...(order === 'none' ? { order } : {}) })
 }
 
-async function work(more: Partial<WorkRequest> = {}): Promise<Taken> {
-  const { heard, ended } = stage.ask('work', stage.work('e', more))
-  await stage.drive(ended)
-  return heard.at(-1) as Taken
-}
-const refsOf = (...answers: readonly Taken[]): GrantRef[] => answers.flatMap(({ grants }) => grants.map(({ group, grant }) => ({ group, grant })))
-const outcomesOf = ({ grants }: Taken): OutcomeReport[] => grants.flatMap(({ group, grant, jobs }) => jobs.map(({ job }) => ({ group, grant, job, outcome: { kind: 'succeeded' } as const })))
+const refsOf = (...answers: readonly WorkTaken[]): GrantRef[] => answers.flatMap(({ grants }) => grants.map(({ group, grant }) => ({ group, grant })))
 
 test.each(['strict', 'none'] as const)('a window of large jobs, order %s: as many in one grant as one message takes, and the next ones after them', async (order) => {
   await openLarge(10, 1_000, order)
   let next = 1
-  for (let said: Taken = await work({ capacity: 1 }); next <= 100; said = await work({ capacity: 1, outcomes: outcomesOf(said) })) {
+  for (let said: WorkTaken = await stage.told('e', { capacity: 1 }); next <= 100; said = await stage.told('e', { capacity: 1, outcomes: successesOf(said) })) {
     const [grant] = said.grants
     expect(said.grants).toHaveLength(1)
     expect(grant!.jobs[0]!.job).toBe(next)
@@ -57,18 +41,18 @@ test.each(['strict', 'none'] as const)('a window of large jobs, order %s: as man
 test('many grants of large jobs: each list is answered with what one message takes, until all are told', async () => {
   const groups: string[] = []
   for (let count = 0; count < 16; count++) groups.push(await openLarge(1, jobsOfPart))
-  const answers: Taken[] = []
+  const answers: WorkTaken[] = []
   while (refsOf(...answers).length < groups.length) {
-    const said = await work({ capacity: 64, held: refsOf(...answers) })
+    const said = await stage.told('e', { capacity: 64, held: refsOf(...answers) })
     expect(said.grants.length).toBeGreaterThan(0)
     expect(sizeBytes(said)).toBeLessThanOrEqual(grantsLimitBytes + 1_000)
     answers.push(said)
   }
   expect(refsOf(...answers).map(({ group }) => group).sort()).toEqual([...groups].sort())
   // An executor that lost all of them, as after a break of its connection: they are told anew, a message at a time.
-  const again: Taken[] = []
+  const again: WorkTaken[] = []
   while (refsOf(...again).length < groups.length) {
-    const said = await work({ capacity: 64, held: refsOf(...again) })
+    const said = await stage.told('e', { capacity: 64, held: refsOf(...again) })
     expect(said.grants.length).toBeGreaterThan(0)
     expect(sizeBytes(said)).toBeLessThanOrEqual(grantsLimitBytes + 1_000)
     again.push(said)

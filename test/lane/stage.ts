@@ -1,5 +1,5 @@
 /** Lane hosts on a realm in memory in virtual time, without agents around them: what the specs of holding share. */
-import type { JobSpec } from '../../machines/execution-group/events.ts'
+import type { Assignment, JobSpec } from '../../machines/execution-group/events.ts'
 import { type RealmState, defaultConstants, formatVersion } from '../../machines/realm/realm.ts'
 import type { Presence } from '../../src/agent/context.ts'
 import { type LaneHost, startLaneHost } from '../../src/lane/host.ts'
@@ -7,7 +7,7 @@ import { joinRealm } from '../../src/realm/founding.ts'
 import { canonicalBytes, decodeTurn, digestOf, newUlid } from '../../streams/codec.ts'
 import { fromBytes, laneMappingKey, toBytes } from '../../streams/coordination.ts'
 import type { Turn } from '../../streams/envelope.ts'
-import type { LaneCommand, LaneCommandAnswer, LaneCommandBody, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import type { LaneCommand, LaneCommandAnswer, LaneCommandBody, OutcomeReport, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { MemoryFaults } from '../../streams/memory/faults.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { Asked } from '../../streams/ports/bus.ts'
@@ -22,6 +22,13 @@ export const lane = 'here-1'
 export const subjects = subjectsOf('reeve')
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const job: JobSpec = { site: 'site-1', service: 's1', operation: { name: 'rehearse' }, repeatable: true }
+
+export type WorkTaken = Extract<WorkAnswer, { kind: 'taken' }>
+
+/** Of the jobs of all those grants: they succeeded. */
+export function successesOf({ grants }: Pick<WorkTaken, 'grants'>): OutcomeReport[] {
+  return grants.flatMap(({ group, grant, jobs }) => jobs.map(({ job: number }) => ({ group, grant, job: number, outcome: { kind: 'succeeded' } as const })))
+}
 
 export class Stage {
   readonly time = new VirtualTime()
@@ -39,6 +46,14 @@ export class Stage {
   readonly #hosts: LaneHost[] = []
   readonly #coordinators: Coordinator[] = [this.asker]
   state!: RealmState
+
+  /** A realm whose lane the agent holds. */
+  static async heldBy(agent: string): Promise<Stage> {
+    const stage = new Stage()
+    await stage.found()
+    await stage.hold(agent)
+    return stage
+  }
 
   async found(): Promise<void> {
     const { clock, dice } = this
@@ -91,6 +106,13 @@ export class Stage {
     return { builtOn: { incarnation: 1, number: 0 }, agent, instance: `${agent}-1`, capacity: 0, held: [], outcomes: [], stopped: [], ...more }
   }
 
+  /** What the executor is told in the end. */
+  async told(agent: string, more: Partial<WorkRequest> = {}): Promise<WorkTaken> {
+    const { heard, ended } = this.ask('work', this.work(agent, more))
+    await this.drive(ended)
+    return heard.at(-1) as WorkTaken
+  }
+
   newGroup(): string {
     return groupId(lane, this.newCommand())
   }
@@ -103,14 +125,21 @@ export class Stage {
     return { kind: 'open', name: 'a group', jobs, parts: 1, plan: planOf(jobs), window: 1, region: 'here', distributionFactor: 1, ...more }
   }
 
-  /** A whole group, its jobs in the queue of the agent. */
-  async openFor(agent: string, jobs = 1): Promise<string> {
+  /** A whole group: added part by part, sealed, and in the queues that the assignments name. */
+  async open(parts: readonly (readonly JobSpec[])[], assignments: readonly Assignment[], terms: Parameters<Stage['openBody']>[1] = {}): Promise<string> {
     const group = this.newGroup()
-    await this.command(group, this.openBody(jobs))
-    await this.command(group, { kind: 'add', plan: planOf(jobs), part: 1, jobs: jobsOf(jobs) })
-    const { revision } = await this.command(group, { kind: 'seal', plan: planOf(jobs) })
-    await this.command(group, { kind: 'assign', assignments: [{ first: 1, last: jobs, agent }], ifRevision: revision })
+    const jobs = parts.reduce((sum, part) => sum + part.length, 0)
+    const plan = planOf(jobs)
+    await this.command(group, this.openBody(jobs, { ...terms, parts: parts.length }))
+    for (const [index, part] of parts.entries()) await this.command(group, { kind: 'add', plan, part: index + 1, jobs: part })
+    const { revision } = await this.command(group, { kind: 'seal', plan })
+    await this.command(group, { kind: 'assign', assignments, ifRevision: revision })
     return group
+  }
+
+  /** A whole group, its jobs in the queue of the agent. */
+  openFor(agent: string, jobs = 1): Promise<string> {
+    return this.open([jobsOf(jobs)], [{ first: 1, last: jobs, agent }])
   }
 
   /** The lane's, in order. */
@@ -152,8 +181,8 @@ export class Stage {
   }
 }
 
-function jobsOf(count: number): JobSpec[] {
-  return Array.from({ length: count }, () => job)
+export function jobsOf(count: number, spec = job): JobSpec[] {
+  return Array.from({ length: count }, () => spec)
 }
 
 function planOf(count: number): string {

@@ -15,17 +15,11 @@ import { groupTable } from '../../../machines/execution-group/machine.ts'
 import { isRunnable } from '../../../machines/execution-group/graph.ts'
 import { type GroupState, absentGroup, assigneeOf } from '../../../machines/execution-group/state.ts'
 import { canonicalJson } from '../../../streams/codec.ts'
-import { GroupReplay } from '../../checkers/group-replay.ts'
-import { groupName, onceOnly, plan, spec, why } from '../../support/group-events.ts'
+import { groupName, onceOnly, plan, spec } from '../../support/group-events.ts'
+import { type Ask, GroupPlay, agents, expectEachJobOnce, expectFaithful, numbersOf, outcomes } from '../../support/group-play.ts'
 
 const runs = { numRuns: 500 }
-type Ask = (state: GroupState, grants: readonly number[]) => Decision<GroupEvent>
 
-const agent = fc.constantFrom('a1', 'a2', 'a3')
-const outcome = fc.constantFrom(
-  { kind: 'succeeded' } as const, { kind: 'succeeded' } as const, { kind: 'succeeded' } as const, { kind: 'succeeded', already: true } as const,
-  { kind: 'failed', reason: why } as const, { kind: 'unknown', reason: why } as const,
-)
 const token = fc.record({ which: fc.constantFrom('open', 'open', 'open', 'last', 'any'), at: fc.nat(200) })
 function grantOf(state: GroupState, grants: readonly number[], { which, at }: { which: string; at: number }): number {
   if (which === 'open' && state.grant !== null) return state.grant.revision
@@ -35,12 +29,12 @@ function grantOf(state: GroupState, grants: readonly number[], { which, at }: { 
 const ask: fc.Arbitrary<Ask> = fc.oneof(
   {
     weight: 9,
-    arbitrary: fc.record({ agent, named: fc.option(fc.integer({ min: 1, max: 12 }), { freq: 4 }) }).map(({ agent: who, named }): Ask => (state) =>
+    arbitrary: fc.record({ agent: agents, named: fc.option(fc.integer({ min: 1, max: 12 }), { freq: 4 }) }).map(({ agent: who, named }): Ask => (state) =>
       grantLock(state, { agent: who, instance: `${who}-i`, credit: 1, callDeadlineMs: 10, ...(named === null ? {} : { job: named }) })),
   },
   {
     weight: 10,
-    arbitrary: fc.record({ token, outcome, other: fc.integer({ min: 1, max: 60 }) }).map(({ token: named, outcome: what, other }): Ask => (state, grants) =>
+    arbitrary: fc.record({ token, outcome: outcomes, other: fc.integer({ min: 1, max: 60 }) }).map(({ token: named, outcome: what, other }): Ask => (state, grants) =>
       takeOutcome(state, grantOf(state, grants, named), other <= 8 ? other : state.head, what)),
   },
   { weight: 2, arbitrary: fc.record({ token, lost: fc.boolean() }).map(({ token: named, lost }): Ask => (state, grants) => (lost ? expireGrant : handBack)(state, grantOf(state, grants, named))) },
@@ -49,7 +43,7 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom<Ask>((state) => pauseGroup(state), (state) => resumeGroup(state), (state) => resumeGroup(state), (state) => prioritizeGroup(state, 3)) },
   {
     weight: 2,
-    arbitrary: fc.record({ agent, first: fc.integer({ min: 1, max: 9 }), length: fc.nat(9) }).map(({ agent: who, first, length }): Ask => (state) =>
+    arbitrary: fc.record({ agent: agents, first: fc.integer({ min: 1, max: 9 }), length: fc.nat(9) }).map(({ agent: who, first, length }): Ask => (state) =>
       assignJobs(state, [{ first, last: Math.min(first + length, state.jobsAdded), agent: who }])),
   },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 5 }).map((die): Ask => (state) => (die === 0 ? cancelGroup(state) : { kind: 'nothing', why: 'not now' })) },
@@ -92,27 +86,17 @@ interface Played {
 }
 
 function play(played: Scenario, check: (state: GroupState) => void = () => {}): Played {
-  const state = absentGroup(groupName)
-  const events: GroupEvent[] = []
-  const grants: number[] = []
-  const decide = (decision: Decision<GroupEvent>) => {
-    if (decision.kind !== 'events') return
-    for (const event of decision.events) {
-      events.push(event)
-      foldInto(state, event)
-      if (event.type === 'LockGranted') grants.push(state.revision)
-    }
-    check(state)
-  }
+  const group = new GroupPlay(check)
+  const { state, events } = group
   const specs = specsOf(played)
   const terms = played.onFailure === 'stop' ? {} : { onFailure: played.onFailure }
-  decide(openGroup(state, { name: 'a group', jobs: specs.length, parts: 1, plan, window: 1, region: 'east', distributionFactor: 100, order: played.order, ...terms }))
-  decide(addJobs(state, { plan, part: 1, jobs: specs }))
-  decide(assignJobs(state, [{ first: 1, last: Math.ceil(specs.length / 2), agent: 'a1' }]))
-  decide(sealGroup(state, plan))
+  group.decide(openGroup(state, { name: 'a group', jobs: specs.length, parts: 1, plan, window: 1, region: 'east', distributionFactor: 100, order: played.order, ...terms }))
+  group.decide(addJobs(state, { plan, part: 1, jobs: specs }))
+  group.decide(assignJobs(state, [{ first: 1, last: Math.ceil(specs.length / 2), agent: 'a1' }]))
+  group.decide(sealGroup(state, plan))
   expect(state.phase).toBe('running')
-  decide(assignJobs(state, [{ first: 1, last: specs.length, agent: 'a2' }, { first: 1, last: Math.ceil(specs.length / 2), agent: 'a1' }]))
-  for (const asked of played.asks) decide(asked(state, grants))
+  group.decide(assignJobs(state, [{ first: 1, last: specs.length, agent: 'a2' }, { first: 1, last: Math.ceil(specs.length / 2), agent: 'a1' }]))
+  group.ask(played.asks)
   return { state, events, specs }
 }
 
@@ -139,16 +123,7 @@ describe('random graphs', () => {
   })
 
   it('I1, I2, I3: another hand that replays the events finds nothing to object to', () => {
-    fc.assert(
-      fc.property(scenario, (played) => {
-        const { events } = play(played)
-        const replay = new GroupReplay()
-        const broken: string[] = []
-        events.forEach((event, index) => replay.apply(event, index + 1, (rule, what) => broken.push(`${rule}: ${what}`)))
-        expect(broken).toEqual([])
-      }),
-      runs,
-    )
+    fc.assert(fc.property(scenario, (played) => expectFaithful(play(played).events)), runs)
   })
 
   it('I2: a job is granted only when what stands in the places of its predicates is settled; I1: nothing else is granted then', () => {
@@ -182,11 +157,10 @@ describe('random graphs', () => {
   it('I3: the exclusive state holds every job once, and every group can be ended', () => {
     fc.assert(
       fc.property(scenario, (played) => {
-        const numbers = (list: readonly Run[]) => list.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index))
         const whole = (state: GroupState) => {
           const { executed, executing, pending, cancelled, unknown, failed } = exclusiveStateOf(state)
-          const all = [...numbers(executed), ...numbers(executing), ...numbers(pending), ...numbers(cancelled), ...(unknown === null ? [] : [unknown.job]), ...failed.map(({ job }) => job)]
-          expect(all.sort((a, b) => a - b)).toEqual(Array.from({ length: state.jobsAdded }, (_, index) => index + 1))
+          const all = [...numbersOf(executed), ...numbersOf(executing), ...numbersOf(pending), ...numbersOf(cancelled), ...(unknown === null ? [] : [unknown.job]), ...failed.map(({ job }) => job)]
+          expectEachJobOnce(state, all)
         }
         const { state } = play(played, (at) => {
           if (at.phase !== 'opening') whole(at)

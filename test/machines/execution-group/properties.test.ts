@@ -8,13 +8,14 @@ import { assignJobs, expireGrant, grantLock, handBack, takeOutcome } from '../..
 import { abandonGroup, addJobs, openGroup, sealGroup } from '../../../machines/execution-group/decide/opening.ts'
 import { cancelGroup, resolveUnknown, retryFailed } from '../../../machines/execution-group/decide/people.ts'
 import type { Decision } from '../../../machines/decision.ts'
-import type { GroupEvent, Run } from '../../../machines/execution-group/events.ts'
+import type { GroupEvent } from '../../../machines/execution-group/events.ts'
 import { evolve, foldCommitInto, foldInto } from '../../../machines/execution-group/evolve.ts'
 import { exclusiveStateOf } from '../../../machines/execution-group/exclusive-state.ts'
 import { groupTable } from '../../../machines/execution-group/machine.ts'
 import { type GroupState, absentGroup, countOf, headJob } from '../../../machines/execution-group/state.ts'
 import { canonicalJson } from '../../../streams/codec.ts'
 import { groupName, onceOnly, plan, spec, why } from '../../support/group-events.ts'
+import { type Ask, numbersOf } from '../../support/group-play.ts'
 
 const runs = { numRuns: 600 }
 
@@ -22,8 +23,6 @@ interface Commit {
   readonly revision: number
   readonly events: readonly GroupEvent[]
 }
-
-type Ask = (state: GroupState, grants: readonly number[]) => Decision<GroupEvent>
 
 const agent = fc.constantFrom('a1', 'a2')
 /** Mostly what is meant, now and then something else. */
@@ -176,10 +175,6 @@ function count(commits: readonly Commit[]): Counted {
   return counted
 }
 
-function numbers(list: readonly Run[]): number[] {
-  return list.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index))
-}
-
 describe('random commands', () => {
   it('what decide says, evolve accepts', () => {
     fc.assert(fc.property(scenario, (played) => play(played, (state) => expect(state.fault).toBeNull()) && undefined), runs)
@@ -219,11 +214,11 @@ describe('random commands', () => {
           if (state.phase === 'opening') return
           const { jobs, ends } = count(commits)
           const shown = exclusiveStateOf(state)
-          const settled = [...numbers(shown.executed), ...shown.failed.map(({ job }) => job), ...numbers(shown.cancelled)]
-          const open = [...numbers(shown.executing), ...numbers(shown.pending), ...(shown.unknown === null ? [] : [shown.unknown.job])]
+          const settled = [...numbersOf(shown.executed), ...shown.failed.map(({ job }) => job), ...numbersOf(shown.cancelled)]
+          const open = [...numbersOf(shown.executing), ...numbersOf(shown.pending), ...(shown.unknown === null ? [] : [shown.unknown.job])]
           expect([...settled, ...open].sort((a, b) => a - b)).toEqual(Array.from({ length: jobs }, (_, index) => index + 1))
           expect([...settled].sort((a, b) => a - b)).toEqual([...ends.keys()].sort((a, b) => a - b))
-          expect(shown.position).toBe(numbers(shown.executed).length)
+          expect(shown.position).toBe(numbersOf(shown.executed).length)
         })
       }),
       runs,
@@ -241,7 +236,7 @@ describe('random commands', () => {
           if (event.type === 'JobSucceeded') done.add(first.get(event.data.job) ?? event.data.job)
           if (event.type === 'JobResolved' && event.data.as === 'succeeded') done.add(first.get(event.data.job) ?? event.data.job)
           if (event.type === 'LockGranted') {
-            const places = numbers(event.data.jobs).map((job) => first.get(job) ?? job)
+            const places = numbersOf(event.data.jobs).map((job) => first.get(job) ?? job)
             expect(places).toEqual(places.map((_, index) => done.size + 1 + index))
           }
         }

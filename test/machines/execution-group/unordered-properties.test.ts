@@ -4,28 +4,21 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Decision } from '../../../machines/decision.ts'
 import { assignJobs, expireGrant, grantLock, handBack, takeOutcome } from '../../../machines/execution-group/decide/locks.ts'
 import { addJobs, openGroup, sealGroup } from '../../../machines/execution-group/decide/opening.ts'
 import { cancelGroup, pauseGroup, resolveUnknown, resumeGroup, retryFailed } from '../../../machines/execution-group/decide/people.ts'
-import type { GroupEvent, Run } from '../../../machines/execution-group/events.ts'
+import type { GroupEvent } from '../../../machines/execution-group/events.ts'
 import { evolve, foldInto } from '../../../machines/execution-group/evolve.ts'
 import { exclusiveStateOf } from '../../../machines/execution-group/exclusive-state.ts'
 import { groupTable } from '../../../machines/execution-group/machine.ts'
 import { type GroupState, absentGroup, assigneeOf, openGrants, runsOfGrant } from '../../../machines/execution-group/state.ts'
 import { canonicalJson } from '../../../streams/codec.ts'
-import { GroupReplay } from '../../checkers/group-replay.ts'
-import { groupName, onceOnly, plan, spec, why } from '../../support/group-events.ts'
+import { groupName, onceOnly, plan, spec } from '../../support/group-events.ts'
+import { type Ask, GroupPlay, agents, expectEachJobOnce, expectFaithful, numbersOf, outcomes } from '../../support/group-play.ts'
 
 const runs = { numRuns: 500 }
 const mostJobs = 12
-type Ask = (state: GroupState, grants: readonly number[]) => Decision<GroupEvent>
 
-const agent = fc.constantFrom('a1', 'a2', 'a3')
-const outcome = fc.constantFrom(
-  { kind: 'succeeded' } as const, { kind: 'succeeded' } as const, { kind: 'succeeded' } as const, { kind: 'succeeded', already: true } as const,
-  { kind: 'failed', reason: why } as const, { kind: 'unknown', reason: why } as const,
-)
 const named = fc.record({ open: fc.integer({ min: 0, max: 3 }), at: fc.nat(200) })
 /** Mostly an open grant, and its next job. */
 function grantOf(state: GroupState, grants: readonly number[], { open, at }: { open: number; at: number }): { readonly grant: number; readonly job: number | undefined } {
@@ -39,12 +32,12 @@ function grantOf(state: GroupState, grants: readonly number[], { open, at }: { o
 const ask: fc.Arbitrary<Ask> = fc.oneof(
   {
     weight: 12,
-    arbitrary: fc.record({ agent, job: fc.option(fc.integer({ min: 1, max: 16 }), { freq: 4 }), credit: fc.integer({ min: 0, max: 4 }) }).map(({ agent: who, job, credit }): Ask => (state) =>
+    arbitrary: fc.record({ agent: agents, job: fc.option(fc.integer({ min: 1, max: 16 }), { freq: 4 }), credit: fc.integer({ min: 0, max: 4 }) }).map(({ agent: who, job, credit }): Ask => (state) =>
       grantLock(state, { agent: who, instance: `${who}-i`, credit, callDeadlineMs: 10, ...(job === null ? {} : { job }) })),
   },
   {
     weight: 14,
-    arbitrary: fc.record({ named, outcome, other: fc.integer({ min: 1, max: 60 }) }).map(({ named: which, outcome: what, other }): Ask => (state, grants) => {
+    arbitrary: fc.record({ named, outcome: outcomes, other: fc.integer({ min: 1, max: 60 }) }).map(({ named: which, outcome: what, other }): Ask => (state, grants) => {
       const { grant, job } = grantOf(state, grants, which)
       return takeOutcome(state, grant, other <= 14 || job === undefined ? (other % mostJobs) + 1 : job, what)
     }),
@@ -61,7 +54,7 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom<Ask>((state) => pauseGroup(state), (state) => resumeGroup(state), (state) => resumeGroup(state)) },
   {
     weight: 2,
-    arbitrary: fc.record({ agent, first: fc.integer({ min: 1, max: mostJobs }), length: fc.nat(mostJobs) }).map(({ agent: who, first, length }): Ask => (state) =>
+    arbitrary: fc.record({ agent: agents, first: fc.integer({ min: 1, max: mostJobs }), length: fc.nat(mostJobs) }).map(({ agent: who, first, length }): Ask => (state) =>
       assignJobs(state, [{ first, last: Math.min(first + length, state.jobsAdded), agent: who }])),
   },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 5 }).map((die): Ask => (state) => (die === 0 ? cancelGroup(state) : { kind: 'nothing', why: 'not now' })) },
@@ -77,31 +70,17 @@ const scenario = fc.record({
 type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never
 
 function play({ jobs, window, onFailure, repeatable, asks }: Scenario, check: (state: GroupState) => void = () => {}): { readonly state: GroupState; readonly events: readonly GroupEvent[] } {
-  const state = absentGroup(groupName)
-  const events: GroupEvent[] = []
-  const grants: number[] = []
-  const decide = (decision: Decision<GroupEvent>) => {
-    if (decision.kind !== 'events') return
-    for (const event of decision.events) {
-      events.push(event)
-      foldInto(state, event)
-      if (event.type === 'LockGranted') grants.push(state.revision)
-    }
-    check(state)
-  }
+  const group = new GroupPlay(check)
+  const { state, events } = group
   const specs = Array.from({ length: jobs }, (_, index) => (window === 1 && repeatable[index] === 0 ? onceOnly : spec))
-  decide(openGroup(state, { name: 'a group', jobs, parts: 1, plan, window, region: 'east', distributionFactor: 100, order: 'none', ...(onFailure === 'stop' ? {} : { onFailure }) }))
-  decide(addJobs(state, { plan, part: 1, jobs: specs }))
-  decide(assignJobs(state, [{ first: 1, last: Math.ceil(jobs / 2), agent: 'a1' }]))
-  decide(sealGroup(state, plan))
+  group.decide(openGroup(state, { name: 'a group', jobs, parts: 1, plan, window, region: 'east', distributionFactor: 100, order: 'none', ...(onFailure === 'stop' ? {} : { onFailure }) }))
+  group.decide(addJobs(state, { plan, part: 1, jobs: specs }))
+  group.decide(assignJobs(state, [{ first: 1, last: Math.ceil(jobs / 2), agent: 'a1' }]))
+  group.decide(sealGroup(state, plan))
   expect(state.phase).toBe('running')
-  if (jobs > 1) decide(assignJobs(state, [{ first: Math.ceil(jobs / 2) + 1, last: jobs, agent: 'a2' }]))
-  for (const asked of asks) decide(asked(state, grants))
+  if (jobs > 1) group.decide(assignJobs(state, [{ first: Math.ceil(jobs / 2) + 1, last: jobs, agent: 'a2' }]))
+  group.ask(asks)
   return { state, events }
-}
-
-function numbers(list: readonly Run[]): number[] {
-  return list.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index))
 }
 
 describe('groups without order', () => {
@@ -115,10 +94,10 @@ describe('groups without order', () => {
         play(played, ({ unordered, ...state }) => {
           if (unordered === null) return
           const expected = unordered.phases.flatMap((phase, index) => (phase === 'pending' && assigneeOf({ unordered, ...state }, index + 1) !== undefined ? [`${assigneeOf({ unordered, ...state }, index + 1)} ${index + 1}`] : []))
-          expect(unordered.ready.flatMap(({ agent: who, runs: list }) => numbers(list).map((job) => `${who} ${job}`)).sort()).toEqual(expected.sort())
+          expect(unordered.ready.flatMap(({ agent: who, runs: list }) => numbersOf(list).map((job) => `${who} ${job}`)).sort()).toEqual(expected.sort())
           const held = unordered.grants.flatMap(({ jobs, left }) => {
-            expect(numbers(jobs)).toHaveLength(left)
-            return numbers(jobs)
+            expect(numbersOf(jobs)).toHaveLength(left)
+            return numbersOf(jobs)
           })
           expect(held.sort((a, b) => a - b)).toEqual(unordered.phases.flatMap((phase, index) => (phase === 'granted' ? [index + 1] : [])))
           expect(new Set(unordered.late.map(({ job }) => job)).size).toBe(unordered.late.length)
@@ -130,16 +109,7 @@ describe('groups without order', () => {
   })
 
   it('I1, I3, P24: another hand that replays the events finds nothing to object to', () => {
-    fc.assert(
-      fc.property(scenario, (played) => {
-        const { events } = play(played)
-        const replay = new GroupReplay()
-        const broken: string[] = []
-        events.forEach((event, index) => replay.apply(event, index + 1, (rule, what) => broken.push(`${rule}: ${what}`)))
-        expect(broken).toEqual([])
-      }),
-      runs,
-    )
+    fc.assert(fc.property(scenario, (played) => expectFaithful(play(played).events)), runs)
   })
 
   it('I3: the exclusive state holds every job once, and every group can be ended', () => {
@@ -149,8 +119,8 @@ describe('groups without order', () => {
           if (state.phase === 'opening') return
           const { executed, executing, pending, cancelled, unknowns = [], failed } = exclusiveStateOf(state)
           const resolved = new Set(unknowns.map(({ job }) => job))
-          const all = [...numbers(executed), ...numbers(executing), ...numbers(pending), ...numbers(cancelled), ...resolved, ...failed.map(({ job }) => job)]
-          expect(all.sort((a, b) => a - b)).toEqual(Array.from({ length: state.jobsAdded }, (_, index) => index + 1))
+          const all = [...numbersOf(executed), ...numbersOf(executing), ...numbersOf(pending), ...numbersOf(cancelled), ...resolved, ...failed.map(({ job }) => job)]
+          expectEachJobOnce(state, all)
         }
         const { state } = play(played, whole)
         for (let step = 0; step < 400 && !groupTable.isFinal(state.phase); step++) {
