@@ -161,8 +161,8 @@ describe.skipIf(missing !== undefined)('a site of a new kind, while up runs', ()
   test('its two skilled agents start, and a change runs on it; Unicode names come back', patience, async () => {
     libvirt = await startLibvirtd()
     expect(await realm.json('site', 'add', 'lab', 'libvirt', libvirt.uri())).toMatchObject({ kind: 'libvirt', services: 1 })
-    await realm.up.until(/✔ agent +libvirt-1, for sites of kind libvirt/)
-    await realm.up.until(/✔ agent +libvirt-2, for sites of kind libvirt/)
+    await realm.running.until(/✔ agent +libvirt-1, for sites of kind libvirt/)
+    await realm.running.until(/✔ agent +libvirt-2, for sites of kind libvirt/)
     expect(await realm.json('change', 'apply', 'maintenance-on', '--site', 'lab', '--wait')).toMatchObject({ state: { phase: 'completed' } })
     const [shown] = (await realm.json('service', 'list', '--site', 'lab')).services
     expect(shown.actual).toMatchObject({ name: 'test', maintenance: true })

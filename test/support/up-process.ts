@@ -5,6 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import { type RunResult, cleanEnvironment, mainFile, reeve } from '../command-line/reeve.ts'
 import { realNatsServer } from '../server/program.ts'
 import { eventually } from './eventually.ts'
@@ -33,8 +34,18 @@ export function processesOf(folder: string): readonly number[] {
 }
 
 export async function endAllOf(folder: string): Promise<void> {
-  for (const pid of processesOf(folder)) process.kill(pid, 'SIGKILL')
-  await eventually(() => processesOf(folder).length === 0, { what: 'the end of every process' })
+  const isEnded = () => {
+    const left = processesOf(folder)
+    for (const pid of left) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    return left.length === 0
+  }
+  await eventually(isEnded, { what: 'the end of every process' })
 }
 
 /** `args` name the data folder, inside `folder`. */
@@ -61,47 +72,82 @@ export function spawnUp(folder: string, args: readonly string[], environment: Re
   }
 }
 
-/** A realm of `reeve up`, for the tests of one file. */
-export class RunningRealm implements AsyncDisposable {
+/** A folder of its own with the data of a realm, which `reeve up` serves as often as a test wants; nothing outlives it. */
+export class RealmFolder implements AsyncDisposable {
   readonly folder: string
   readonly data: string
-  readonly up: UpProcess
+  readonly natsServer: string
 
-  private constructor(folder: string, data: string, up: UpProcess) {
+  protected constructor(folder: string, natsServer: string) {
     this.folder = folder
-    this.data = data
-    this.up = up
+    this.data = join(folder, 'data')
+    this.natsServer = natsServer
+  }
+
+  static async create(): Promise<RealmFolder> {
+    const natsServer = await realNatsServer()
+    return new RealmFolder(await mkdtemp(join(tmpdir(), 'reeve-realm-')), natsServer)
+  }
+
+  /** `reeve up`; whether it comes up is the caller's to see. */
+  spawn(...args: readonly string[]): UpProcess {
+    return spawnUp(this.folder, ['--data', this.data, '--nats-server', this.natsServer, ...args])
   }
 
   /** Resolves when everything runs. */
-  static async start(...args: readonly string[]): Promise<RunningRealm> {
-    const natsServer = await realNatsServer()
-    const folder = await mkdtemp(join(tmpdir(), 'reeve-realm-'))
-    const data = join(folder, 'data')
-    const realm = new RunningRealm(folder, data, spawnUp(folder, ['--data', data, '--nats-server', natsServer, ...args]))
-    try {
-      await realm.up.until('Ctrl-C ends it')
-    } catch (error) {
-      await realm[Symbol.asyncDispose]()
-      throw error
-    }
-    return realm
+  async up(...args: readonly string[]): Promise<UpProcess> {
+    const running = this.spawn(...args)
+    await running.until('Ctrl-C ends it')
+    return running
   }
 
-  /** The URL of its server. */
-  get url(): string {
-    return /nats:\/\/127\.0\.0\.1:\d+/.exec(this.up.out())![0]
+  /** Ctrl-C: it ends, and with it all that it started. */
+  async end({ child }: UpProcess): Promise<void> {
+    child.kill('SIGINT')
+    if (child.exitCode === null) await once(child, 'close')
+    expect(processesOf(this.folder)).toEqual([])
   }
 
   run(...args: readonly string[]): Promise<RunResult> {
-    return reeve([...args, '--data', this.data], { folder: this.folder, withinMs: startMs })
+    return reeve([...args, '--data', this.data], { folder: this.folder, withinMs: startMs, environment: { REEVE_NATS_SERVER: this.natsServer } })
   }
 
   /** What a command with `--json` says. Throws unless its exit code is 0. */
   async json<T = any>(...args: readonly string[]): Promise<T> {
     const { code, out, err } = await this.run(...args, '--json')
-    if (code !== 0) throw new Error(`reeve ${args.join(' ')} ended with ${code}: ${err}`)
+    if (code !== 0) throw new Error(`reeve ${args.join(' ')} ended with ${code}: ${err}${out}`)
     return JSON.parse(out) as T
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await endAllOf(this.folder)
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 3 })
+  }
+}
+
+/** A realm of `reeve up`, for the tests of one file. */
+export class RunningRealm extends RealmFolder {
+  readonly running: UpProcess
+
+  private constructor({ folder, natsServer }: RealmFolder, running: UpProcess) {
+    super(folder, natsServer)
+    this.running = running
+  }
+
+  /** Resolves when everything runs. */
+  static async start(...args: readonly string[]): Promise<RunningRealm> {
+    const folder = await RealmFolder.create()
+    try {
+      return new RunningRealm(folder, await folder.up(...args))
+    } catch (error) {
+      await folder[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** The URL of its server. */
+  get url(): string {
+    return /nats:\/\/127\.0\.0\.1:\d+/.exec(this.running.out())![0]
   }
 
   /**
@@ -117,16 +163,6 @@ export class RunningRealm implements AsyncDisposable {
         .filter(({ aggregate }) => aggregate !== 'agent' && aggregate !== 'realm')
         .flatMap(({ aggregate, id, events }) => events.filter(({ type }) => !/^(Lane(Taken|Released)|CommandRefused)$/.test(type)).map(({ type, data }) => `${aggregate} ${id} ${type} ${JSON.stringify(data)}`)),
     )
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.up.child.exitCode === null && this.up.child.signalCode === null) {
-      const ended = once(this.up.child, 'exit')
-      this.up.child.kill('SIGKILL')
-      await ended
-    }
-    await endAllOf(this.folder)
-    await rm(this.folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
 

@@ -2,64 +2,33 @@
  * A whole realm lost with its server and brought back from a backup that is older than what a site has seen: from an exported file, and
  * from a backup of the server's streams.
  */
-import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect } from 'nats'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/platform/clock.ts'
 import { startNatsServer } from '../../src/server/run.ts'
-import { reeve } from '../command-line/reeve.ts'
-import { realNatsServer } from '../server/program.ts'
 import { eventually } from '../support/eventually.ts'
 import { type StreamBackup, backUpStream, putStreamBack } from '../support/stream-backup.ts'
-import { type UpProcess, endAllOf, processesOf, spawnUp } from '../support/up-process.ts'
+import { RealmFolder, processesOf } from '../support/up-process.ts'
 
 const patienceMs = 300_000
-let folder: string
-let data: string
+let realm: RealmFolder
 let file: string
-let natsServer: string
 
 beforeEach(async () => {
-  natsServer = await realNatsServer()
-  folder = await mkdtemp(join(tmpdir(), 'reeve-backup-'))
-  data = join(folder, 'data')
-  file = join(folder, 'log.ndjson')
+  realm = await RealmFolder.create()
+  file = join(realm.folder, 'log.ndjson')
 })
 
-afterEach(async () => {
-  await endAllOf(folder)
-  await rm(folder, { recursive: true, force: true, maxRetries: 3 })
-})
-
-const run = (...args: string[]) => reeve([...args, '--data', data], { folder, withinMs: 60_000, environment: { REEVE_NATS_SERVER: natsServer } })
-
-async function json(...args: string[]): Promise<any> {
-  const { code, out, err } = await run(...args, '--json')
-  if (code !== 0) throw new Error(`reeve ${args.join(' ')} ended with ${code}: ${err}${out}`)
-  return JSON.parse(out)
-}
-
-async function up(...args: readonly string[]): Promise<UpProcess> {
-  const running = spawnUp(folder, ['--data', data, '--nats-server', natsServer, ...args])
-  await running.until('Ctrl-C ends it')
-  return running
-}
-
-async function end({ child }: UpProcess): Promise<void> {
-  child.kill('SIGINT')
-  if (child.exitCode === null) await once(child, 'close')
-  expect(processesOf(folder)).toEqual([])
-}
+afterEach(() => realm[Symbol.asyncDispose]())
 
 interface Call {
   readonly token: { readonly scope: string; readonly incarnation: number; readonly revision: number }
 }
 
 async function siteAt(name: string) {
-  const { address } = await json('site', 'show', name)
+  const { address } = await realm.json('site', 'show', name)
   const base = /^https?:\/\/[^/?#]+/.exec(address as string)![0]
   const request = async (method: string, path: string, body?: unknown) => {
     const answer = await fetch(`${base}${path}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }) })
@@ -77,10 +46,10 @@ const streams = ['REEVE_EVENTS_1', 'OBJ_reeve_texts', 'KV_reeve_agents', 'KV_ree
 
 async function backUp(how: 'import' | 'restore'): Promise<readonly StreamBackup[]> {
   if (how === 'import') {
-    expect(await json('log', 'export', '--to', file)).toMatchObject({ ok: true, missingTexts: [] })
+    expect(await realm.json('log', 'export', '--to', file)).toMatchObject({ ok: true, missingTexts: [] })
     return []
   }
-  const { url } = JSON.parse(await readFile(join(data, 'running.json'), 'utf8')) as { url: string }
+  const { url } = JSON.parse(await readFile(join(realm.data, 'running.json'), 'utf8')) as { url: string }
   const connection = await connect({ servers: url })
   try {
     const backups: StreamBackup[] = []
@@ -92,7 +61,7 @@ async function backUp(how: 'import' | 'restore'): Promise<readonly StreamBackup[
 }
 
 async function putBack(backups: readonly StreamBackup[]): Promise<void> {
-  const server = await startNatsServer({ clock: systemClock, folder: join(data, 'nats'), program: natsServer })
+  const server = await startNatsServer({ clock: systemClock, folder: join(realm.data, 'nats'), program: realm.natsServer })
   const connection = await connect({ servers: server.url })
   try {
     for (const backup of backups) await putStreamBack(connection, backup)
@@ -103,45 +72,45 @@ async function putBack(backups: readonly StreamBackup[]): Promise<void> {
 }
 
 test.each(['import', 'restore'] as const)('%s: in quarantine, at the next incarnation; after the release a site that saw higher revisions carries on', { timeout: patienceMs }, async (how) => {
-  const first = await up('--demo')
+  const first = await realm.up('--demo')
   const before = await siteAt('north')
   await before.slow()
-  const { group, jobs } = await json('change', 'apply', 'rename', 'Kept', '--site', 'north', '--mode', 'jobs', '--yes')
-  await eventually(async () => (await json('group', 'show', group)).state.executed.length > 0, { withinMs: 60_000, everyMs: 100, what: 'its first job' })
+  const { group, jobs } = await realm.json('change', 'apply', 'rename', 'Kept', '--site', 'north', '--mode', 'jobs', '--yes')
+  await eventually(async () => (await realm.json('group', 'show', group)).state.executed.length > 0, { withinMs: 60_000, everyMs: 100, what: 'its first job' })
   const backups = await backUp(how)
-  expect((await json('group', 'show', group)).state.phase).toBe('running')
+  expect((await realm.json('group', 'show', group)).state.phase).toBe('running')
   await before.fast()
   // What comes now is in no backup.
-  await eventually(async () => (await json('group', 'show', group)).state.phase === 'completed', { withinMs: 60_000, everyMs: 200, what: 'the end of the group' })
+  await eventually(async () => (await realm.json('group', 'show', group)).state.phase === 'completed', { withinMs: 60_000, everyMs: 200, what: 'the end of the group' })
   const seen = await before.callsFor(group)
   const highest = Math.max(...seen.map(({ token }) => token.revision))
-  await end(first)
+  await realm.end(first)
 
-  await rm(join(data, 'nats'), { recursive: true })
+  await rm(join(realm.data, 'nats'), { recursive: true })
   if (how === 'restore') await putBack(backups)
   const command = how === 'import' ? ['log', 'import', file] : ['log', 'restore']
-  const rehearsal = await json(...command, '--dry-run')
+  const rehearsal = await realm.json(...command, '--dry-run')
   expect(rehearsal).toMatchObject({ dryRun: true, from: 1, incarnation: 2 })
-  const done = await json(...command)
+  const done = await realm.json(...command)
   expect(done).toMatchObject({ how, from: 1, incarnation: 2, turns: rehearsal.turns })
-  expect(processesOf(folder)).toEqual([])
+  expect(processesOf(realm.folder)).toEqual([])
 
-  const second = await up('--demo')
+  const second = await realm.up('--demo')
   expect(second.out()).toMatch(new RegExp(`quarantine +${how === 'import' ? 'imported' : 'restored'} from incarnation 1.*: nothing is executed until "reeve realm release"`))
-  expect(await json('realm', 'show')).toMatchObject({ incarnation: 2, quarantine: { why: expect.any(String) } })
-  const { state } = await json('group', 'show', group)
+  expect(await realm.json('realm', 'show')).toMatchObject({ incarnation: 2, quarantine: { why: expect.any(String) } })
+  const { state } = await realm.json('group', 'show', group)
   expect(state.phase).toBe('running')
   expect(state.executed.length).toBeLessThan(jobs)
-  expect(await json('log', 'verify', ...(how === 'import' ? ['--against', file] : []))).toMatchObject({ ok: true, findings: [] })
+  expect(await realm.json('log', 'verify', ...(how === 'import' ? ['--against', file] : []))).toMatchObject({ ok: true, findings: [] })
   const after = await siteAt('north')
   expect((await after.callsFor(group)).length).toBe(seen.length)
 
-  expect((await run('realm', 'release')).code).toBe(0)
-  await eventually(async () => (await json('group', 'show', group)).state.phase === 'completed', { withinMs: 90_000, everyMs: 200, what: 'the end of the group' })
+  expect((await realm.run('realm', 'release')).code).toBe(0)
+  await eventually(async () => (await realm.json('group', 'show', group)).state.phase === 'completed', { withinMs: 90_000, everyMs: 200, what: 'the end of the group' })
   const calls = (await after.callsFor(group)).slice(seen.length)
   expect(calls.length).toBeGreaterThan(0)
   expect(calls.every(({ token }) => token.incarnation === 2)).toBe(true)
   // By its revision alone such a token would be one of the past, and refused.
   expect(Math.min(...calls.map(({ token }) => token.revision))).toBeLessThan(highest)
-  await end(second)
+  await realm.end(second)
 })

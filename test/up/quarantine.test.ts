@@ -1,47 +1,16 @@
 /** `reeve up --quarantine` on existing data with a group that has not ended: it leads and executes nothing until it is released. */
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { reeve } from '../command-line/reeve.ts'
-import { realNatsServer } from '../server/program.ts'
 import { eventually } from '../support/eventually.ts'
-import { type UpProcess, endAllOf, processesOf, spawnUp } from '../support/up-process.ts'
+import { RealmFolder } from '../support/up-process.ts'
 
 const patienceMs = 240_000
-let folder: string
-let natsServer: string
+let realm: RealmFolder
 
 beforeEach(async () => {
-  natsServer = await realNatsServer()
-  folder = await mkdtemp(join(tmpdir(), 'reeve-quarantine-'))
+  realm = await RealmFolder.create()
 })
 
-afterEach(async () => {
-  await endAllOf(folder)
-  await rm(folder, { recursive: true, force: true, maxRetries: 3 })
-})
-
-const run = (...args: string[]) => reeve([...args, '--data', join(folder, 'data')], { folder, withinMs: 60_000 })
-
-async function json(...args: string[]): Promise<any> {
-  const { code, out, err } = await run(...args, '--json')
-  if (code !== 0) throw new Error(`reeve ${args.join(' ')} ended with ${code}: ${err}`)
-  return JSON.parse(out)
-}
-
-async function up(...args: readonly string[]): Promise<UpProcess> {
-  const running = spawnUp(folder, ['--data', join(folder, 'data'), '--nats-server', natsServer, ...args])
-  await running.until('Ctrl-C ends it')
-  return running
-}
-
-async function end({ child }: UpProcess): Promise<void> {
-  child.kill('SIGINT')
-  if (child.exitCode === null) await once(child, 'close')
-  expect(processesOf(folder)).toEqual([])
-}
+afterEach(() => realm[Symbol.asyncDispose]())
 
 interface Call {
   readonly number: number
@@ -50,53 +19,53 @@ interface Call {
 
 /** What a site has been asked to do, by its own journal. */
 async function journal(site: string): Promise<readonly Call[]> {
-  const { address } = await json('site', 'show', site)
+  const { address } = await realm.json('site', 'show', site)
   const answer = await fetch(`${/^https?:\/\/[^/?#]+/.exec(address as string)![0]}/v1/journal?after=0&limit=1000`)
   return ((await answer.json()) as { calls: Call[] }).calls
 }
 
 test('nothing is executed at any site, whatever waits and whatever comes; after the release all of it is', { timeout: patienceMs }, async () => {
-  const first = await up('--demo')
-  const { address } = await json('site', 'show', 'north')
+  const first = await realm.up('--demo')
+  const { address } = await realm.json('site', 'show', 'north')
   const base = /^https?:\/\/[^/?#]+/.exec(address as string)![0]
   const slow = await fetch(`${base}/admin/switches`, { method: 'POST', body: JSON.stringify({ fault: { kind: 'latency', latencyMs: 1_500 } }), headers: { 'content-type': 'application/json' } })
   expect(slow.ok).toBe(true)
-  const { group } = await json('change', 'apply', 'rename', 'Restored', '--site', 'north', '--mode', 'jobs', '--yes')
-  await eventually(async () => (await json('group', 'show', group)).state.executed.length > 0, { withinMs: 60_000, everyMs: 200, what: 'its first job' })
-  await end(first)
+  const { group } = await realm.json('change', 'apply', 'rename', 'Restored', '--site', 'north', '--mode', 'jobs', '--yes')
+  await eventually(async () => (await realm.json('group', 'show', group)).state.executed.length > 0, { withinMs: 60_000, everyMs: 200, what: 'its first job' })
+  await realm.end(first)
 
-  const second = await up('--demo', '--quarantine', 'restored from a backup')
+  const second = await realm.up('--demo', '--quarantine', 'restored from a backup')
   expect(second.out()).toMatch(/quarantine +restored from a backup: nothing is executed until "reeve realm release"/)
   const before = (await journal('north')).length
-  const { state } = await json('group', 'show', group)
+  const { state } = await realm.json('group', 'show', group)
   expect(state.phase).toBe('running')
   expect(state.pending.length).toBeGreaterThan(0)
   // Accepted, assigned and waiting: holders, leader and executors are all at work.
-  const later = await json('change', 'apply', 'maintenance-on', '--site', 'south', '--mode', 'jobs', '--yes', '--include-unchanged')
-  await eventually(async () => (await json('group', 'show', later.group)).state.assignments.length > 0, { withinMs: 30_000, everyMs: 200, what: 'its jobs assigned' })
-  const direct = await run('change', 'apply', 'rename', 'Now', '--service', 'south/d00001', '--mode', 'direct')
+  const later = await realm.json('change', 'apply', 'maintenance-on', '--site', 'south', '--mode', 'jobs', '--yes', '--include-unchanged')
+  await eventually(async () => (await realm.json('group', 'show', later.group)).state.assignments.length > 0, { withinMs: 30_000, everyMs: 200, what: 'its jobs assigned' })
+  const direct = await realm.run('change', 'apply', 'rename', 'Now', '--service', 'south/d00001', '--mode', 'direct')
   expect(direct).toMatchObject({ code: 3, err: 'reeve: the realm is in quarantine (restored from a backup): nothing is executed until "reeve realm release"; use mode jobs, which waits for that\n' })
-  expect((await run('agent', 'list')).out).toContain('quarantine (restored from a backup): nothing is executed')
-  const waits = await run('change', 'apply', 'maintenance-off', '--site', 'south', '--mode', 'jobs', '--yes', '--include-unchanged')
+  expect((await realm.run('agent', 'list')).out).toContain('quarantine (restored from a backup): nothing is executed')
+  const waits = await realm.run('change', 'apply', 'maintenance-off', '--site', 'south', '--mode', 'jobs', '--yes', '--include-unchanged')
   expect(waits).toMatchObject({ code: 0, out: expect.stringContaining('\nquarantine (restored from a backup): nothing is executed until "reeve realm release"\n') })
-  const doctor = await run('doctor', '--json')
+  const doctor = await realm.run('doctor', '--json')
   expect(doctor.code).toBe(1)
   expect(JSON.parse(doctor.out).findings).toContainEqual(expect.objectContaining({ check: 'quarantine', level: 'problem' }))
   expect((await journal('north')).length).toBe(before)
   expect((await journal('south')).filter(({ token }) => token.scope === later.group)).toEqual([])
 
   // It outlives a start without the flag: only a release ends it.
-  await end(second)
+  await realm.end(second)
   // Nor is `--demo` needed again: the sites belong to the data folder.
-  const third = await up()
+  const third = await realm.up()
   expect(third.out()).toMatch(/site +north at .*\n.*site +south at /)
   expect(third.out()).toMatch(/quarantine +restored from a backup/)
   expect((await journal('north')).length).toBe(before)
-  expect((await run('realm', 'release')).out).toBe('the quarantine has ended; what waits is executed\n')
+  expect((await realm.run('realm', 'release')).out).toBe('the quarantine has ended; what waits is executed\n')
   for (const id of [group, later.group]) {
-    await eventually(async () => (await json('group', 'show', id)).state.phase === 'completed', { withinMs: 60_000, everyMs: 200, what: `the end of ${id}` })
+    await eventually(async () => (await realm.json('group', 'show', id)).state.phase === 'completed', { withinMs: 60_000, everyMs: 200, what: `the end of ${id}` })
   }
-  const again = await run('realm', 'release')
+  const again = await realm.run('realm', 'release')
   expect(again).toMatchObject({ code: 0, out: 'the realm is not in quarantine\n' })
-  await end(third)
+  await realm.end(third)
 })

@@ -1,49 +1,35 @@
 /** `reeve up` as a person runs it: real processes, a real server, Ctrl-C, kill -9, a second start. */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { reeve } from '../command-line/reeve.ts'
-import { realNatsServer } from '../server/program.ts'
 import { eventually } from '../support/eventually.ts'
-import { type UpProcess, endAllOf, processesOf, spawnUp } from '../support/up-process.ts'
+import { RealmFolder, processesOf } from '../support/up-process.ts'
 
-let folder: string
-let natsServer: string
+let realm: RealmFolder
 
 beforeEach(async () => {
-  natsServer = await realNatsServer()
-  folder = await mkdtemp(join(tmpdir(), 'reeve-up-'))
+  realm = await RealmFolder.create()
 })
 
-afterEach(async () => {
-  await endAllOf(folder)
-  await rm(folder, { recursive: true, force: true, maxRetries: 3 })
-})
-
-function up(...args: readonly string[]): UpProcess {
-  return spawnUp(folder, ['--data', join(folder, 'data'), '--nats-server', natsServer, ...args])
-}
-
-const data = () => join(folder, 'data')
+afterEach(() => realm[Symbol.asyncDispose]())
 
 describe('reeve up', () => {
   test('--demo --exit: a sample change runs once; the state is that of the log; nothing is left behind', { timeout: 120_000 }, async () => {
-    const first = up('--demo', '--exit')
+    const first = realm.spawn('--demo', '--exit')
     const [code] = await once(first.child, 'close')
     expect(first.out()).toMatch(/Sample change: maintenance-on for 8 services of north and south/)
     expect(first.out().match(/✔ +\d+ {2}(north|south)\/\w+ {2}maintenance-on {2}simulated-\d/g)).toHaveLength(8)
     expect(first.out()).toMatch(/settled +8 of 8/)
     expect(code).toBe(0)
-    expect(processesOf(folder)).toEqual([])
+    expect(processesOf(realm.folder)).toEqual([])
 
-    const second = up('--demo', '--exit')
+    const second = realm.spawn('--demo', '--exit')
     const [again] = await once(second.child, 'close')
     expect(second.out()).toMatch(/Sample change of the first start: group \S+ is completed/)
     expect(again).toBe(0)
-    expect(processesOf(folder)).toEqual([])
+    expect(processesOf(realm.folder)).toEqual([])
     const group = (text: string) => /^group +(\S+)$/m.exec(text)![1]
     expect(group(second.out())).toBe(group(first.out()))
     const turns = (text: string) => /turns stand at positions (\d+ to \d+)/.exec(text)![1]
@@ -51,71 +37,67 @@ describe('reeve up', () => {
   })
 
   test('commands find it; the same state by endpoint, by replay and from a file; Ctrl-C ends all of it within 3 s', { timeout: 120_000 }, async () => {
-    const running = up('--demo')
-    await running.until('Ctrl-C ends it')
-    const run = (...args: string[]) => reeve([...args, '--data', data()], { folder })
-    const { groups } = JSON.parse((await run('group', 'list', '--json')).out)
+    const running = await realm.up('--demo')
+    const { groups } = JSON.parse((await realm.run('group', 'list', '--json')).out)
     expect(groups).toHaveLength(1)
     const group = groups[0].group as string
-    const shown = JSON.parse((await run('group', 'show', group, '--json')).out)
+    const shown = JSON.parse((await realm.run('group', 'show', group, '--json')).out)
     const stateText = (out: string) => /"state":(\{.*?\})(,"timeMs":\d+)?\}\n$/.exec(out)![1]
-    const byEndpoint = (await run('group', 'show', group, '--json')).out
-    const byReplay = (await run('replay', '--group', group, '--json')).out
-    expect(await run('log', 'export', '--to', 'log.ndjson')).toMatchObject({ code: 0 })
-    const byFile = (await reeve(['replay', '--group', group, '--from', 'log.ndjson', '--json', '--at', `r${shown.state.revision}`], { folder })).out
+    const byEndpoint = (await realm.run('group', 'show', group, '--json')).out
+    const byReplay = (await realm.run('replay', '--group', group, '--json')).out
+    expect(await realm.run('log', 'export', '--to', 'log.ndjson')).toMatchObject({ code: 0 })
+    const byFile = (await reeve(['replay', '--group', group, '--from', 'log.ndjson', '--json', '--at', `r${shown.state.revision}`], { folder: realm.folder })).out
     expect(stateText(byReplay)).toBe(stateText(byEndpoint))
     expect(stateText(byFile)).toBe(stateText(byEndpoint))
-    const doctor = JSON.parse((await run('doctor', '--json')).out)
+    const doctor = JSON.parse((await realm.run('doctor', '--json')).out)
     expect(doctor.findings.filter((finding: { level: string }) => finding.level === 'problem')).toEqual([])
     expect(doctor.findings).toContainEqual(expect.objectContaining({ check: 'durability', level: 'ok' }))
 
-    const changed = await run('change', 'apply', 'rename', 'Ünïcode 桌面', '--service', 'north/d00001', '--wait', '--json')
+    const changed = await realm.run('change', 'apply', 'rename', 'Ünïcode 桌面', '--service', 'north/d00001', '--wait', '--json')
     expect(changed).toMatchObject({ code: 0 })
-    expect(JSON.parse((await run('service', 'show', 'north', 'd00001', '--json')).out).actual.name).toBe('Ünïcode 桌面')
-    expect((await run('change', 'apply', 'stop', '--site', 'north')).code).toBe(3)
-    expect((await run('group', 'show', 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV')).code).toBe(3)
-    expect((await run('up', '--nats-server', natsServer)).err).toMatch(/data folder .* is in use by process \d+/)
-    expect(processesOf(folder).length).toBeGreaterThanOrEqual(10)
+    expect(JSON.parse((await realm.run('service', 'show', 'north', 'd00001', '--json')).out).actual.name).toBe('Ünïcode 桌面')
+    expect((await realm.run('change', 'apply', 'stop', '--site', 'north')).code).toBe(3)
+    expect((await realm.run('group', 'show', 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV')).code).toBe(3)
+    expect((await realm.run('up', '--nats-server', realm.natsServer)).err).toMatch(/data folder .* is in use by process \d+/)
+    expect(processesOf(realm.folder).length).toBeGreaterThanOrEqual(10)
 
     const beforeMs = performance.now()
     running.child.kill('SIGINT')
     const [code] = await once(running.child, 'close')
     expect(performance.now() - beforeMs).toBeLessThan(3_000)
     expect(code).toBe(0)
-    expect(processesOf(folder)).toEqual([])
+    expect(processesOf(realm.folder)).toEqual([])
   })
 
   test('its nats-server that is killed comes back on its port with its data, and changes go on', { timeout: 120_000 }, async () => {
-    const running = up('--demo')
-    await running.until('Ctrl-C ends it')
-    const server = processesOf(folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('nats-server.conf'))!
+    const running = await realm.up('--demo')
+    const server = processesOf(realm.folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('nats-server.conf'))!
     process.kill(server, 'SIGKILL')
     await running.until(/! nats-server ended by itself \(SIGKILL\); it is started again/)
     await running.until('✔ nats-server is back')
-    const applied = await reeve(['change', 'apply', 'maintenance-on', '--site', 'south', '--wait', '--yes', '--data', data()], { folder, withinMs: 60_000 })
+    const applied = await realm.run('change', 'apply', 'maintenance-on', '--site', 'south', '--wait', '--yes')
     expect(applied.code).toBe(0)
   })
 
   test('a child that is killed comes back, one that is told to stop does not, and kill -9 of up itself leaves nothing behind', { timeout: 120_000 }, async () => {
-    const running = up('--demo')
-    await running.until('Ctrl-C ends it')
-    const service = processesOf(folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('serve'))!
+    const running = await realm.up('--demo')
+    const service = processesOf(realm.folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('serve'))!
     process.kill(service, 'SIGKILL')
     await running.until(/! service ended \(SIGKILL\); it is started again/)
     await running.until('✔ service is back')
-    expect(await reeve(['agent', 'stop', 'simulated-1', '--wait', '--data', data()], { folder, withinMs: 60_000 })).toMatchObject({ code: 0 })
+    expect(await realm.run('agent', 'stop', 'simulated-1', '--wait')).toMatchObject({ code: 0 })
     await running.until('• simulated-1 was told to stop, and did')
     running.child.kill('SIGKILL')
-    await eventually(() => processesOf(folder).length === 0, { withinMs: 10_000, what: 'the end of every process' })
+    await eventually(() => processesOf(realm.folder).length === 0, { withinMs: 10_000, what: 'the end of every process' })
   })
 
   test('a program for the server that is too old, or none, is one line', async () => {
-    const none = await reeve(['up', '--data', data(), '--nats-server', join(folder, 'nowhere')], { folder })
+    const none = await realm.run('up', '--nats-server', join(realm.folder, 'nowhere'))
     expect(none.code).toBe(3)
     expect(none.err).toMatch(/^reeve: there is no nats-server at .*nowhere: give the path of the program itself\n$/)
-    const wrong = await reeve(['up', '--data', data(), '--nats-server', process.execPath], { folder })
+    const wrong = await realm.run('up', '--nats-server', process.execPath)
     expect(wrong.code).toBe(3)
     expect(wrong.err.trimEnd().split('\n')).toHaveLength(1)
-    expect(processesOf(dirname(data()))).toEqual([])
+    expect(processesOf(realm.folder)).toEqual([])
   })
 })
