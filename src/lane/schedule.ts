@@ -7,12 +7,10 @@
  * 3. `openGrants` lists exactly the open grants of the fold, by instance; those of groups without order are in `unordered`.
  */
 import type { GroupState } from '../../machines/execution-group/state.ts'
-import { assigneeOf, headJob, headPhase } from '../../machines/execution-group/state.ts'
+import { waitingFor } from '../../machines/execution-group/waiting.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
-import { agentsWithReady } from '../../machines/execution-group/graph.ts'
-import { agentsWithAnyReady, hasReady } from '../../machines/execution-group/unordered.ts'
-import { jobTable } from '../../machines/job/machine.ts'
+import { hasReady } from '../../machines/execution-group/unordered.ts'
 import type { GrantRef } from '../../streams/lane-protocol.ts'
 import { UnorderedGrants } from './unordered-grants.ts'
 
@@ -211,16 +209,6 @@ class Waiting {
     yield* this.#plain
     for (const { priority, groups } of this.#others) if (priority < 0) yield* groups
   }
-}
-
-/** The agent in whose queue the group's next job waits to be granted; of a graph, or without order, all who could be granted one. */
-function waitingFor(group: GroupState): string | readonly string[] | undefined {
-  if (group.grant !== null || !groupTable.can(group.phase, 'LockGranted')) return undefined
-  if (group.graph !== null) return agentsWithReady(group.graph)
-  if (group.unordered !== null) return agentsWithAnyReady(group.unordered)
-  const head = headJob(group)
-  if (head === undefined || !jobTable.can(headPhase(group), 'Granted')) return undefined
-  return assigneeOf(group, head)
 }
 
 function setOf(map: Map<string, Set<string>>, key: string): Set<string> {

@@ -27,6 +27,7 @@ import type { SiteAdapter } from '../sites/adapter.ts'
 import { type LeadingTriggers, leadTriggers } from '../trigger/leading.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { withWatchedAppends } from './append-watch.ts'
+import { Complaints } from './complaints.ts'
 import { riseIfAllKnow } from './format-rise.ts'
 import { Configurations } from './configurations.ts'
 import { GrantWatch } from './grant-watch.ts'
@@ -38,6 +39,7 @@ import { MappingTable } from './mapping-table.ts'
 import { type Plan, emptyPlan } from './plan.ts'
 import { type Placing, placeGivenUp, placeOpenGroups } from './placing.ts'
 import { PresenceWatch } from './presence-watch.ts'
+import { QueueWatch } from './queue-watch.ts'
 import { SnapshotCutter, type SnapshotTimes } from './snapshot-cutter.ts'
 
 /** P27. */
@@ -117,6 +119,7 @@ class Term {
   readonly #laneWatch: LaneWatch
   readonly #fitness: LaneFitness
   readonly #grants: GrantWatch
+  readonly #queues: QueueWatch
   readonly #cutter: SnapshotCutter
   readonly #triggers: LeadingTriggers
   readonly #placing: Placing
@@ -125,8 +128,7 @@ class Term {
   #groups: GroupWatch | undefined
   #ableBefore = ''
   #lookedAtAllMs = -Infinity
-  #missingBefore = ''
-  #saidUnheld = false
+  readonly #complaints: Complaints
   #due: Timer | undefined
   #plan: Plan = emptyPlan()
 
@@ -175,7 +177,18 @@ class Term {
       giveUp: (group, grant) => this.#giveUp(group, grant),
       onChange: changed,
     })
-    this.#placing = { leader: context.agent, load: (agent) => this.#groups!.load(agent), avoids: (agent) => this.#grants.avoids(agent) }
+    this.#queues = new QueueWatch({
+      context,
+      view,
+      open: () => this.#groups?.open() ?? [],
+      isReady: (agent) => this.#agents.isReady(agent),
+      onChange: () => {
+        this.#groups?.lookAtAll()
+        changed()
+      },
+    })
+    this.#placing = { leader: context.agent, load: (agent) => this.#groups!.load(agent), avoids: (agent) => this.#grants.avoids(agent) || this.#queues.avoids(agent) }
+    this.#complaints = new Complaints(context.logger)
     this.#cutter = new SnapshotCutter(context, view, deps.snapshots)
     this.#unfollow = view.onTurn((seen) => this.#see(seen))
     this.#triggers = leadTriggers({ context, view, epoch, ...(deps.adapterOf === undefined ? {} : { adapterOf: deps.adapterOf }) })
@@ -188,6 +201,7 @@ class Term {
     this.#triggers.stop()
     this.#laneWatch.stop()
     this.#grants.stop()
+    this.#queues.stop()
     this.#agents.stop()
     this.#configurations.stop()
     this.#presence.stop()
@@ -278,7 +292,7 @@ class Term {
     for (const [lane, agent] of placed) {
       if (this.#mappings.agentOf(lane) !== agent) plan.mappings.push({ lane, agent })
     }
-    this.#sayUnheld(able.length > 0 && placed.size < lanes.length)
+    this.#complaints.unheld(able.length > 0 && placed.size < lanes.length)
     for (const agent of this.#state.agents.values()) {
       if (this.#presence.lostSinceMs(agent.instance) === undefined) continue
       if (loseAgent(agent, agent.instance).kind === 'events') plan.lost.push({ agent: agent.agent, instance: agent.instance })
@@ -306,7 +320,7 @@ class Term {
     const { assignments, complete, missing } = placeOpenGroups(this.#plan.toAssign, this.#ready(), this.#placing)
     this.#plan.assignments = assignments
     for (const group of complete) this.#groups!.assigned(group)
-    this.#sayMissing(missing.join(', '))
+    this.#complaints.missing(missing.join(', '))
     this.#signal({ type: 'Placed' })
   }
 
@@ -394,19 +408,5 @@ class Term {
   #remind(delayMs: number): void {
     this.#due?.cancel()
     this.#due = Number.isFinite(delayMs) ? this.#context.clock.after(Math.max(1, delayMs), () => this.#signal({ type: 'Changed' })) : undefined
-  }
-
-  #sayUnheld(unheld: boolean): void {
-    if (unheld && !this.#saidUnheld) {
-      this.#context.logger.warn({}, 'lanes have no holder: no agent that is here may hold lanes; allow one with "reeve agent configure"')
-    }
-    this.#saidUnheld = unheld
-  }
-
-  #sayMissing(missing: string): void {
-    if (missing !== '' && missing !== this.#missingBefore) {
-      this.#context.logger.warn({ skills: missing }, 'jobs wait: no agent that is here has the skill, or the role, that they require')
-    }
-    this.#missingBefore = missing
   }
 }

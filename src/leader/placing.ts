@@ -38,14 +38,10 @@ export function placeOpenGroups(groups: readonly GroupState[], agents: readonly 
   const missing = new Set<string>()
   const assignments: PlacedGroup[] = []
   const complete: string[] = []
-  const all = crewOf(agents)
-  // Who leads executes only what nobody else could: what was in its queue before goes to others.
-  const preferred = agents.filter(({ agent }) => agent !== placing.leader && !placing.avoids(agent))
-  const others = preferred.length < agents.length ? crewOf(preferred) : undefined
+  const crews = crewsOf(agents, placing)
   for (const group of groups) {
-    const first = placeIn(others ?? all, group, placing, added)
-    const lacks = first.stretches > 0 && (first.assignments.length === 0 || first.missing.length > 0)
-    const placed = lacks && others !== undefined ? placeIn(all, group, placing, added) : first
+    let placed = placeIn(crews[0]!, group, placing, added)
+    for (const crew of crews.slice(1)) if (placed.stretches > 0 && (placed.assignments.length === 0 || placed.missing.length > 0)) placed = placeIn(crew, group, placing, added)
     if (placed.stretches === 0) {
       complete.push(group.group)
       continue
@@ -61,14 +57,28 @@ export function placeOpenGroups(groups: readonly GroupState[], agents: readonly 
 /** Where what is left of a grant goes that its executor did not report on; nowhere else where nobody else could take all of it. */
 export function placeGivenUp(group: GroupState, grant: Grant, agents: readonly Configured[], placing: Placing): readonly Assignment[] {
   const stretches = jobsOfGrant(group, grant).slice(0, stretchLimit)
-  const placed = placeStretches(crewOf(agents.filter(({ agent }) => agent !== placing.leader && !placing.avoids(agent))), group, stretches, placing)
-  return placed.missing.length > 0 ? [] : placed.assignments
+  for (const crew of crewsOf(agents.filter(({ agent }) => !placing.avoids(agent)), placing)) {
+    const { missing, assignments } = placeStretches(crew, group, stretches, placing)
+    if (missing.length === 0) return assignments
+  }
+  return []
 }
 
 interface Crew {
   readonly agents: readonly Configured[]
   readonly here: ReadonlyMap<string, ReturnType<typeof restrictionOf>>
   readonly mapping: ReturnType<typeof defaultGroups>
+}
+
+/**
+ * Whose queues are tried one after the other. Who leads executes only what nobody else could: what was in its queue before goes to
+ * others; and who is passed over only what nobody else could at all.
+ */
+function crewsOf(agents: readonly Configured[], { leader, avoids }: Placing): readonly Crew[] {
+  const sound = agents.filter(({ agent }) => !avoids(agent))
+  const followers = sound.filter(({ agent }) => agent !== leader)
+  const crews = [followers, sound, agents]
+  return crews.filter((crew, index) => index === crews.length - 1 || crew.length < crews[index + 1]!.length).map(crewOf)
 }
 
 function crewOf(agents: readonly Configured[]): Crew {

@@ -42,7 +42,16 @@ it('what an agent gives no word of goes to another with that; nowhere where nobo
   foldInto(state, { type: 'LockGranted', data: { jobs: [[1, 1]], agent: 'b', instance: 'b-1', callDeadlineMs: 1_000 } })
   const deaf = { ...placing, avoids: (agent: string) => agent === 'b' }
   expect(placeGivenUp(state, openGrants(state)[0]!, [agent('a', ['k']), agent('b', ['k']), agent('c', ['k'])], deaf)).toEqual([{ first: 1, last: 1, agent: 'c' }])
-  expect(placeGivenUp(state, openGrants(state)[0]!, [agent('a', ['k']), agent('b', ['k']), agent('c')], deaf)).toEqual([])
+  expect(placeGivenUp(state, openGrants(state)[0]!, [agent('a', ['k']), agent('b', ['k']), agent('c')], deaf)).toEqual([{ first: 1, last: 1, agent: 'a' }])
+  expect(placeGivenUp(state, openGrants(state)[0]!, [agent('a'), agent('b', ['k']), agent('c')], deaf)).toEqual([])
+})
+
+it('what is in the queue of who is passed over goes to others, to who leads where nobody else could, and stays where nobody could at all', () => {
+  const mute = { ...placing, avoids: (agent: string) => agent === 'b' }
+  const to = (agents: readonly Configured[]) => placeOpenGroups([groupOf('b', 'k')], agents, mute).assignments.map((placed) => placed.assignments)
+  expect(to([agent('a', ['k']), agent('b', ['k']), agent('c', ['k'])])).toEqual([[{ first: 1, last: 2, agent: 'c' }]])
+  expect(to([agent('a', ['k']), agent('b', ['k']), agent('c')])).toEqual([[{ first: 1, last: 2, agent: 'a' }]])
+  expect(to([agent('a'), agent('b', ['k']), agent('c')])).toEqual([])
 })
 
 it('what is in the queue of another stays there', () => {

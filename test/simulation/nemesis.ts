@@ -101,6 +101,12 @@ export function startNemesis(world: World, dice: Dice): void {
       world.say(world.network.deaf, 'is deaf: no grant reaches it any more')
     })
   }
+  if (nemesis.muteAtMs !== undefined) {
+    world.time.after(nemesis.muteAtMs, () => {
+      world.network.mute = dice.pick(world.agents.filter(({ role }) => role === 'generic')).agent
+      world.say(world.network.mute, 'is mute: it asks for no job any more')
+    })
+  }
   if (nemesis.sickAtMs !== undefined) {
     world.time.after(nemesis.sickAtMs, () => {
       world.network.sick = dice.pick(world.agents.filter(({ role }) => role === 'generic')).agent

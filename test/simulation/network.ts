@@ -14,6 +14,8 @@ export class SimNetwork {
   sick: string | undefined
   /** Agent that no grant reaches any more, while all else of it works (I9). */
   deaf: string | undefined
+  /** No request of its executor reaches another. */
+  mute: string | undefined
   /** What is written of the lease never arrives. */
   leaderless = false
 
@@ -32,15 +34,16 @@ export class SimNetwork {
       bucketWrite: ({ client, bucket }) => (isBystander(client) ? {} : this.leaderless && bucket.endsWith('_lease') ? { lose: 'request' } : this.#write()),
       bucketRead: ({ client }) => this.#read(client),
       watchLag: () => this.#lag(),
-      message: (seen) => (this.#isDeafTo(seen) ? [] : this.#message()),
+      message: (seen) => (this.#isHeard(seen) ? this.#message() : []),
       alarm: () => this.#alarm(),
       alarmWrite: () => this.#write(),
     }
   }
 
-  #isDeafTo({ to, subject, answer }: { readonly to: string; readonly subject: string; readonly answer: boolean }): boolean {
-    if (this.deaf === undefined || !to.startsWith(`${this.deaf}.`)) return false
-    return answer ? subject.endsWith('.work') : subject.endsWith('.grants')
+  #isHeard({ from, to, subject, answer }: { readonly from: string; readonly to: string; readonly subject: string; readonly answer: boolean }): boolean {
+    if (this.mute !== undefined && !answer && from.startsWith(`${this.mute}.`) && subject.endsWith('.work')) return false
+    if (this.deaf === undefined || !to.startsWith(`${this.deaf}.`)) return true
+    return answer ? !subject.endsWith('.work') : !subject.endsWith('.grants')
   }
 
   calm(): void {

@@ -64,6 +64,7 @@ export interface NemesisPlan {
   readonly sickAtMs: number | undefined
   /** From then on, for good, nothing that holders of lanes grant reaches one agent, whose own words go on (I9). */
   readonly deafAtMs: number | undefined
+  readonly muteAtMs: number | undefined
   /** When the realm gets its next incarnation (P12). */
   readonly restoreAtMs: number | undefined
 }
@@ -116,25 +117,25 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf', 'restored-in-peace', 'unordered'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf', 'restored-in-peace', 'unordered', 'mute'] as const
 export type Focus = (typeof focuses)[number]
 /** The last of these were added when seeds were recorded already: they are chosen by chance of their own, so that other worlds are what they were. */
 const later = ['deaf', 'restored-in-peace'] as const
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
-  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1, -later.length - 1)] as const)
+  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1, -later.length - 2)] as const)
   const laterDice = dice.stream('later')
   const laterChosen = laterDice.chance(0.04 * later.length) ? laterDice.pick(later) : undefined
   const own = dice.stream('unordered')
   const unordered = own.pick([0, 0, 0.2, 0.6])
-  const mine = own.chance(0.04) ? 'unordered' : undefined
+  const mine = own.chance(0.04) ? 'unordered' : dice.stream('mute').chance(0.03) ? 'mute' : undefined
   return bend({ ...withServices(anyPlan(dice), dice.stream('services')), unordered }, focus ?? laterChosen ?? mine ?? chosen)
 }
 
 function bend(plan: WorldPlan, focus: Focus): WorldPlan {
   const quiet: NetworkPlan = { ...plan.network, latencyMs: 2, lost: 0, late: 0 }
   const sound: StorePlan = { requestLost: 0, answerLost: 0, late: 0, refused: 0, readLost: 0, lagMs: 0 }
-  const still: NemesisPlan = { ...plan.nemesis, killEveryMs: undefined, pauseEveryMs: undefined, serverStopEveryMs: undefined, stopEveryMs: undefined, siteFaultEveryMs: undefined, failpoint: 0, aims: false, twins: false, wipeEveryMs: undefined, sickAtMs: undefined, deafAtMs: undefined, restoreAtMs: undefined }
+  const still: NemesisPlan = { ...plan.nemesis, killEveryMs: undefined, pauseEveryMs: undefined, serverStopEveryMs: undefined, stopEveryMs: undefined, siteFaultEveryMs: undefined, failpoint: 0, aims: false, twins: false, wipeEveryMs: undefined, sickAtMs: undefined, deafAtMs: undefined, muteAtMs: undefined, restoreAtMs: undefined }
   const slow = plan.sites.map((site) => ({ ...site, fencing: 'none', latencyMs: 1_500 }) as const)
   switch (focus) {
     case 'any':
@@ -272,6 +273,8 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
       return { ...plan, agents: Math.max(3, plan.agents), nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, restoreAtMs: 4_000 } }
     case 'deaf':
       return { ...plan, agents: Math.max(3, plan.agents), skilled: 0, groups: 6, smooth: 0.98, nemesis: { ...still, cutEveryMs: undefined, deafAtMs: 3_000 } }
+    case 'mute':
+      return { ...plan, agents: Math.max(3, plan.agents), skilled: 0, groups: 6, smooth: 0.98, nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, muteAtMs: 3_000 } }
     case 'planned':
       return { ...plan, agents: Math.max(3, plan.agents), skilled: Math.max(1, plan.skilled), format: 2, nemesis: { ...plan.nemesis, configureEveryMs: 1_500, snapshotsGoneEveryMs: 1_500, wipeEveryMs: 3_000, wiped: ['config'] } }
     // Programs of an older build are replaced one by one, and the realm rises.
@@ -402,6 +405,7 @@ function anyPlan(dice: Dice): Omit<WorldPlan, Later> {
       wiped: ['lease', 'agents', 'mappings'],
       sickAtMs: every(0.07, 500, 10_000),
       deafAtMs: undefined,
+      muteAtMs: undefined,
       restoreAtMs: every(0.07, 500, 10_000),
     },
     sites: Array.from({ length: dice.whole(1, 3) }, (_, index) => ({

@@ -8,8 +8,8 @@ export const groupMutants: readonly Mutant[] = [
     namedBy: 'I1',
     patches: [
       { file: 'machines/execution-group/decide/locks.ts', find: `!jobTable.can(headPhase(state), 'Granted')`, replace: 'false' },
-      { file: 'src/lane/schedule.ts', find: `group.grant !== null || `, replace: '' },
-      { file: 'src/lane/schedule.ts', find: `!jobTable.can(headPhase(group), 'Granted')`, replace: 'false' },
+      { file: 'machines/execution-group/waiting.ts', find: `group.grant !== null || `, replace: '' },
+      { file: 'machines/execution-group/waiting.ts', find: `!jobTable.can(headPhase(group), 'Granted')`, replace: 'false' },
     ],
   },
   {

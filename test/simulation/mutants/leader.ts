@@ -36,6 +36,12 @@ export const leaderMutants: readonly Mutant[] = [
     patches: [{ file: 'src/leader/grant-watch.ts', find: 'void this.#ask(watched).finally(() => end(watched))', replace: 'void end' }],
   },
   {
+    name: 'who-does-not-ask-keeps-its-jobs',
+    breaks: ['I3'],
+    focus: 'mute',
+    patches: [{ file: 'src/leader/queue-watch.ts', find: 'this.#avoided.set(agent, nowMs + queueWatchTimes.avoidMs)', replace: 'void agent' }],
+  },
+  {
     name: 'open-grants-are-closed-unasked',
     breaks: ['I9'],
     namedBy: 'I9',

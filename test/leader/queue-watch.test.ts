@@ -1,0 +1,99 @@
+/** Who is passed over because it does not ask for what waits for it: only who holds no lock while one group stands still. In virtual time. */
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { GroupEvent } from '../../machines/execution-group/events.ts'
+import { foldInto } from '../../machines/execution-group/evolve.ts'
+import { type GroupState, absentGroup } from '../../machines/execution-group/state.ts'
+import type { AgentContext } from '../../src/agent/context.ts'
+import { QueueWatch, queueWatchTimes } from '../../src/leader/queue-watch.ts'
+import type { RealmView } from '../../src/realm/view.ts'
+import { groupId } from '../../streams/subjects.ts'
+import { VirtualTime } from '../simulation/virtual-time.ts'
+import { granted, ready, succeeded } from '../support/group-events.ts'
+
+const { muteMs, avoidMs, lookMs } = queueWatchTimes
+let time: VirtualTime
+let watch: QueueWatch
+let groups: GroupState[]
+let changes: number
+let holder: string
+let quarantine: object | null
+let isReady: boolean
+
+beforeEach(() => {
+  time = new VirtualTime()
+  groups = []
+  changes = 0
+  holder = 'h-1'
+  quarantine = null
+  isReady = true
+  const context = {
+    clock: { nowMs: () => time.nowMs, monotonicMs: () => time.nowMs, after: (delayMs: number, task: () => void) => time.after(delayMs, task) },
+    logger: { warn() {} },
+    coordinator: { bus: { link: 'connected' } },
+  } as unknown as AgentContext
+  const state = {
+    lanes: { get: () => ({ holder: { instance: holder } }) },
+    realm: {
+      get quarantine() {
+        return quarantine
+      },
+    },
+  }
+  watch = new QueueWatch({ context, view: { state } as unknown as RealmView, open: () => groups, isReady: () => isReady, onChange: () => (changes += 1) })
+})
+afterEach(() => watch.stop())
+
+/** A group with three jobs in the queue of a1. */
+function group(lane: string, ...events: readonly GroupEvent[]): GroupState {
+  const state = absentGroup(groupId(lane, `01J0000000000000000000${String(groups.length).padStart(4, '0')}`))
+  for (const event of [...ready(), ...events]) foldInto(state, event)
+  expect(state.fault).toBeNull()
+  groups.push(state)
+  return state
+}
+const pass = (durationMs: number) => {
+  let over = false
+  time.after(durationMs, () => (over = true))
+  return time.run(() => over, { steps: 100_000, untilMs: time.nowMs + durationMs + 1 })
+}
+
+it('who asks for nothing is passed over, for a while', async () => {
+  group('here-1')
+  await pass(muteMs)
+  expect([watch.avoids('a1'), changes]).toEqual([false, 0])
+  await pass(2 * lookMs)
+  expect([watch.avoids('a1'), changes]).toEqual([true, 1])
+  groups = []
+  await pass(avoidMs)
+  expect([watch.avoids('a1'), changes]).toEqual([false, 1])
+})
+
+it.each<[string, () => void]>([
+  ['that holds another lock of the lane', () => void group('here-1', granted([[1, 1]]))],
+  ['that is not ready', () => (isReady = false)],
+  ['while a quarantine holds every lock back', () => (quarantine = {})],
+])('not one %s', async (_, given) => {
+  group('here-1')
+  given()
+  await pass(3 * muteMs)
+  expect([watch.avoids('a1'), changes]).toEqual([false, 0])
+})
+
+it('a lock of another lane is none of this one', async () => {
+  group('here-1')
+  group('here-2', granted([[1, 1]]))
+  await pass(muteMs + 2 * lookMs)
+  expect(watch.avoids('a1')).toBe(true)
+})
+
+it('time counts anew when something happens in the group, or another holds the lane', async () => {
+  const state = group('here-1')
+  await pass(muteMs - lookMs)
+  for (const event of [granted([[1, 1]]), succeeded(1, 5)]) foldInto(state, event)
+  await pass(muteMs - lookMs)
+  holder = 'h-2'
+  await pass(muteMs - lookMs)
+  expect([watch.avoids('a1'), changes]).toEqual([false, 0])
+  await pass(3 * lookMs)
+  expect([watch.avoids('a1'), changes]).toEqual([true, 1])
+})
