@@ -29,12 +29,16 @@ export function checkReplay(log: ReadLog, live: readonly LiveLane[]): Violation[
   return violations
 }
 
-/** Lane number up to which the log is this holder's business: its own last turn where another has taken the lane since, else the end. */
-function lastKnown(log: ReadLog, lane: string, state: LaneState): number {
-  const replaced = log.turns.some(
-    (stored) => stored.lane === lane && stored.turn.number === state.number + 1 && stored.turn.commits.some(({ events }) => events[0]?.type === 'LaneTaken'),
-  )
-  return replaced ? state.number : Infinity
+/**
+ * Lane number up to which the log is this holder's business: its own last turn where another has taken the lane since, or where one further
+ * turn stands there that only proves something (P4), of which it may not have been told yet; else the end.
+ */
+function lastKnown(log: ReadLog, lane: string, { number }: LaneState): number {
+  const [next, ...later] = log.turns.filter((stored) => stored.lane === lane && stored.turn.number > number)
+  if (next === undefined) return number
+  const replaced = next.turn.commits.some(({ events }) => events[0]?.type === 'LaneTaken')
+  const proves = next.turn.commits.length === 0 && later.length === 0
+  return replaced || proves ? number : Infinity
 }
 
 function plain(state: LaneState): Record<string, unknown> {
