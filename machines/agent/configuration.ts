@@ -74,10 +74,10 @@ export function defaultConfiguration(agent: AgentState, manifest: Manifest): Age
   }
 }
 
-/** Skills that are planned on, but that the build does not have: they count once a build that has them is started. */
+/** Skills that are planned, on or off, but that the build does not have: they count once a build that has them is started. Sorted. */
 export function plannedWithoutEffect({ planned, skills }: Pick<AgentState, 'planned' | 'skills'>, manifest: Manifest | undefined): readonly string[] {
   if (manifest === undefined) return []
-  return (planned.skillsOn ?? []).filter((skill) => !manifest.skills.includes(skill) && !skills.includes(skill))
+  return [...(planned.skillsOn ?? []), ...(planned.skillsOff ?? [])].filter((skill) => !manifest.skills.includes(skill) && !skills.includes(skill)).sort()
 }
 
 /**

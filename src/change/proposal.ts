@@ -2,12 +2,13 @@
  * The mapping that a service proposes for the jobs of a new group (agents.md [342], claim 2): those that ask for no skill, by the very same
  * placement that the leader uses. What needs a skill, and what is left open, the leader assigns (claim 1), and what a lost agent held.
  */
-import { type AgentConfiguration, builtInDefaults } from '../../machines/agent/configuration.ts'
+import { builtInDefaults } from '../../machines/agent/configuration.ts'
 import type { Assignment, GroupAgents, JobSpec } from '../../machines/execution-group/events.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { type JobCandidate, type Stretch, placeJobs, remainingByAgent } from '../../machines/placement/jobs.ts'
-import { type PresenceValue, agentConfigurationIn, agentConfigurationKey, presenceIn } from '../../streams/coordination.ts'
+import { type PresenceValue, presenceIn } from '../../streams/coordination.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import { pushedConfigurations } from '../realm/configurations.ts'
 import type { RealmFold } from '../realm/view.ts'
 
 /** Bounds the message; the leader assigns the rest (P16). */
@@ -36,13 +37,7 @@ export function proposed(group: GroupToPropose, candidates: readonly JobCandidat
 
 /** Agents that are present, each as the configuration says that is in force for it. Throws `Unavailable`. */
 export async function candidatesHere({ agents, config }: Pick<Coordinator, 'agents' | 'config'>, fold: RealmFold): Promise<readonly JobCandidate[]> {
-  const [presences, configurations] = await Promise.all([agents.entries(), config.entries()])
-  const current = new Map<string, AgentConfiguration>()
-  for (const { key, value } of configurations) {
-    if (!key.startsWith(agentConfigurationKey(''))) continue
-    const pushed = agentConfigurationIn(value)
-    if (pushed !== undefined) current.set(pushed.agent, pushed.configuration)
-  }
+  const [presences, pushed] = await Promise.all([agents.entries(), pushedConfigurations({ config })])
   const latest = new Map<string, PresenceValue>()
   for (const { key, value } of presences) {
     if (!key.startsWith('instance.')) continue
@@ -63,7 +58,7 @@ export async function candidatesHere({ agents, config }: Pick<Coordinator, 'agen
     .map((presence) => {
       const { agent } = presence
       // What the leader places by, too [626]; who has no configuration goes by how it was started.
-      const { region, role, skills, skilledOnly } = current.get(agent) ?? { ...builtInDefaults, ...presence, role: presence.role === 'skilled' ? presence.role : 'generic' }
+      const { region, role, skills, skilledOnly } = pushed.get(agent)?.configuration ?? { ...builtInDefaults, ...presence, role: presence.role === 'skilled' ? presence.role : 'generic' }
       return { agent, region, role, skills, skilledOnly, leads: fold.realm.leader?.agent === agent, load: loads.get(agent) ?? 0 }
     })
 }

@@ -40,9 +40,10 @@ export function registerAgentConfigure(agent: Command): void {
           }
           const done = await ask('agent', 'configure', { agent: id!, change, actor: actorOf(), command: commandIdOf(flags) })
           if (flags['json']) return printJson(done)
-          const { withoutEffect = [] } = done
+          const { withoutEffect = [], newRegion } = done
           const but = withoutEffect.length === 0 ? '' : `; without effect, since its build has no such skill: ${withoutEffect.join(', ')}`
-          print(`agent ${id}: ${done.position === 0 ? 'planned so already' : 'planned'}: ${textOf(done.planned)}${but}`)
+          const alone = newRegion === undefined ? '' : `; in region ${newRegion} there is no site, lane or other agent yet`
+          print(`agent ${id}: ${done.position === 0 ? 'planned so already' : 'planned'}: ${textOf(done.planned)}${but}${alone}`)
         })
       }),
     )
@@ -50,11 +51,14 @@ export function registerAgentConfigure(agent: Command): void {
 
 function changeOf(words: readonly string[]): Change {
   const change: Change = {}
+  const given = new Set<string>()
   for (const word of words) {
     const cut = word.indexOf('=')
     const name = word.slice(0, Math.max(0, cut))
     const setting = settings[name]
     if (setting === undefined) throw wrong(`${JSON.stringify(word)} is no setting of an agent: give NAME=VALUE, where NAME is one of ${Object.keys(settings).join(', ')}`)
+    if (given.has(name)) throw wrong(`${name} is given more than once: give it once${name.startsWith('skills-') ? `, several skills as ${name}=A,B` : ''}`)
+    given.add(name)
     Object.assign(change, setting(word.slice(cut + 1)))
   }
   return change
@@ -87,8 +91,9 @@ function wholeNumberOf(value: string): number {
 }
 
 /** Lines of `reeve agent show`. */
-export function configurationFields({ planned, byDefault, current }: Shown): [string, string][] {
+export function configurationFields({ started, planned, byDefault, current }: Shown): [string, string][] {
   return [
+    ['started as', `${started.role}, region ${started.region}, skills ${started.skills.join(' ') || '-'}`],
     ['planned', textOf(planned)],
     ['by default', byDefault === null ? 'not known: its build is not on record' : signatureOf(byDefault)],
     ['current', current === null ? 'none was pushed' : `${signatureOf(current)}, pushed by build ${current.signature.leader}`],

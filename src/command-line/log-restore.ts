@@ -6,10 +6,12 @@ import type { Incarnations } from '../../streams/ports/incarnations.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { dataFolderAt, lockFolder } from '../platform/data-folder.ts'
+import { namesIn } from '../platform/folders.ts'
 import { keepMemorySmall } from '../platform/memory.ts'
 import { onStopSignal } from '../platform/process.ts'
 import { systemRandom } from '../platform/random.ts'
 import { workingFolder } from '../platform/terminal.ts'
+import { nothingThere } from '../restore/nothing-there.ts'
 import { RestoreRefused } from '../restore/refused.ts'
 import { restoreRealm } from '../restore/restore.ts'
 import { type RestoreSource, fileSource, streamSource } from '../restore/source.ts'
@@ -34,7 +36,7 @@ export function registerLogRestore(log: Command): void {
     .action(
       acting(async (settings, flags, [file]) => {
         const source = await fileSource(resolve(workingFolder(), file!))
-        await withIncarnations(settings, (incarnations, subjects) => takeOver(flags, incarnations, subjects, source, `imported from incarnation ${source.incarnation} of realm ${source.realm}`))
+        await withIncarnations(settings, flags, (incarnations, subjects) => takeOver(flags, incarnations, subjects, source, `imported from incarnation ${source.incarnation} of realm ${source.realm}`))
       }),
     )
   shared(log.command('restore'))
@@ -44,7 +46,7 @@ export function registerLogRestore(log: Command): void {
     )
     .action(
       acting(async (settings, flags) => {
-        await withIncarnations(settings, async (incarnations, subjects) => {
+        await withIncarnations(settings, flags, async (incarnations, subjects) => {
           const whole = await incarnations.whole()
           if (whole === undefined || whole.turns === 0) throw new RestoreRefused(`realm ${subjects.realm} has no log on this server: put its stream back first ("nats stream restore"), or import a file ("reeve log import FILE")`)
           await takeOver(flags, incarnations, subjects, await streamSource(whole, subjects.realm), `restored from incarnation ${whole.incarnation}`)
@@ -90,12 +92,13 @@ async function takeOver(flags: Flags, incarnations: Incarnations, subjects: Subj
   }
 }
 
-/** On the server that is named or runs; else on one that is started in the data folder for this alone. */
-async function withIncarnations(settings: Settings, use: (incarnations: Incarnations, subjects: Subjects) => Promise<void>): Promise<void> {
+/** On the server that is named or runs; else on one that is started in the data folder for this alone. A rehearsal starts none where none ever ran. */
+async function withIncarnations(settings: Settings, flags: Flags, use: (incarnations: Incarnations, subjects: Subjects) => Promise<void>): Promise<void> {
   const running = settings.servers.length > 0 || (await readRunning(settings.data))?.alive === true
   if (running) {
     return connected(settings, await placeOf(settings), use)
   }
+  if (flags['dryRun'] === true && (await namesIn(dataFolderAt(settings.data).server)).length === 0) return use(nothingThere, subjectsOf(settings.realm))
   const lock = await lockFolder(settings.data)
   try {
     showStatus('starting nats-server …')

@@ -1,9 +1,12 @@
 /** `reeve realm`: what holds for all; quarantine. */
 import type { Command } from 'commander'
 import { counted } from '../../machines/counted.ts'
+import { reasonNote, reasonText } from '../realm/quarantine.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
 import { print, printFields, printJson } from './output.ts'
 import { withSession } from './session.ts'
+
+const unsaid = 'asked by a person'
 
 export function registerRealm(program: Command): void {
   const realm = program.command('realm').description('the realm: what holds for all; quarantine')
@@ -22,7 +25,7 @@ export function registerRealm(program: Command): void {
             ['incarnation', String(shown.incarnation)],
             ['position', String(shown.position)],
             ['leader', shown.leader === null ? '-' : `${shown.leader.agent}, epoch ${shown.leader.epoch}`],
-            ['quarantine', shown.quarantine === null ? 'none' : `${shown.quarantine.why}: nothing is executed until "reeve realm release"`],
+            ['quarantine', shown.quarantine === null ? 'none' : reasonText(shown.quarantine.why)],
             ['durability', shown.durability.level],
             ['groups', `${shown.groups.unfinished} unfinished of ${shown.groups.total}`],
           ])
@@ -33,14 +36,14 @@ export function registerRealm(program: Command): void {
   commandOption(dryRun(json(realm.command('quarantine'))))
     .summary('execute nothing until released')
     .description('Begins a quarantine: the realm leads, assigns and accepts changes, but grants no lock and calls no site until "reeve realm release". Calls that run are finished.')
-    .argument('[why]', 'one line for everybody who asks why', 'asked by a person')
+    .argument('[why]', 'one line for everybody who asks why', unsaid)
     .action(
       acting(async (settings, flags, [why]) =>
         withSession(settings, async ({ ask }) => {
           if (flags['dryRun']) return planned(flags, await ask('realm', 'show', {}), `would begin a quarantine (${why})`)
           const done = await ask('realm', 'quarantine', { why: why!, actor: actorOf(), command: commandIdOf(flags) })
           if (flags['json']) return printJson(done)
-          print(done.changed ? `the realm is in quarantine: nothing is executed until "reeve realm release"` : `the realm is in quarantine already (${done.quarantine?.why ?? ''})`)
+          print(done.changed ? `the realm is in quarantine: nothing is executed until "reeve realm release"` : `the realm is in quarantine already (${done.quarantine?.why ?? ''})${why === unsaid ? '' : reasonNote(done.quarantine?.why ?? '', why!)}`)
         }),
       ),
     )

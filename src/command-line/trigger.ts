@@ -8,7 +8,7 @@ import type { TriggerListed } from '../../streams/api/trigger.ts'
 import { requireId } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
-import { parseTime, timeText } from '../platform/time-text.ts'
+import { namesOffset, parseTime, timeText } from '../platform/time-text.ts'
 import { checkCron } from '../trigger/nominal-times.ts'
 import { previewOf, type PreviewedTime, zoneOf } from '../trigger/preview.ts'
 import { asChange, operationOf, selectionOptions } from './change.ts'
@@ -135,7 +135,7 @@ function whenOptions(command: Command): Command {
     .optionsGroup('When:')
     .option('--cron <EXPRESSION>', 'five fields: minute, hour, day of the month, month, day of the week')
     .option('--zone <ZONE>', 'IANA time zone of --cron, such as Europe/Berlin; default: UTC')
-    .option('--at <TIME...>', 'once, at these times: ISO 8601, such as 2026-03-29T02:30+01:00', timeList)
+    .option('--at <TIME...>', 'once, at these times: ISO 8601 with its offset, such as 2026-03-29T02:30+01:00, or Z for UTC', timeList)
     .optionsGroup('Options:')
 }
 
@@ -325,7 +325,11 @@ function durationArgument(text: string): number {
 
 function timeArgument(text: string): number {
   const timeMs = parseTime(text)
-  if (timeMs === undefined) throw new InvalidArgumentError('give a time of ISO 8601, such as 2026-03-29T02:30+01:00 (without an offset it is UTC).')
+  if (timeMs === undefined) throw new InvalidArgumentError('give a time of ISO 8601 with its offset, such as 2026-03-29T02:30+01:00 or 2026-03-29T01:30Z.')
+  if (!namesOffset(text)) {
+    const time = text.length > 10 ? text.replace(' ', 'T') : `${text}T00:00`
+    throw new InvalidArgumentError(`it does not say of which zone it is: write ${time}Z for UTC, or its offset, such as ${time}+01:00.`)
+  }
   return timeMs
 }
 

@@ -7,8 +7,13 @@ export function parseTime(text: string): number | undefined {
   if (!isoTime.test(text)) return undefined
   const withT = text.replace(' ', 'T')
   const whole = withT.includes('T') ? withT : `${withT}T00:00:00`
-  const timeMs = Date.parse(/(?:Z|[+-]\d{2}:\d{2})$/.test(whole) ? whole : `${whole}Z`)
+  const timeMs = Date.parse(namesOffset(whole) ? whole : `${whole}Z`)
   return Number.isNaN(timeMs) ? undefined : timeMs
+}
+
+/** Says of which zone it is: `Z`, or an offset. Of what `parseTime` takes. */
+export function namesOffset(text: string): boolean {
+  return /(?:Z|[+-]\d{2}:\d{2})$/.test(text) && /[T ]/.test(text)
 }
 
 /** Farthest from the epoch that the calendar goes, either way. */

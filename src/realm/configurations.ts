@@ -2,6 +2,8 @@
 import type { AgentState } from '../../machines/agent/agent.ts'
 import { type AgentConfiguration, type Manifest, type Signature, defaultConfiguration } from '../../machines/agent/configuration.ts'
 import { canonicalBytes, digestOf } from '../../streams/codec.ts'
+import { type AgentConfigurationValue, agentConfigurationIn, agentConfigurationKey } from '../../streams/coordination.ts'
+import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { RealmFold } from './view.ts'
 
 export interface SignedConfiguration {
@@ -15,6 +17,17 @@ export function manifestOfAgent(state: RealmFold, agent: AgentState): Manifest |
   let found: Manifest | undefined
   for (const { manifest } of state.manifests.values()) if (manifest?.build === agent.build) found = manifest
   return found
+}
+
+/** What the leader pushed [622], by agent. Throws `Unavailable`. */
+export async function pushedConfigurations({ config }: Pick<Coordinator, 'config'>): Promise<ReadonlyMap<string, AgentConfigurationValue>> {
+  const pushed = new Map<string, AgentConfigurationValue>()
+  for (const { key, value } of await config.entries()) {
+    if (!key.startsWith(agentConfigurationKey(''))) continue
+    const found = agentConfigurationIn(value)
+    if (found !== undefined) pushed.set(found.agent, found)
+  }
+  return pushed
 }
 
 /** [604] for one agent; `leader` is the build that computes it. */

@@ -1,6 +1,7 @@
 /** Quarantine, begun and ended (after an incident or a restore): the realm leads, but executes nothing. */
 import type { Decision } from '../../machines/decision.ts'
 import { happened } from '../../machines/decision.ts'
+import { cutText, textLimitBytes } from '../../machines/execution-group/limits.ts'
 import { beginQuarantine, endQuarantine, raiseFormat } from '../../machines/realm/decide.ts'
 import { type RealmEvent, type RealmState, allowsFormat, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { withoutLogin } from '../../streams/login-in-text.ts'
@@ -29,6 +30,21 @@ export function putIntoQuarantine(context: CommitContext, subjects: Subjects, as
     const begun = beginQuarantine({ ...state, format: quarantineFormat }, why)
     return raised.kind === 'events' && begun.kind === 'events' ? happened<RealmEvent>(...raised.events, ...begun.events) : begun
   })
+}
+
+/** For who asked for a quarantine where there was one: the first reason stands, another one is not recorded. Empty where none was given, or the same. */
+export function reasonNote(stands: string, given: string | undefined): string {
+  return given === undefined || onOneLine(stands) === onOneLine(cutText(withoutLogin(given), textLimitBytes)) ? '' : `; that reason stands, ${JSON.stringify(given)} is not recorded`
+}
+
+/** As services keep it. */
+function onOneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim()
+}
+
+/** `given` as `reasonNote`. */
+export function reasonText(stands: string, given?: string): string {
+  return `${stands}: nothing is executed until "reeve realm release"${reasonNote(stands, given)}`
 }
 
 export function releaseFromQuarantine(context: CommitContext, subjects: Subjects, asked: Pick<QuarantineAsked, 'actor' | 'command'>): Promise<AggregateWritten<RealmState>> {

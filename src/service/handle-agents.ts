@@ -9,9 +9,9 @@ import { openGrants } from '../../machines/execution-group/state.ts'
 import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import type { AgentShown } from '../../streams/api/agent.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
-import { type MappingCollectionValue, type PresenceValue, agentConfigurationIn, agentConfigurationKey, fromBytes, mappingCollectionIn, mappingCollectionKey, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
+import { type AgentConfigurationValue, type MappingCollectionValue, type PresenceValue, fromBytes, mappingCollectionIn, mappingCollectionKey, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
 import { byCodeUnits } from '../change/selection.ts'
-import { type SignedConfiguration, manifestOfAgent, signedDefault } from '../realm/configurations.ts'
+import { type SignedConfiguration, manifestOfAgent, pushedConfigurations, signedDefault } from '../realm/configurations.ts'
 import type { RealmFold } from '../realm/view.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
@@ -23,12 +23,11 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
   return {
     async list({ after, limit }) {
       const fold = await view.current()
-      const present = await presences(context)
-      const work = workOf(fold)
+      const look = await lookOf(context, fold)
       const agents = [...fold.agents.values()]
         .filter((agent) => agent.phase !== 'absent' && (after === undefined || agent.agent > after))
         .sort((a, b) => byCodeUnits(a.agent, b.agent))
-        .map((agent) => shown(fold, agent, present, work))
+        .map((agent) => shown(look, agent))
       const { items, last } = pageOf(agents, limit)
       return { ok: true, agents: items, next: last?.agent ?? null }
     },
@@ -39,13 +38,14 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
       if (agent === undefined) throw new ApiFailure('unknown-agent', `there is no agent ${id}; "reeve agent list" shows those that are`)
       const manifest = manifestOfAgent(fold, agent)
       const byDefault = manifest === undefined ? null : signedDefault(agent, manifest, context.build)
-      const entry = await context.coordinator.config.get(agentConfigurationKey(id))
-      const current = entry === undefined ? null : (agentConfigurationIn(entry.value) ?? null)
+      const look = await lookOf(context, fold)
+      const current = look.configurations.get(id) ?? null
       const [asked, description] = await Promise.all([machines.ask([id]), machines.describe(id)])
       const seen = asked.map(({ machine, state, atMs }) => ({ machine, state, atMs }))
       return {
         ok: true,
-        ...shown(fold, agent, await presences(context), workOf(fold)),
+        ...shown(look, agent),
+        started: { role: agent.role, region: agent.region, skills: [...agent.skills] },
         planned: plannedShown(agent.planned),
         byDefault: byDefault === null ? null : configuredShown(byDefault),
         current: current === null ? null : configuredShown(current),
@@ -70,7 +70,16 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
         `look with "reeve agent show ${id}"`,
       )
       const withoutEffect = plannedWithoutEffect(state, manifestOfAgent(view.state, state))
-      return { ok: true, agent: id, planned: plannedShown(state.planned), ...(withoutEffect.length === 0 ? {} : { withoutEffect: [...withoutEffect] }), position, revision }
+      const { region } = state.planned
+      return {
+        ok: true,
+        agent: id,
+        planned: plannedShown(state.planned),
+        ...(withoutEffect.length === 0 ? {} : { withoutEffect: [...withoutEffect] }),
+        ...(region === undefined || isKnownRegion(view.state, region, id) ? {} : { newRegion: region }),
+        position,
+        revision,
+      }
     },
 
     async stop({ agent: id, mode, instance }) {
@@ -133,16 +142,40 @@ function workOf(fold: RealmFold): Work {
   return work
 }
 
-function shown(fold: RealmFold, agent: AgentState, present: Presences, work: Work): AgentShown {
+/** Everything that agents are shown by, of one moment. */
+interface Look {
+  readonly fold: RealmFold
+  readonly present: Presences
+  readonly work: Work
+  /** As they were pushed. */
+  readonly configurations: ReadonlyMap<string, AgentConfigurationValue>
+}
+
+async function lookOf(context: ServiceContext, fold: RealmFold): Promise<Look> {
+  const [present, configurations] = await Promise.all([presences(context), pushedConfigurations(context.coordinator)])
+  return { fold, present, work: workOf(fold), configurations }
+}
+
+/** Somebody else is there already, or is to be. */
+function isKnownRegion(fold: RealmFold, region: string, but: string): boolean {
+  return (
+    [...fold.sites.values()].some((site) => site.managed && site.region === region) ||
+    fold.realm.lanes.some((lane) => lane.region === region) ||
+    [...fold.agents.values()].some((agent) => agent.agent !== but && (agent.planned.region ?? agent.region) === region)
+  )
+}
+
+function shown({ fold, present, work, configurations }: Look, agent: AgentState): AgentShown {
   const { instance } = agent
+  const { role, region, skills } = configurations.get(agent.agent)?.configuration ?? agent
   const leader = fold.realm.leader
   const presence = present.get(instance) ?? [...present.values()].find((other) => other.agent === agent.agent)
   const lanes = [...fold.lanes.values()].filter(({ holder }) => holder?.agent === agent.agent).map(({ lane }) => lane)
   return {
     agent: agent.agent,
-    role: agent.role,
-    region: agent.region,
-    skills: [...agent.skills],
+    role,
+    region,
+    skills: [...skills],
     build: agent.build,
     phase: agent.phase,
     instance,

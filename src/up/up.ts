@@ -21,7 +21,7 @@ import { type DataFolder, dataFolderAt, lockFolder } from '../platform/data-fold
 import { makeFolder, namesIn } from '../platform/folders.ts'
 import { type Environment, environment, ownProcessId, processIdentity } from '../platform/process.ts'
 import { RealmRefused, joinRealm } from '../realm/founding.ts'
-import { putIntoQuarantine } from '../realm/quarantine.ts'
+import { putIntoQuarantine, reasonText } from '../realm/quarantine.ts'
 import { RealmView } from '../realm/view.ts'
 import { type NatsServer, startNatsServer } from '../server/run.ts'
 import { adapters } from '../sites/registry.ts'
@@ -268,7 +268,7 @@ class Up implements RunningUp {
   #sayQuarantine(): void {
     const { quarantine } = this.view.state.realm
     this.quarantined = quarantine !== null
-    if (quarantine !== null) print(`${styled('yellow', '•')} ${'quarantine'.padEnd(nameWidth)} ${quarantine.why}: nothing is executed until "reeve realm release"`)
+    if (quarantine !== null) print(`${styled('yellow', '•')} ${'quarantine'.padEnd(nameWidth)} ${reasonText(quarantine.why, this.#options.quarantine)}`)
   }
 
   #agent(id: string, role: 'generic' | 'skilled', kind: string | undefined): Supervised {

@@ -5,7 +5,7 @@ import { endpoint } from './endpoint.ts'
 
 const agent = z.object({
   agent: id,
-  role: z.enum(['generic', 'skilled']),
+  role: z.enum(['generic', 'skilled']).describe('this, region and skills: as it is configured; as it was started where no configuration was pushed'),
   region: z.string(),
   skills: z.array(z.string()),
   build: z.string(),
@@ -68,6 +68,7 @@ export const agentApi = {
     request: z.strictObject({ agent: id }),
     response: success({
       ...agent.shape,
+      started: z.object({ role: z.enum(['generic', 'skilled']), region: z.string(), skills: z.array(z.string()) }).describe('how it was started last'),
       planned,
       byDefault: configured.nullable().describe('what follows from what is planned, laid over what it is built to do; null while its build is not on record'),
       current: configured.nullable().describe('what the leader pushed, by which the agent goes; null while there is none'),
@@ -120,7 +121,8 @@ export const agentApi = {
       planned,
       withoutEffect: z
         .exactOptional(z.array(z.string()))
-        .describe('skills that are planned on and that its build, as it is on record, does not have; absent where there are none'),
+        .describe('skills that are planned on or off and that its build, as it is on record, does not have; absent where there are none'),
+      newRegion: z.exactOptional(z.string()).describe('the region that is planned, where there is no site, lane or other agent in it yet; absent else'),
       ...written,
     }),
     errors: ['unknown-agent', 'malformed', 'format-too-old', 'may-still-happen'],

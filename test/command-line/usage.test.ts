@@ -1,7 +1,8 @@
 /** `reeve` without a realm: usage, configuration, exit codes, and what needs no server. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endingOf } from '../../src/command-line/exit.ts'
 import { buildProgram, everyCommand } from '../../src/command-line/program.ts'
@@ -44,15 +45,19 @@ describe('wrong usage ends with exit code 2 and one clear line', () => {
     [['trigger', 'add', 't', 'start', '--all', '--cron', '* * * *'], /^reeve: the cron expression .* has 4 fields, and 5 are needed/],
     [['trigger', 'add', 't', 'start', '--all', '--cron', '0 0 31 2 *'], /fits no time at all/],
     [['trigger', 'add', 't', 'start', '--all', '--cron', '* * * * *', '--zone', 'Europe/Nowhere'], /^reeve: there is no time zone "Europe\/Nowhere": give an IANA name/],
-    [['trigger', 'add', 't', 'start', '--all', '--zone', 'UTC', '--at', '2099-01-01'], /^reeve: --zone is the time zone of --cron/],
-    [['trigger', 'add', 't', 'start', '--all', '--at', '2020-01-01T00:00'], /^reeve: --at 2020-01-01T00:00:00.000Z lies in the past/],
+    [['trigger', 'add', 't', 'start', '--all', '--zone', 'UTC', '--at', '2099-01-01T00:00Z'], /^reeve: --zone is the time zone of --cron/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2020-01-01T00:00Z'], /^reeve: --at 2020-01-01T00:00:00.000Z lies in the past/],
     [['trigger', 'add', 't', 'start', '--all', '--at', 'tomorrow'], /give a time of ISO 8601/],
-    [['trigger', 'add', 'a b', 'start', '--all', '--at', '2099-01-01'], /^reeve: trigger "a b" is not an id/],
-    [['trigger', 'add', 't', 'start', '--at', '2099-01-01'], /^reeve: say which services/],
-    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01', '--missed', 'alternate'], /^reeve: --missed alternate and --alternate OPERATION belong together/],
-    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01', '--queue-limit', '3'], /^reeve: --queue-limit belongs to --overlap queue/],
-    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01', '--grace', '5'], /give a whole number with its unit/],
-    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01', '--priority', '101'], /^reeve: option '--priority <N>' argument '101' is invalid: give a whole number from -100 to 100$/m],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01'], /^reeve: .*'2099-01-01' is invalid: it does not say of which zone it is: write 2099-01-01T00:00Z for UTC, or its offset, such as 2099-01-01T00:00\+01:00$/m],
+    [['trigger', 'preview', '--at', '2099-01-01 02:30'], /write 2099-01-01T02:30Z for UTC/],
+    [['agent', 'configure', 'a1', 'skills-on=a', 'capacity=4', 'skills-on=b'], /^reeve: skills-on is given more than once: give it once, several skills as skills-on=A,B$/m],
+    [['agent', 'configure', 'a1', 'capacity=4', 'capacity='], /^reeve: capacity is given more than once: give it once$/m],
+    [['trigger', 'add', 'a b', 'start', '--all', '--at', '2099-01-01T00:00Z'], /^reeve: trigger "a b" is not an id/],
+    [['trigger', 'add', 't', 'start', '--at', '2099-01-01T00:00Z'], /^reeve: say which services/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01T00:00Z', '--missed', 'alternate'], /^reeve: --missed alternate and --alternate OPERATION belong together/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01T00:00Z', '--queue-limit', '3'], /^reeve: --queue-limit belongs to --overlap queue/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01T00:00Z', '--grace', '5'], /give a whole number with its unit/],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2099-01-01T00:00Z', '--priority', '101'], /^reeve: option '--priority <N>' argument '101' is invalid: give a whole number from -100 to 100$/m],
     [['trigger', 'preview'], /^reeve: name a trigger, or give --cron/],
     [['trigger', 'preview', 't', '--cron', '* * * * *'], /^reeve: name a trigger, or give --cron/],
     [['trigger', 'preview', '--cron', '* * * * *', '--zone', 'x'], /^reeve: there is no time zone "x"/],
@@ -174,5 +179,23 @@ describe('without a realm', () => {
     const { code, out } = await reeve(['--help'], { folder })
     expect(code).toBe(0)
     expect(out).toMatch(/Exit codes: 0 done · 1 /)
+  })
+})
+
+describe('a rehearsal makes nothing', () => {
+  const file = fileURLToPath(new URL('../golden/format-1/plain.log.ndjson', import.meta.url))
+
+  test('of an import into a data folder that is not there', async () => {
+    const data = join(folder, 'to-be')
+    const { code, out, err } = await reeve(['log', 'import', file, '--dry-run', '--data', data], { folder })
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/^would import \d+ turns .* into realm reeve as incarnation 2, in quarantine$/m)
+    await expect(access(data)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('of a restore where there is no data folder: there is nothing to restore', async () => {
+    const data = join(folder, 'to-be')
+    expect(await reeve(['log', 'restore', '--dry-run', '--data', data], { folder })).toMatchObject({ code: 3, err: expect.stringMatching(/^reeve: realm reeve has no log on this server/) })
+    await expect(access(data)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 })

@@ -7,7 +7,7 @@ import { manifestOf } from '../../src/agent/manifest.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
-import { type MappingCollectionValue, mappingCollectionKey, toBytes } from '../../streams/coordination.ts'
+import { type AgentConfigurationValue, type MappingCollectionValue, agentConfigurationKey, mappingCollectionKey, toBytes } from '../../streams/coordination.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { type TestRealm, startRealm } from './realm.ts'
 
@@ -81,6 +81,27 @@ test('says which skills that are planned on its build does not have', async () =
   await recorded('abc')
   expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { capacity: 4 } })).toMatchObject({ planned: { skillsOn: ['drill', 'juggling'] }, withoutEffect: ['juggling'] })
   expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { skillsOn: ['drill'] } })).not.toHaveProperty('withoutEffect')
+  expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { skillsOff: ['libvrit', 'libvirt'] } })).toMatchObject({ withoutEffect: ['libvrit'] })
+})
+
+test('says that there is nobody and nothing yet in the region that is planned', async () => {
+  await started('abc')
+  expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { region: 'thre' } })).toMatchObject({ planned: { region: 'thre' }, newRegion: 'thre' })
+  expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { region: 'here' } })).not.toHaveProperty('newRegion')
+})
+
+test('is listed as it is configured, with how it was started beside that', async () => {
+  await started('abc')
+  const asStarted = { role: 'generic', region: 'here', skills: [] }
+  expect(await realm.api.call('agent', 'list', {})).toMatchObject({ agents: [asStarted] })
+  const value: AgentConfigurationValue = {
+    agent: 'a1', epoch: 4,
+    configuration: { role: 'skilled', region: 'there', adapters: ['drill'], skills: ['drill'], skilledOnly: true, capacity: 4, holdsLanes: false },
+    signature: { digest: 'a'.repeat(64), revision: 1, build: '1.0.0', leader: '1.0.0' },
+  }
+  await realm.person.config.put(agentConfigurationKey('a1'), toBytes(value))
+  expect(await realm.api.call('agent', 'list', {})).toMatchObject({ agents: [{ role: 'skilled', region: 'there', skills: ['drill'] }] })
+  expect(await realm.api.call('agent', 'show', { agent: 'a1' })).toMatchObject({ role: 'skilled', region: 'there', skills: ['drill'], started: asStarted })
 })
 
 test('of an agent that nobody knows is refused, and so is a plan that contradicts itself', async () => {

@@ -54,6 +54,8 @@ test('nothing is executed at any site, whatever waits and whatever comes; after 
   expect((await journal('north')).length).toBe(before)
   expect((await journal('south')).filter(({ token }) => token.scope === later.group)).toEqual([])
 
+  expect((await realm.run('realm', 'quarantine', 'another')).out).toBe('the realm is in quarantine already (restored from a backup); that reason stands, "another" is not recorded\n')
+
   // It outlives a start without the flag: only a release ends it.
   await realm.end(second)
   // Nor is `--demo` needed again: the sites belong to the data folder.
