@@ -10,14 +10,14 @@ import { BenchRealm, rehearsal } from './realm.ts'
 import { type Row, rate } from './row.ts'
 import { type BenchWorld, benchRealm } from './world.ts'
 
-const workers = ['w1', 'w2', 'w3', 'w4'] as const
-const rounds = 5
+export const workers = ['w1', 'w2', 'w3', 'w4'] as const
+const usualRounds = 5
 /** Not shown: an agent that has just started takes twice the CPU time a job until its code is compiled. */
-const warmingRounds = 2
+const usualWarming = 2
 const rawMs = 2_000
 const batchSize = 100
 
-interface Measured {
+export interface Measured {
   readonly perSecond: number
   readonly raw: number
   readonly rawBatched: number | undefined
@@ -93,8 +93,8 @@ function windowText(window: number): string {
   return window === 1 ? '' : `, window ${window}`
 }
 
-async function measureAll(realm: BenchRealm, workload: Workload, row: string, say: (text: string) => void): Promise<Measured[]> {
-  for (let round = 0; round < warmingRounds; round++) {
+export async function measureAll(realm: BenchRealm, workload: Workload, row: string, say: (text: string) => void, rounds = usualRounds, warming = usualWarming): Promise<Measured[]> {
+  for (let round = 0; round < warming; round++) {
     const { slice, cpuUsPerJob } = await run(realm, workload)
     say(`  ${row}, warming: ${Math.round((slice.jobs * 1_000) / slice.tookMs)} jobs/s, ${cpuText(cpuUsPerJob)}`)
   }
@@ -108,7 +108,7 @@ async function measureAll(realm: BenchRealm, workload: Workload, row: string, sa
 }
 
 /** Of several rounds, each beside its own raw limit, the one with the middle ratio. */
-function rateOf(row: string, what: string, measured: readonly Measured[], rawOf: (measured: Measured) => number): Row {
+export function rateOf(row: string, what: string, measured: readonly Measured[], rawOf: (measured: Measured) => number): Row {
   const ratioOf = (one: Measured) => one.perSecond / rawOf(one)
   const sorted = [...measured].sort((left, right) => ratioOf(left) - ratioOf(right))
   const middle = sorted[Math.floor(sorted.length / 2)]!
@@ -131,7 +131,7 @@ async function measure(realm: BenchRealm, workload: Workload): Promise<Measured>
   const { url } = realm.world.server
   const perTurn = slice.jobs / slice.turns
   const bytesPerTurn = slice.bytes / slice.turns
-  const rawPerSecond = await rawAppends(url, appenders, Math.round(bytesPerTurn), rawMs)
+  const rawPerSecond = await rawAppends(url, appenders, Math.round(bytesPerTurn), rawMs, realm.world.replicas)
   const rawBatched = batches ? await rawBatches(url, appenders, batchSize, Math.round(bytesPerTurn / perTurn), rawMs) : undefined
   const raw = appendIs === 'turn' ? rawPerSecond * perTurn : rawPerSecond
   return { perSecond: (slice.jobs * 1_000) / slice.tookMs, raw, rawBatched, perTurn, bytesPerTurn, rawPerSecond, cpuUsPerJob }

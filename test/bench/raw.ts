@@ -30,11 +30,11 @@ async function appendSerially(job: AppenderJob): Promise<number> {
 }
 
 /** Appends a second of `appenders` serial appenders together, each a thread with a connection and a subject of its own. */
-export async function rawAppends(url: string, appenders: number, sizeBytes: number, forMs = 3_000): Promise<number> {
+export async function rawAppends(url: string, appenders: number, sizeBytes: number, forMs = 3_000, replicas = 1): Promise<number> {
   const connection = await connect({ servers: url })
   const manager = await jetstreamManager(connection)
   const stream = `RAW_${appenders}_${sizeBytes}`
-  await manager.streams.add({ name: stream, subjects: [`raw.${appenders}-${sizeBytes}.*`] })
+  await manager.streams.add({ name: stream, subjects: [`raw.${appenders}-${sizeBytes}.*`], num_replicas: replicas })
   const rates = await Promise.all(
     Array.from({ length: appenders }, (_, index) => {
       const job: AppenderJob = { url, stream, subject: `raw.${appenders}-${sizeBytes}.${index}`, sizeBytes, forMs }

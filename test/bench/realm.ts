@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Assignment, JobSpec } from '../../machines/execution-group/events.ts'
 import { type SiteEvent, type SiteState, absentSite, addSite, foldSite } from '../../machines/site/site.ts'
+import { happened } from '../../machines/decision.ts'
+import { type RealmEvent, type RealmState, defaultConstants, emptyRealm, foldRealm, formatVersion } from '../../machines/realm/realm.ts'
 import { partsOf } from '../../src/change/parts.ts'
 import { laneClient } from '../../src/lane/client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
@@ -14,7 +16,7 @@ import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
 import { type LaneMappingValue, fromBytes } from '../../streams/coordination.ts'
 import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
-import { groupId } from '../../streams/subjects.ts'
+import { groupId, laneName, singletons } from '../../streams/subjects.ts'
 import { eventually } from '../support/eventually.ts'
 import { type BenchWorld, benchRealm } from './world.ts'
 
@@ -38,13 +40,35 @@ export class BenchRealm {
     this.world = world
   }
 
+  /** Before any agent starts: a realm with so many lanes, as an administrator would define them. */
+  async found(lanes: number): Promise<void> {
+    const { coordinator, subjects } = this.world
+    const { nowMs } = systemClock
+    await writeAggregate<RealmState, RealmEvent>(
+      { log: coordinator.log, clock: systemClock, random: systemRandom },
+      {
+        subject: subjects.aggregate('realm', singletons.realm),
+        aggregate: 'realm',
+        id: singletons.realm,
+        empty: emptyRealm(),
+        fold: foldRealm,
+        decide: () =>
+          happened<RealmEvent>(
+            { type: 'RealmFounded', data: { format: formatVersion, realm: newUlid(nowMs(), systemRandom), constants: defaultConstants, digest: 'sha256' } },
+            { type: 'LanesDefined', data: { region, lanes: Array.from({ length: lanes }, (_, index) => laneName(region, index + 1)) } },
+          ),
+        actor: 'program:bench',
+      },
+    )
+  }
+
   /** Resolves when it is present and takes part. */
   async start(agent: string, role: 'generic' | 'skilled', skills: readonly string[] = []): Promise<AgentProcess> {
     const { folder, server } = this.world
     const data = join(folder, 'agents')
     mkdirSync(data, { recursive: true })
     const log = openSync(join(folder, `${agent}.log`), 'a')
-    const flags = ['--server', server.url, '--monitoring-url', server.monitoringUrl, '--realm', benchRealm, '--data', data, '--region', region]
+    const flags = ['--server', server.url, '--monitoring-url', server.monitoringUrls.join(','), '--realm', benchRealm, '--data', data, '--region', region]
     const skillFlags = skills.length === 0 ? [] : ['--skill', ...skills]
     const profile = process.env['REEVE_BENCH_PROFILE']
     const nodeFlags = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', join(profile, agent)]
@@ -92,15 +116,15 @@ export class BenchRealm {
 
   /** CPU time of each process, the server's under `server`, milliseconds, as the kernel counts it: in ticks of 10 ms. */
   cpuMs(): Map<string, number> {
-    const pids: [string, number][] = [['server', this.world.server.pid]]
+    const pids = this.world.server.pids.map((pid): [string, number] => ['server', pid])
     for (const { agent, child } of this.agents.values()) pids.push([agent, child.pid!])
     const msPerTick = 10
-    return new Map(
-      pids.map(([name, pid]) => {
-        const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-        return [name, (Number(fields[11]) + Number(fields[12])) * msPerTick]
-      }),
-    )
+    const spent = new Map<string, number>()
+    for (const [name, pid] of pids) {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+      spent.set(name, (spent.get(name) ?? 0) + (Number(fields[11]) + Number(fields[12])) * msPerTick)
+    }
+    return spent
   }
 
   /** Which agent each lane is mapped to. */
@@ -114,13 +138,13 @@ export class BenchRealm {
     return mapping
   }
 
-  /** Waits until each lane is mapped to one of these agents, to `atLeast` different ones (each to its own), and answers. */
-  async lanesHeldBy(agents: readonly string[], atLeast = Math.min(4, agents.length)): Promise<ReadonlyMap<string, string>> {
+  /** Waits until each of so many lanes is mapped to one of these agents, to `atLeast` different ones (each to its own), and answers. */
+  async lanesHeldBy(agents: readonly string[], atLeast = Math.min(4, agents.length), count = 4): Promise<ReadonlyMap<string, string>> {
     const { coordinator, subjects } = this.world
     return eventually(
       async () => {
         const mapping = await this.mapping()
-        if (mapping.size < 4 || new Set(mapping.values()).size < atLeast) return undefined
+        if (mapping.size < count || new Set(mapping.values()).size < atLeast) return undefined
         for (const [lane, agent] of mapping) {
           if (!agents.includes(agent)) return undefined
           const asked = await coordinator.bus.ask(subjects.pingLane(agent, lane), new Uint8Array(), { timeoutMs: 500 })

@@ -8,11 +8,12 @@ import { logFileRows } from './log-file.ts'
 import { idleRows } from './idle.ts'
 import { pacedRows } from './paced.ts'
 import { pauseRows } from './pause.ts'
+import { laneRowNames, laneRows } from './lanes.ts'
 import { laneMoveRows } from './lane-move.ts'
 import { replayRows } from './replay.ts'
 import { type Row, table } from './row.ts'
 import { takeoverRows } from './takeover.ts'
-import { startWorld } from './world.ts'
+import { type BenchWorld, startClusterWorld, startWorld } from './world.ts'
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, only: { type: 'string' } } })
 const only = values.only?.split(',')
@@ -22,6 +23,8 @@ const say = (text: string) => void (values.json ? undefined : process.stderr.wri
 
 const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> }[] = [
   { rows: jobRowNames, run: () => inWorld((world) => jobRows(world, wants, say)) },
+  { rows: laneRowNames(1), run: () => laneRows(1, (measure) => inWorld(measure), wants, say) },
+  { rows: laneRowNames(3), run: () => laneRows(3, (measure) => inWorld(measure, startClusterWorld), wants, say) },
   { rows: ['w3', 'w3-groups'], run: () => inWorld((world) => independentRows(world, wants)) },
   { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
   { rows: ['w4-p50', 'w4-p99', 'w4-leader-p50', 'w4-leader-p99'], run: () => inWorld((world) => pacedRows(world, wants)) },
@@ -44,8 +47,8 @@ for (const part of parts) {
 }
 process.stdout.write(values.json ? `${JSON.stringify({ rows }, null, 2)}\n` : `${table(rows)}\n`)
 
-async function inWorld(measure: (world: Awaited<ReturnType<typeof startWorld>>) => Promise<Row[]>): Promise<Row[]> {
-  const world = await startWorld()
+async function inWorld(measure: (world: BenchWorld) => Promise<Row[]>, start: () => Promise<BenchWorld> = startWorld): Promise<Row[]> {
+  const world = await start()
   try {
     return await measure(world)
   } finally {
