@@ -1,6 +1,7 @@
 /** Keys and values of the buckets (DESIGN §3). All rebuildable (I11). */
 import type { AgentRole } from '../machines/agent/agent.ts'
 import type { AgentConfiguration, DefaultGroup, Signature } from '../machines/agent/configuration.ts'
+import type { MappedTrigger } from '../machines/placement/triggers.ts'
 import { idPattern } from './subjects.ts'
 
 export const leaseKey = 'leader'
@@ -75,6 +76,10 @@ export interface MappingCollectionValue {
   readonly agents: readonly { readonly agent: string; readonly signature: Signature }[]
   readonly groups: readonly DefaultGroup[]
   readonly lanes: readonly { readonly lane: string; readonly agent: string }[]
+  /** Absent in what older builds wrote. */
+  readonly triggers?: readonly MappedTrigger[]
+  /** How many did not fit; absent: none. */
+  readonly moreTriggers?: number
 }
 
 export const mappingCollectionKey = 'collection'
@@ -132,12 +137,22 @@ export function agentConfigurationIn(value: Uint8Array): AgentConfigurationValue
 export function mappingCollectionIn(value: Uint8Array): MappingCollectionValue | undefined {
   return valueIn<MappingCollectionValue>(
     value,
-    ({ epoch, build, agents, groups, lanes }) =>
+    ({ epoch, build, agents, groups, lanes, triggers, moreTriggers }) =>
       Number.isSafeInteger(epoch) &&
       isText(build) &&
       isListOf(agents, ({ agent, signature }) => isText(agent) && isSignature(signature)) &&
       isListOf(groups, ({ region, skill, agents: members }) => isText(region) && (skill === null || isText(skill)) && Array.isArray(members) && members.every(isText)) &&
-      isListOf(lanes, ({ lane, agent }) => isText(lane) && isText(agent)),
+      isListOf(lanes, ({ lane, agent }) => isText(lane) && isText(agent)) &&
+      (triggers === undefined || isListOf(triggers, isMappedTrigger)) &&
+      (moreTriggers === undefined || Number.isSafeInteger(moreTriggers)),
+  )
+}
+
+function isMappedTrigger({ trigger, groups, missing }: Partial<MappedTrigger>): boolean {
+  return (
+    isText(trigger) &&
+    isListOf(groups, ({ region, skill }) => isText(region) && (skill === null || isText(skill))) &&
+    (missing === undefined || (Array.isArray(missing) && missing.every(isText)))
   )
 }
 

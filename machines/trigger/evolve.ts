@@ -56,6 +56,13 @@ export function absentTrigger(trigger: string): TriggerState {
   return { trigger, revision: 0, phase: 'absent', definition: null, decidedMs: 0, running: null, waiting: [], recent: [], fault: null }
 }
 
+/** It is active, and some time is still to come, or a run waits. */
+export function mayRun({ phase, definition, decidedMs, waiting }: TriggerState): boolean {
+  if (phase !== 'active' || definition === null) return false
+  const { atMs = [], cron } = definition.when
+  return cron !== undefined || waiting.length > 0 || atMs.some((time) => time > decidedMs)
+}
+
 /** In place. `timeMs` is that of the turn. Never throws for what stands in a log. */
 export function foldTrigger(state: TriggerState, event: TriggerEvent, timeMs: number): void {
   state.revision += 1

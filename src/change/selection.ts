@@ -30,7 +30,7 @@ export async function selectTargets(source: SiteSource, selector: Selector): Pro
     throw new ApiFailure('malformed', 'the selector narrows nothing: name sites, a folder, a group, a name pattern or services, or say "all"')
   }
   const listed = selector.services === undefined ? undefined : explicitList(selector.services)
-  const ids = sitesToRead(source, selector, listed)
+  const ids = sitesNamed(source.sites, selector, listed)
   const problems: Problem[] = ids.filter((id) => source.sites.get(id)?.managed !== true).map(unknownSite)
   throwAll(problems)
   const configurations = await readAll(source, ids.map((id) => source.sites.get(id)!), problems)
@@ -89,10 +89,11 @@ function explicitList(services: readonly string[]) {
   })
 }
 
-function sitesToRead(source: SiteSource, selector: Selector, listed: readonly { readonly site: string }[] | undefined): string[] {
+/** By a selector, of the managed ones where it names none; which services it finds there, only they can say. Throws `ApiFailure`. */
+export function sitesNamed(sites: SiteSource['sites'], selector: Selector, listed = selector.services === undefined ? undefined : explicitList(selector.services)): string[] {
   const given = selector.sites === undefined ? undefined : [...new Set(selector.sites)]
   if (listed !== undefined) return [...new Set([...listed.map(({ site }) => site), ...(given ?? [])])]
-  return given ?? [...source.sites.values()].filter((site) => site.managed).map((site) => site.site).sort(byCodeUnits)
+  return given ?? [...sites.values()].filter((site) => site.managed).map((site) => site.site).sort(byCodeUnits)
 }
 
 async function readAll(source: SiteSource, sites: readonly SiteState[], problems: Problem[]) {

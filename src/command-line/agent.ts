@@ -48,7 +48,7 @@ export function registerAgent(program: Command): void {
   json(agent.command('mapping'))
     .summary('show who is mapped to what')
     .description(
-      'Shows the mapping collection that the leader keeps: the default execution groups (agents by region and skill), which placement starts from, and who is to hold each lane. There are no default triggers yet: the one that a site has of itself, for its sync job, comes with that job; "reeve trigger list" shows those that people defined.',
+      'Shows the mapping collection that the leader keeps: the default execution groups (agents by region and skill), which placement starts from, and who is to hold each lane, and which of those groups the jobs of each trigger will ask for. A trigger that a site has of itself, for its sync job, comes with that job.',
     )
     .action(
       acting(async (settings, flags) =>
@@ -67,6 +67,17 @@ export function registerAgent(program: Command): void {
             'no default execution groups: no agent may be given jobs',
           )
           printTable([{ head: 'lane', cell: (row) => row.lane }, { head: 'to be held by', cell: (row) => row.agent }], mapping.lanes, 'no lanes yet: no program has founded the realm')
+          if (mapping.triggers.length === 0) return
+          printTable(
+            [
+              { head: 'trigger', cell: (row) => row.trigger },
+              { head: 'asks for', cell: (row) => row.groups.map(({ region, skill }) => `${skill ?? 'no skill'} in ${region}`).join(', ') || '-' },
+              { head: 'no agent for', cell: (row) => row.missing.join(', ') || '-' },
+            ],
+            mapping.triggers,
+            '',
+          )
+          if (mapping.moreTriggers > 0) print(`and ${counted(mapping.moreTriggers, 'more trigger')}`)
         }),
       ),
     )

@@ -72,6 +72,7 @@ export function registerTrigger(program: Command): void {
             triggers,
             'no triggers yet; "reeve trigger add" defines one',
           )
+          for (const { trigger: id, missing } of triggers) if (missing.length > 0) print(styled('yellow', `trigger ${id}: ${missingText(missing)}`))
         }),
       ),
     )
@@ -238,6 +239,10 @@ export function phaseText({ phase, next, running, waiting }: Pick<TriggerListed,
   return phase === 'active' && next === null && waits === 0 && !(running !== null && going.has(running.state)) ? 'done' : phase
 }
 
+function missingText(missing: readonly string[]): string {
+  return `its jobs would wait: no agent takes what asks for ${missing.join(', ')}`
+}
+
 function whenText({ when }: Pick<TriggerListed, 'when'>): string {
   const cron = when.cron === undefined ? [] : [`${when.cron.pattern} ${when.cron.zone}`]
   const once = when.atMs === undefined ? [] : [when.atMs.length === 1 ? `once at ${timeText(when.atMs[0]!)}` : `${counted(when.atMs.length, 'time')} from ${timeText(when.atMs[0]!)}`]
@@ -265,6 +270,7 @@ function printShown(shown: Shown): void {
     }
   }
   fields.push(['run', running === null ? 'none yet' : `${running.state}, of ${timeText(running.atMs)}${running.group === null ? '' : `, group ${running.group}`}`])
+  if (shown.missing.length > 0) fields.push(['note', missingText(shown.missing)])
   fields.push(['waiting', shown.waiting.length === 0 ? 'nothing' : shown.waiting.map(timeText).join(', ')])
   printFields(fields)
   if (shown.recent.length === 0) return

@@ -7,11 +7,13 @@ import { allowsFormat } from '../../machines/realm/realm.ts'
 import type { Restriction } from '../../machines/placement/unassigned.ts'
 import type { MappingCollectionValue, PresenceValue } from '../../streams/coordination.ts'
 import type { AgentContext } from '../agent/context.ts'
+import type { SiteAdapter } from '../sites/adapter.ts'
 import { type SignedConfiguration, manifestOfAgent } from '../realm/configurations.ts'
 import type { RealmFold } from '../realm/view.ts'
 import { ConfigurationTable } from './configuration-table.ts'
 import { Manifests } from './manifests.ts'
 import { MappingCollection } from './mapping-collection.ts'
+import { TriggerMapping } from './trigger-mapping.ts'
 
 export interface PushedConfiguration {
   readonly agent: string
@@ -23,6 +25,8 @@ export interface ConfigurationsDeps {
   readonly epoch: number
   readonly signal: AbortSignal
   readonly onChange: () => void
+  /** Throws `UnknownSiteKind`. Default: that of `src/sites/registry.ts`. */
+  readonly adapterOf?: ((kind: string) => SiteAdapter) | undefined
 }
 
 /** Of an agent that can be given something, in force when what was just compared has been pushed. */
@@ -36,13 +40,15 @@ export class Configurations {
   readonly #table: ConfigurationTable
   readonly #manifests: Manifests
   readonly #collection: MappingCollection
+  readonly #triggers: TriggerMapping
 
   constructor(deps: ConfigurationsDeps) {
-    const { context, epoch, signal, onChange } = deps
+    const { context, epoch, signal, onChange, adapterOf } = deps
     this.#deps = deps
     this.#table = new ConfigurationTable(context.coordinator.config, onChange)
     this.#manifests = new Manifests(context, epoch, signal)
     this.#collection = new MappingCollection(context.coordinator.mappings, onChange)
+    this.#triggers = new TriggerMapping({ clock: context.clock, logger: context.logger, adapterOf })
   }
 
   stop(): void {
@@ -107,12 +113,15 @@ export class Configurations {
       if (current !== undefined && phase === 'started') signed.push({ agent, configuration: current.configuration, signature: current.signature })
     }
     signed.sort((a, b) => (a.agent < b.agent ? -1 : 1))
+    const { triggers, more } = this.#triggers.look(state, signed)
     return {
       epoch,
       build: context.build,
       agents: signed.map(({ agent, signature }) => ({ agent, signature })),
       groups: defaultGroups(signed),
       lanes: [...lanes].sort((a, b) => (a.lane < b.lane ? -1 : 1)),
+      ...(triggers.length === 0 ? {} : { triggers }),
+      ...(more === 0 ? {} : { moreTriggers: more }),
     }
   }
 

@@ -44,6 +44,6 @@ function standingIn(bytes: Uint8Array): Standing {
 }
 
 /** Who wrote it, and when, is nothing new. */
-function contentOf({ agents, groups, lanes }: MappingCollectionValue): string {
-  return canonicalJson({ agents, groups, lanes })
+function contentOf({ agents, groups, lanes, triggers = [], moreTriggers = 0 }: MappingCollectionValue): string {
+  return canonicalJson({ agents, groups, lanes, triggers, moreTriggers })
 }

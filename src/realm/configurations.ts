@@ -2,7 +2,7 @@
 import type { AgentState } from '../../machines/agent/agent.ts'
 import { type AgentConfiguration, type Manifest, type Signature, defaultConfiguration } from '../../machines/agent/configuration.ts'
 import { canonicalBytes, digestOf } from '../../streams/codec.ts'
-import { type AgentConfigurationValue, agentConfigurationIn, agentConfigurationKey } from '../../streams/coordination.ts'
+import { type AgentConfigurationValue, type MappingCollectionValue, agentConfigurationIn, agentConfigurationKey, mappingCollectionIn, mappingCollectionKey } from '../../streams/coordination.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { RealmFold } from './view.ts'
 
@@ -28,6 +28,12 @@ export async function pushedConfigurations({ config }: Pick<Coordinator, 'config
     if (found !== undefined) pushed.set(found.agent, found)
   }
   return pushed
+}
+
+/** What is in force, together, as a leader keeps it [624]. Throws `Unavailable`. */
+export async function keptMapping({ mappings }: Pick<Coordinator, 'mappings'>): Promise<MappingCollectionValue | undefined> {
+  const entry = await mappings.get(mappingCollectionKey)
+  return entry === undefined ? undefined : mappingCollectionIn(entry.value)
 }
 
 /** [604] for one agent; `leader` is the build that computes it. */

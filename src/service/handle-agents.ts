@@ -9,9 +9,9 @@ import { openGrants } from '../../machines/execution-group/state.ts'
 import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import type { AgentShown } from '../../streams/api/agent.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
-import { type AgentConfigurationValue, type MappingCollectionValue, type PresenceValue, fromBytes, mappingCollectionIn, mappingCollectionKey, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
+import { type AgentConfigurationValue, type MappingCollectionValue, type PresenceValue, fromBytes, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
 import { byCodeUnits } from '../change/selection.ts'
-import { type SignedConfiguration, manifestOfAgent, pushedConfigurations, signedDefault } from '../realm/configurations.ts'
+import { type SignedConfiguration, keptMapping, manifestOfAgent, pushedConfigurations, signedDefault } from '../realm/configurations.ts'
 import type { RealmFold } from '../realm/view.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
@@ -55,8 +55,7 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
     },
 
     async mapping() {
-      const entry = await context.coordinator.mappings.get(mappingCollectionKey)
-      const collection = entry === undefined ? undefined : mappingCollectionIn(entry.value)
+      const collection = await keptMapping(context.coordinator)
       return { ok: true, mapping: collection === undefined ? null : collectionShown(collection) }
     },
 
@@ -98,13 +97,15 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
 
 const stopAnswerMs = 5_000
 
-function collectionShown({ epoch, build, agents, groups, lanes }: MappingCollectionValue) {
+function collectionShown({ epoch, build, agents, groups, lanes, triggers = [], moreTriggers = 0 }: MappingCollectionValue) {
   return {
     epoch,
     build,
     agents: agents.map(({ agent, signature }) => ({ agent, signature: { ...signature } })),
     groups: groups.map(({ region, skill, agents: members }) => ({ region, skill, agents: [...members] })),
     lanes: lanes.map(({ lane, agent }) => ({ lane, agent })),
+    triggers: triggers.map(({ trigger, groups: asked, missing = [] }) => ({ trigger, groups: asked.map(({ region, skill }) => ({ region, skill })), missing: [...missing] })),
+    moreTriggers,
   }
 }
 

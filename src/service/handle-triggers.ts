@@ -1,11 +1,12 @@
 /** `trigger`: changes at nominal times. Defined here; decided by the leader. */
 import type { TriggerDefinition, TriggerTimes } from '../../machines/trigger/definition.ts'
 import { defineTrigger, removeTrigger, resumeTrigger, suspendTrigger } from '../../machines/trigger/decide.ts'
-import { type TriggerRun, type TriggerState } from '../../machines/trigger/evolve.ts'
+import { type TriggerRun, type TriggerState, mayRun } from '../../machines/trigger/evolve.ts'
 import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import type { TriggerListed } from '../../streams/api/trigger.ts'
 import { byCodeUnits } from '../change/selection.ts'
+import { keptMapping } from '../realm/configurations.ts'
 import type { RealmFold } from '../realm/view.ts'
 import { type DefinitionChange, writeDefinition } from '../trigger/defining.ts'
 import { dueAfter } from '../trigger/due.ts'
@@ -53,8 +54,9 @@ export function triggerHandlers(context: ServiceContext): HandlersOf<'trigger'> 
 
     async list({ after, limit }) {
       const fold = await view.current()
+      const missing = await missingByTrigger(context)
       const defined = [...fold.triggers.values()].filter((state) => isThere(state)).sort((a, b) => byCodeUnits(a.trigger, b.trigger))
-      const rest = defined.filter((state) => after === undefined || state.trigger > after).map((state) => listed(fold, state))
+      const rest = defined.filter((state) => after === undefined || state.trigger > after).map((state) => listed(fold, state, missing))
       const { items, last } = pageOf(rest, limit)
       return { ok: true, triggers: items, next: last?.trigger ?? null }
     },
@@ -65,7 +67,7 @@ export function triggerHandlers(context: ServiceContext): HandlersOf<'trigger'> 
       if (state === undefined) throw unknown(trigger)
       return {
         ok: true,
-        ...listed(fold, state),
+        ...listed(fold, state, await missingByTrigger(context)),
         revision: state.revision,
         fault: state.fault === null ? null : { ...state.fault },
         definition: state.definition === null ? null : (definitionShown(state.definition) as never),
@@ -151,7 +153,15 @@ function plannedOnce({ sites, adapterOf }: ServiceContext, fold: RealmFold, chan
   return planTriggered({ sites: fold.sites, read: (site) => sites.read(site) }, change, adapterOf)
 }
 
-function listed(fold: RealmFold, state: TriggerState): TriggerListed {
+type Missing = ReadonlyMap<string, readonly string[]>
+
+/** As the leader found it when it looked last. */
+async function missingByTrigger({ coordinator }: ServiceContext): Promise<Missing> {
+  const { triggers = [] } = (await keptMapping(coordinator)) ?? {}
+  return new Map(triggers.flatMap(({ trigger, missing }) => (missing === undefined ? [] : [[trigger, missing]])))
+}
+
+function listed(fold: RealmFold, state: TriggerState, missing: Missing): TriggerListed {
   return {
     trigger: state.trigger,
     name: state.definition?.name ?? '',
@@ -160,6 +170,7 @@ function listed(fold: RealmFold, state: TriggerState): TriggerListed {
     next: dueAfter(state) ?? null,
     running: state.running === null ? null : runShown(fold, state.running),
     waiting: state.waiting.length,
+    missing: mayRun(state) ? [...(missing.get(state.trigger) ?? [])] : [],
   }
 }
 

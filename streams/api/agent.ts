@@ -1,6 +1,6 @@
 /** `agent`: agents as the log and their presence say. */
 import { z } from 'zod'
-import { actor, commandId, after, count, digest, id, machineState, next, pageLimit, region, success, written } from './common.ts'
+import { actor, commandId, after, count, digest, id, machineState, missingForTrigger, next, pageLimit, region, success, written } from './common.ts'
 import { endpoint } from './endpoint.ts'
 
 const agent = z.object({
@@ -79,7 +79,7 @@ export const agentApi = {
   }),
   mapping: endpoint({
     kind: 'query',
-    summary: 'Shows the mapping collection: whose configuration is in force, the default execution groups that placement starts from, and who is to hold each lane',
+    summary: 'Shows the mapping collection: whose configuration is in force, the default execution groups that placement starts from, who is to hold each lane, and what the jobs of each trigger ask for',
     request: z.strictObject({}),
     response: success({
       mapping: z
@@ -91,6 +91,14 @@ export const agentApi = {
             .array(z.object({ region: z.string(), skill: z.string().nullable().describe('null: jobs that ask for none'), agents: z.array(id) }))
             .describe('agents by region and skill'),
           lanes: z.array(z.object({ lane: z.string(), agent: id.describe('that is to hold it') })),
+          triggers: z
+            .array(z.object({
+              trigger: id,
+              groups: z.array(z.object({ region: z.string(), skill: z.string().nullable() })).describe('default execution groups that its jobs ask for, by the sites that its change names'),
+              missing: missingForTrigger,
+            }))
+            .describe('active triggers that have a time to come; the leader may be of a build that writes none'),
+          moreTriggers: count.describe('that did not fit'),
         })
         .nullable()
         .describe('null while no leader has written it, and in a realm of format 1'),

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { lastTimeMs, missedActions, onceLimit, overlapActions, priorityLimit, reportedOnWish, waitingLimit } from '../../machines/trigger/definition.ts'
 import { changeNames, changeTerms, groupTerms } from './change.ts'
-import { actor, after, commandId, count, id, next, oneLine, pageLimit, success, timeMs, written } from './common.ts'
+import { actor, after, commandId, count, id, missingForTrigger, next, oneLine, pageLimit, success, timeMs, written } from './common.ts'
 import { endpoint } from './endpoint.ts'
 
 export const triggerId = id.describe('id of a trigger')
@@ -74,6 +74,7 @@ const listed = z.object({
   next: timeMs.nullable().describe('its next nominal time'),
   running: run.nullable().describe('the run that was started last'),
   waiting: count,
+  missing: missingForTrigger,
 })
 export type TriggerListed = z.infer<typeof listed>
 

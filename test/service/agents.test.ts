@@ -57,7 +57,10 @@ test('who is mapped to what is shown as the leader keeps it; as none while there
     lanes: [{ lane: 'here-1', agent: 'a1' }],
   }
   await mappings.put(mappingCollectionKey, toBytes(mapping))
-  expect(await realm.api.call('agent', 'mapping', {})).toEqual({ ok: true, mapping })
+  expect(await realm.api.call('agent', 'mapping', {})).toEqual({ ok: true, mapping: { ...mapping, triggers: [], moreTriggers: 0 } })
+  const groups = [{ region: 'here', skill: 'drill' }]
+  await mappings.put(mappingCollectionKey, toBytes({ ...mapping, triggers: [{ trigger: 't1', groups }, { trigger: 't2', groups, missing: ['drill'] }], moreTriggers: 3 }))
+  expect(await realm.api.call('agent', 'mapping', {})).toMatchObject({ mapping: { triggers: [{ trigger: 't1', groups, missing: [] }, { trigger: 't2', groups, missing: ['drill'] }], moreTriggers: 3 } })
   await mappings.put(mappingCollectionKey, new TextEncoder().encode('not JSON'))
   expect(await realm.api.call('agent', 'mapping', {})).toEqual({ ok: true, mapping: null })
 })

@@ -7,6 +7,7 @@ import { timeText } from '../../src/platform/time-text.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
+import { mappingCollectionKey, toBytes } from '../../streams/coordination.ts'
 import { eventually } from '../support/eventually.ts'
 import { type TestRealm, startServedRealm, subjects } from './realm.ts'
 
@@ -40,6 +41,17 @@ describe('defining', () => {
       type: 'TriggerDefined',
       data: { name: 'Nightly start', change: { ...nightly.change, distributionFactor: 1 }, when: nightly.when, missed: { action: 'run-now', graceMs: 60_000 }, overlap: { action: 'skip' }, sinceMs: expect.any(Number) },
     })
+  })
+
+  test('is shown with what nobody is there for, as the leader found it, while it may still run', async () => {
+    await define()
+    expect(await realm.api.call('trigger', 'show', { trigger: 'nightly' })).toMatchObject({ missing: [] })
+    const kept = { epoch: 1, build: '1.0.0', agents: [], groups: [], lanes: [], triggers: [{ trigger: 'nightly', groups: [{ region: 'here', skill: 'drill' }], missing: ['drill'] }] }
+    await realm.person.mappings.put(mappingCollectionKey, toBytes(kept))
+    expect(await realm.api.call('trigger', 'show', { trigger: 'nightly' })).toMatchObject({ missing: ['drill'] })
+    expect(await realm.api.call('trigger', 'list', {})).toMatchObject({ triggers: [{ trigger: 'nightly', missing: ['drill'] }] })
+    await realm.api.call('trigger', 'suspend', { trigger: 'nightly' })
+    expect(await realm.api.call('trigger', 'show', { trigger: 'nightly' })).toMatchObject({ phase: 'suspended', missing: [] })
   })
 
   test('over all agents: left out in the log, for ever, and shown', async () => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { defineTrigger } from '../../machines/trigger/decide.ts'
 import { RunStarter } from '../../src/trigger/run-starter.ts'
 import { decodeTurn } from '../../streams/codec.ts'
+import { type MappingCollectionValue, fromBytes, mappingCollectionKey } from '../../streams/coordination.ts'
 import type { Commit } from '../../streams/envelope.ts'
 import { TriggerWorld, minuteMs, other, plain, rehearsal } from './world.ts'
 
@@ -226,6 +227,41 @@ describe('monitoring', () => {
     await ended('slow')
     await world.pass(5_000)
     expect(reports('slow')).toEqual([])
+  })
+})
+
+describe('what its jobs ask for', () => {
+  const nobody = 'the jobs of a trigger would wait: no agent takes what asks for this'
+  const mapped = async () => {
+    const entry = await world.drive(world.observer.mappings.get(mappingCollectionKey))
+    const { triggers } = entry === undefined ? {} : fromBytes<MappingCollectionValue>(entry.value)
+    return triggers
+  }
+  const said = () => world.lines.filter(({ message }) => message === nobody).map(({ level, fields }) => ({ level, ...fields }))
+
+  it('is kept beforehand in the mapping collection, and said once where nobody has it; gone with the trigger', async () => {
+    await world.define('nightly', { ...once(world.nowMs + 60 * minuteMs), change: { selector: { all: true }, operation: { name: 'rehearse' } } })
+    await world.define('elsewhere', { ...once(world.nowMs + 60 * minuteMs), change: { ...rehearsal, selector: { sites: ['nowhere'] } } })
+    await world.define('past', once(world.nowMs + 1_000))
+    await ended('past')
+    await world.pass(5_000)
+    const served = [{ trigger: 'elsewhere', groups: [] }, { trigger: 'nightly', groups: [{ region: 'here', skill: 'hall' }] }]
+    expect(await mapped()).toEqual(served)
+    await world.kill('s1')
+    await world.until('it is lost', () => world.view.state.agents.get('s1')?.phase === 'lost', 60_000)
+    await world.pass(5_000)
+    expect(await mapped()).toMatchObject([{ trigger: 'elsewhere' }, { trigger: 'nightly', missing: ['hall'] }])
+    expect(said()).toEqual([])
+    await world.pass(2 * minuteMs)
+    expect(said()).toMatchObject([{ level: 'warn', trigger: 'nightly', missing: 'hall' }])
+    world.start('s2', { role: 'skilled', skills: ['hall'], adapterOf: world.adapterOf })
+    await world.pass(10_000)
+    expect(await mapped()).toEqual(served)
+    await world.remove('nightly')
+    await world.suspend('elsewhere')
+    await world.pass(5_000)
+    expect(await mapped()).toBeUndefined()
+    expect(said()).toHaveLength(1)
   })
 })
 
