@@ -95,6 +95,7 @@ const bodies: { readonly [kind: string]: Check } = {
   resolve: object({ job: whole, as: one('succeeded', 'failed') }),
   prioritize: object({ priority: number }),
   withdraw: object({ withdrawn: ulid }),
+  archive: object({ from: whole, number: whole, turn: digest, file: digest, snapshot: digest }),
 }
 
 const anyBody = object({ kind: text })

@@ -4,6 +4,7 @@
  */
 import type { Assignment, JobSpec } from '../machines/execution-group/events.ts'
 import type { AddJobs, OpenGroup } from '../machines/execution-group/decide/opening.ts'
+import type { LaneArchive } from '../machines/lane/machine.ts'
 import type { Outcome } from '../machines/execution-group/decide/locks.ts'
 import type { Cause } from './envelope.ts'
 
@@ -126,6 +127,8 @@ export type LaneCommandBody =
   | { readonly kind: 'resolve'; readonly job: number; readonly as: 'succeeded' | 'failed' }
   /** Settles `command`: known → its result; else it is recorded as withdrawn and never carried out (P15). */
   | { readonly kind: 'withdraw'; readonly withdrawn: string }
+  /** Records that a part of the lane is in a verified file. Since format 2. */
+  | ({ readonly kind: 'archive' } & LaneArchive)
 
 /** `<realm>.lane.<lane>.command` */
 export interface LaneCommand {

@@ -28,15 +28,38 @@ export function snapshotKey(lane: string): string {
 
 /** Undefined for what is no pointer. */
 export function pointerIn(value: Uint8Array): SnapshotPointer | undefined {
-  let pointer: SnapshotPointer
+  return valueIn<SnapshotPointer>(value, ['incarnation', 'position', 'number', 'schema'], ['turn', 'object', 'digest'])
+}
+
+/** Bucket `mappings`, key `archived.<lane>`: a snapshot that was made anew from the archives of a lane, for builds of another schema. */
+export interface RenewedSnapshot {
+  readonly incarnation: number
+  /** Of the last turn that is in it: that of a `LaneArchived`. */
+  readonly number: number
+  readonly turn: string
+  readonly schema: number
+  /** Under which it lies among the texts. */
+  readonly digest: string
+}
+
+export function renewedKey(lane: string): string {
+  return `archived.${lane}`
+}
+
+/** Undefined for what is none. */
+export function renewedIn(value: Uint8Array): RenewedSnapshot | undefined {
+  return valueIn<RenewedSnapshot>(value, ['incarnation', 'number', 'schema'], ['turn', 'digest'])
+}
+
+function valueIn<T>(bytes: Uint8Array, numbers: readonly (keyof T)[], texts: readonly (keyof T)[]): T | undefined {
+  let value: T
   try {
-    pointer = fromBytes<SnapshotPointer>(value)
+    value = fromBytes<T>(bytes)
   } catch {
     return undefined
   }
-  const { incarnation, position, number, turn, schema, object, digest } = pointer
-  const isWhole = [incarnation, position, number, schema].every((value) => Number.isSafeInteger(value) && value >= 1)
-  return isWhole && [turn, object, digest].every((value) => typeof value === 'string') ? pointer : undefined
+  const isWhole = numbers.every((key) => Number.isSafeInteger(value[key]) && (value[key] as number) >= 1)
+  return isWhole && texts.every((key) => typeof value[key] === 'string') ? value : undefined
 }
 
 /** First line. */
@@ -49,16 +72,30 @@ export interface SnapshotHead extends LaneHead {
   readonly again: number
 }
 
+/**
+ * What a service derives from the turns of a lane beside its state: it goes with the snapshot in an archive, since those turns are gone. Positions
+ * are of the incarnation that the snapshot says.
+ */
+export interface LaneShown {
+  /** Position of the first and of the last turn that holds a commit of the group, and the sites of its jobs. */
+  readonly groups: readonly (readonly [group: string, begins: number, last: number, sites: readonly string[]])[]
+  /** What changes have set last, by the position of the turn that set it. */
+  readonly desired: readonly (readonly [site: string, service: string, property: string, value: string | boolean | null, position: number])[]
+}
+
 /** Last line: how many there were. */
 interface SnapshotEnd {
   readonly groups: number
   readonly commands: number
+  /** Lines `shown`; absent where there are none. */
+  readonly shown?: number
 }
 
 const commandsALine = 200
+const shownALine = 200
 
 /** Without their newlines. */
-export function* snapshotLines(plain: PlainLane, about: Omit<SnapshotHead, keyof LaneHead | 'schema'>): Generator<string> {
+export function* snapshotLines(plain: PlainLane, about: Omit<SnapshotHead, keyof LaneHead | 'schema'>, shown?: LaneShown): Generator<string> {
   const head: SnapshotHead = { schema: laneSchema, ...about, ...plain.head }
   yield JSON.stringify(head)
   let groups = 0
@@ -76,7 +113,18 @@ export function* snapshotLines(plain: PlainLane, about: Omit<SnapshotHead, keyof
     line = []
   }
   if (line.length > 0) yield JSON.stringify({ commands: line })
-  yield JSON.stringify({ end: { groups, commands } satisfies SnapshotEnd })
+  let shownLines = 0
+  for (const part of partsOf(shown)) {
+    shownLines += 1
+    yield JSON.stringify({ shown: part })
+  }
+  yield JSON.stringify({ end: { groups, commands, ...(shown === undefined ? {} : { shown: shownLines }) } satisfies SnapshotEnd })
+}
+
+function* partsOf(shown: LaneShown | undefined): Generator<Partial<LaneShown>> {
+  const { groups = [], desired = [] } = shown ?? {}
+  for (let at = 0; at < groups.length; at += shownALine) yield { groups: groups.slice(at, at + shownALine) }
+  for (let at = 0; at < desired.length; at += shownALine) yield { desired: desired.slice(at, at + shownALine) }
 }
 
 /** What claims to be a snapshot is none. */
@@ -91,10 +139,12 @@ export class SnapshotReader {
   #end: SnapshotEnd | undefined
   readonly #groups: GroupState[] = []
   readonly #commands: (readonly [string, KnownCommand])[] = []
+  readonly #shown: { readonly groups: LaneShown['groups'][number][]; readonly desired: LaneShown['desired'][number][] } = { groups: [], desired: [] }
+  #shownLines = 0
 
   /** Throws `MalformedSnapshot`. */
   take(line: string): void {
-    let value: { readonly group?: GroupState; readonly commands?: readonly (readonly [string, KnownCommand])[]; readonly end?: SnapshotEnd }
+    let value: { readonly group?: GroupState; readonly commands?: readonly (readonly [string, KnownCommand])[]; readonly shown?: Partial<LaneShown>; readonly end?: SnapshotEnd }
     try {
       value = JSON.parse(line) as typeof value
     } catch (cause) {
@@ -104,16 +154,20 @@ export class SnapshotReader {
     else if (this.#end !== undefined) throw new MalformedSnapshot('a snapshot goes on behind its end')
     else if (value.group !== undefined) this.#groups.push(value.group)
     else if (value.commands !== undefined) this.#commands.push(...value.commands)
-    else if (value.end !== undefined) this.#end = value.end
+    else if (value.shown !== undefined) {
+      this.#shownLines += 1
+      for (const group of value.shown.groups ?? []) this.#shown.groups.push(group)
+      for (const set of value.shown.desired ?? []) this.#shown.desired.push(set)
+    } else if (value.end !== undefined) this.#end = value.end
     else throw new MalformedSnapshot('a line of a snapshot is of no known kind')
   }
 
   /** Throws `MalformedSnapshot` where lines are missing. */
-  finish(): { readonly head: SnapshotHead; readonly plain: PlainLane } {
+  finish(): { readonly head: SnapshotHead; readonly plain: PlainLane; readonly shown: LaneShown } {
     const head = this.#head
     if (head === undefined || this.#end === undefined) throw new MalformedSnapshot('a snapshot without its end')
-    if (this.#end.groups !== this.#groups.length || this.#end.commands !== this.#commands.length) throw new MalformedSnapshot('a snapshot that lacks lines')
-    const { lane, phase, revision, holder, number, timeMs, epoch } = head
-    return { head, plain: { head: { lane, phase, revision, holder, number, timeMs, epoch }, groups: this.#groups, commands: this.#commands } }
+    if (this.#end.groups !== this.#groups.length || this.#end.commands !== this.#commands.length || (this.#end.shown ?? 0) !== this.#shownLines) throw new MalformedSnapshot('a snapshot that lacks lines')
+    const { lane, phase, revision, holder, number, timeMs, epoch, archived } = head
+    return { head, plain: { head: { lane, phase, revision, holder, number, timeMs, epoch, archived }, groups: this.#groups, commands: this.#commands }, shown: this.#shown }
   }
 }

@@ -3,6 +3,7 @@
  * that undo others have numbers of their own.
  */
 import type { GroupEvent, JobSpec } from './events.ts'
+import type { GroupState } from './state.ts'
 import { undoOf } from './undo.ts'
 
 export class JobSpecs {
@@ -10,6 +11,12 @@ export class JobSpecs {
   readonly list: JobSpec[] = []
   /** In the order of success; what a compensation undoes, the last first. */
   #undoable: number[] = []
+
+  /** Goes on from a folded group that has not ended. */
+  begin({ specs, undoable }: Pick<GroupState, 'specs' | 'undoable'>): void {
+    this.list.push(...specs)
+    this.#undoable = [...undoable]
+  }
 
   take(event: GroupEvent): void {
     switch (event.type) {

@@ -3,7 +3,7 @@ import { type Decision, type Refusal, happened, nothing, refused } from '../deci
 import { cutText, textLimitBytes } from '../execution-group/limits.ts'
 import type { Reason } from '../execution-group/events.ts'
 import type { RealmConstants } from '../realm/realm.ts'
-import type { LaneEvent } from './machine.ts'
+import type { LaneArchive, LaneEvent } from './machine.ts'
 import { type KnownCommand, type LaneState, stopsWriter } from './state.ts'
 
 /** P1: whether the mapping names this agent is for the asker to know; the expectation of the append decides. */
@@ -55,6 +55,20 @@ function no(code: Refusal['code'], text: string): CommandJudgement {
 export function withdrawCommand(lane: LaneState, command: string): Decision<LaneEvent> {
   if (lane.commands.has(command)) return nothing(`command ${command} was settled before`)
   return happened({ type: 'CommandWithdrawn', data: { command } })
+}
+
+/**
+ * Recorded before anything leaves the log, and what is archived is before the lane's last turn, which never leaves it. Files follow on one
+ * another; one from the first turn on follows an import, which brought all turns back.
+ */
+export function archiveLane(lane: LaneState, archive: LaneArchive): Decision<LaneEvent> {
+  const { from, number, turn, file, snapshot } = archive
+  const before = lane.archived
+  if (before !== null && before.from === from && before.number === number && before.file === file) return nothing(`lane ${lane.lane} is archived up to turn ${number} by this file`)
+  const last = before?.number ?? 0
+  if (number <= last || (from !== 1 && from !== last + 1)) return refused('stale', `lane ${lane.lane} is archived up to turn ${last}: turns ${from} to ${number} do not follow`)
+  if (from > number || number >= lane.number) return refused('malformed', `turns ${from} to ${number} are not before the last turn of lane ${lane.lane}, which is ${lane.number}`)
+  return happened({ type: 'LaneArchived', data: { from, number, turn, file, snapshot } })
 }
 
 /** A "no" that is to be given again: not for what a repeat may change (too early, stale, a part out of order). */

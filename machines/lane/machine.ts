@@ -22,6 +22,21 @@ export type LaneEvent =
       readonly type: 'CommandRefused'
       readonly data: { readonly command: string; readonly group: string; readonly code: string; readonly text: string }
     }
+  /** Since format 2. Its oldest turns are in a verified file; they leave the log after this. */
+  | { readonly type: 'LaneArchived'; readonly data: LaneArchive }
+
+/** A part of a lane that is in a file. */
+export interface LaneArchive {
+  /** First and last lane number in it. */
+  readonly from: number
+  readonly number: number
+  /** Digest of the stored bytes of turn `number`: the chain goes on from it. */
+  readonly turn: string
+  /** SHA-256 of the file. */
+  readonly file: string
+  /** SHA-256 of the snapshot in it: the lane after turn `number`. */
+  readonly snapshot: string
+}
 
 export type LaneEventType = LaneEvent['type']
 
@@ -31,7 +46,7 @@ export const laneMachine = createMachine({
   states: {
     free: { on: { LaneTaken: 'held' } },
     // Taken from a holder that is lost, or that does not release in time.
-    held: { on: { LaneTaken: 'held', LaneReleased: 'free', CommandWithdrawn: 'held', CommandRefused: 'held' } },
+    held: { on: { LaneTaken: 'held', LaneReleased: 'free', CommandWithdrawn: 'held', CommandRefused: 'held', LaneArchived: 'held' } },
   },
 })
 

@@ -10,10 +10,10 @@ import { type KnownCommand, type LaneState, emptyLane } from './state.ts'
  * Version of the shape and the meaning of a lane's state. Raised with every change of either: a snapshot of another version is
  * not read. `test/golden/golden.test.ts` fails where the shape has changed and this has not.
  */
-export const laneSchema = 3
+export const laneSchema = 4
 
 /** What a lane's state holds beside its groups and commands. */
-export type LaneHead = Pick<LaneState, 'lane' | 'phase' | 'revision' | 'holder' | 'number' | 'timeMs' | 'epoch'>
+export type LaneHead = Pick<LaneState, 'lane' | 'phase' | 'revision' | 'holder' | 'number' | 'timeMs' | 'epoch' | 'archived'>
 
 export interface PlainLane {
   readonly head: LaneHead
@@ -23,8 +23,8 @@ export interface PlainLane {
 
 /** Nothing is copied: what is made of it is to be written down before the lane is folded on. A lane that nobody may write is not taken apart. */
 export function plainLane(lane: LaneState): PlainLane {
-  const { lane: id, phase, revision, holder, number, timeMs, epoch } = lane
-  return { head: { lane: id, phase, revision, holder, number, timeMs, epoch }, groups: lane.groups.values(), commands: lane.commands.entries() }
+  const { lane: id, phase, revision, holder, number, timeMs, epoch, archived } = lane
+  return { head: { lane: id, phase, revision, holder, number, timeMs, epoch, archived }, groups: lane.groups.values(), commands: lane.commands.entries() }
 }
 
 /** Takes what it is given into the state. */

@@ -6,7 +6,7 @@ import { type GroupEvent } from '../execution-group/events.ts'
 import { foldCommitInto, isGroupEventType } from '../execution-group/evolve.ts'
 import { type GroupState, absentGroup } from '../execution-group/state.ts'
 import { type RealmConstants, defaultConstants } from '../realm/realm.ts'
-import { type LaneEvent, type LaneEventType, type LanePhase, laneTable } from './machine.ts'
+import { type LaneArchive, type LaneEvent, type LaneEventType, type LanePhase, laneTable } from './machine.ts'
 
 /** A command that this lane has carried out, refused or had withdrawn; its first answer is given again to whoever repeats it (P15). */
 export interface KnownCommand {
@@ -40,6 +40,8 @@ export interface LaneState {
   timeMs: number
   /** Highest epoch that any commit carried: an older one is refused (P27). */
   epoch: number
+  /** What the last `LaneArchived` says. */
+  archived: LaneArchive | null
   readonly groups: Map<string, GroupState>
   /** In the order of their turns, so that the oldest are dropped first. */
   readonly commands: Map<string, KnownCommand>
@@ -66,6 +68,7 @@ export function emptyLane(lane: string, constants: Pick<RealmConstants, 'command
     number: 0,
     timeMs: 0,
     epoch: 0,
+    archived: null,
     groups: new Map(),
     commands: new Map(),
     unknownType: null,
@@ -150,6 +153,9 @@ function foldLaneEvent(lane: LaneState, event: LaneEvent, timeMs: number): void 
       return
     case 'LaneReleased':
       lane.holder = null
+      return
+    case 'LaneArchived':
+      lane.archived = event.data
       return
     case 'CommandWithdrawn':
       return know(lane, event.data.command, { ...settled, withdrawn: true })

@@ -5,7 +5,9 @@ import type { AppendOutcome, EventLog } from '../../streams/ports/event-log.ts'
 export function observedLog(log: EventLog, heard: (outcome: AppendOutcome) => void): EventLog {
   return {
     incarnation: log.incarnation,
+    first: (subject) => log.first(subject),
     last: (subject) => log.last(subject),
+    purge: (subject, upTo) => log.purge(subject, upTo),
     at: (position) => log.at(position),
     end: () => log.end(),
     read: (options) => log.read(options),

@@ -12,7 +12,7 @@ import type { TransitionListener } from '../process/host.ts'
 import { RealmRefused, newerThan } from '../realm/founding.ts'
 import { type OwnRealmStanding, followRealm } from '../realm/standing.ts'
 import { RealmView } from '../realm/view.ts'
-import { startFromSnapshots } from '../realm/view-start.ts'
+import { archivedLanes, startFromSnapshots } from '../realm/view-start.ts'
 import { type OwnSiteDirectory, followSites } from '../sites/directory.ts'
 import type { AgentContext, Executing, LaneHosting } from './context.ts'
 import { watchedLog } from './incarnation-watch.ts'
@@ -87,7 +87,7 @@ export function prepareToLead(context: AgentContext, { options, report, supersed
   const { adapterOf: given } = options.within ?? {}
   const adapterOf = given === undefined ? {} : { adapterOf: given }
   const lanes = context.realm.state.lanes.map(({ lane }) => lane)
-  const view = new RealmView(context.coordinator.log, context.subjects, startFromSnapshots(context, lanes))
+  const view = new RealmView(context.coordinator.log, context.subjects, startFromSnapshots(context, lanes), archivedLanes(context))
   return { view, leader: startLeader({ context, view, ...snapshots, ...adapterOf, onSuperseded: superseded, onStuck: stuck, onTransition: report }) }
 }
 

@@ -11,6 +11,7 @@ import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { AgentContext, LocalListener, Presence } from '../agent/context.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
+import { beginningOf } from './beginning.ts'
 import { LaneFeed } from './feed.ts'
 import { type FoldedLane, feedAgainTurns, foldOn, unfoldedLane } from './fold.ts'
 import { LaneHolder } from './holder.ts'
@@ -195,7 +196,7 @@ export class LaneProcess {
       if (signal.aborted) return
       if (from !== undefined) this.#folded = from
     }
-    await foldOn(coordinator.log, clock, this.#subject, this.#folded, signal)
+    await foldOn(coordinator.log, clock, this.#subject, this.#folded, signal, beginningOf(this.#options.context, this.lane))
     if (signal.aborted) return
     const { state } = this.#folded
     const why = stopsWriter(state)

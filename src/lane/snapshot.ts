@@ -2,35 +2,33 @@
  * Snapshots of lanes (DESIGN §5): cut between turns by who follows the lane, never by its holder (P8), and read by who takes it.
  *
  * 1. A snapshot is never the reason for anything but time: one that is not exactly what its pointer says, of this incarnation and
- *    of this build's schema, is dropped, and the lane is folded from its beginning.
+ *    of this build's schema, is dropped, and the lane is folded from its beginning (`beginning.ts`, where older turns were archived).
  * 2. The pointer is written on the revision that was read, and never goes back within an incarnation.
  * 3. What the pointer named before is removed after it was written.
  */
-import { createHash } from 'node:crypto'
 import { plainLane, restoredLane, laneSchema } from '../../machines/lane/snapshot.ts'
 import { stopsWriter } from '../../machines/lane/state.ts'
 import type { RealmConstants } from '../../machines/realm/realm.ts'
 import { digestOf } from '../../streams/codec.ts'
 import { toBytes } from '../../streams/coordination.ts'
-import { MalformedSnapshot, type SnapshotPointer, SnapshotReader, pointerIn, snapshotKey, snapshotLines } from '../../streams/lane-snapshot.ts'
+import { type SnapshotPointer, pointerIn, snapshotKey, snapshotLines } from '../../streams/lane-snapshot.ts'
 import type { BucketEntry } from '../../streams/ports/bucket.ts'
-import { type Clock, pause } from '../../streams/ports/clock.ts'
+import type { Clock } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { Logger } from '../agent/context.ts'
+import { beginningOf } from './beginning.ts'
 import { type FoldedLane, feedAgainTurns, foldMessage, foldOn, unfoldedLane } from './fold.ts'
+import { readSnapshot, writtenLines } from './snapshot-lines.ts'
 
 export interface SnapshotContext {
-  readonly coordinator: Pick<Coordinator, 'log' | 'mappings' | 'snapshots'>
+  readonly coordinator: Pick<Coordinator, 'log' | 'texts' | 'mappings' | 'snapshots'>
   readonly subjects: Subjects
   readonly clock: Clock
   readonly constants: RealmConstants
   readonly logger: Pick<Logger, 'info' | 'warn' | 'debug'>
 }
-
-/** P8. */
-const sliceMs = 10
 
 /** The lane as its last snapshot has it; undefined where there is none to go by. Throws `Unavailable` for the log only. */
 export async function foldFromSnapshot(context: SnapshotContext, lane: string, signal: AbortSignal): Promise<FoldedLane | undefined> {
@@ -56,7 +54,7 @@ export async function foldFromSnapshot(context: SnapshotContext, lane: string, s
     return undefined
   }
   const known = pointer!
-  const read = await readLines(bytes, context, signal)
+  const read = await readSnapshot(bytes, context.clock, signal)
   if (signal.aborted) return undefined
   if (typeof read === 'string') return drop(context, lane, entry, pointer, read)
   const { head, plain } = read
@@ -85,29 +83,6 @@ async function recall({ coordinator, subjects, constants }: SnapshotContext, fol
   return undefined
 }
 
-async function readLines(bytes: Uint8Array, { clock }: SnapshotContext, signal: AbortSignal): Promise<ReturnType<SnapshotReader['finish']> | string> {
-  const reader = new SnapshotReader()
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  let sliceEndsMs = clock.monotonicMs() + sliceMs
-  try {
-    for (let from = 0; from < bytes.length && !signal.aborted; ) {
-      const newline = bytes.indexOf(newlineByte, from)
-      if (newline === -1) throw new MalformedSnapshot('a snapshot without its last newline')
-      reader.take(decoder.decode(bytes.subarray(from, newline)))
-      from = newline + 1
-      if (clock.monotonicMs() < sliceEndsMs) continue
-      await pause(clock, 0, signal)
-      sliceEndsMs = clock.monotonicMs() + sliceMs
-    }
-    return signal.aborted ? 'stopped' : reader.finish()
-  } catch (error) {
-    if (error instanceof MalformedSnapshot || error instanceof TypeError) return error.message
-    throw error
-  }
-}
-
-const newlineByte = 0x0a
-
 async function drop({ coordinator, logger }: SnapshotContext, lane: string, entry: BucketEntry, pointer: SnapshotPointer | undefined, why: string): Promise<undefined> {
   logger.warn({ lane, why }, 'the snapshot of a lane is wrong and was dropped; the lane is folded from its beginning')
   try {
@@ -133,14 +108,14 @@ export async function cutSnapshot(context: SnapshotContext, lane: string, cutter
   const { log, mappings, snapshots } = coordinator
   const folded = (await foldFromSnapshot(context, lane, signal)) ?? unfoldedLane(lane, constants)
   const from = folded.tail.position
-  await foldOn(log, clock, subjects.lane(lane), folded, signal)
+  await foldOn(log, clock, subjects.lane(lane), folded, signal, beginningOf(context, lane))
   if (signal.aborted) return { kind: 'stopped' }
   const { state, tail, recent } = folded
   const why = stopsWriter(state)
   if (why !== undefined) return { kind: 'refused', why }
   if (tail.position === from) return { kind: 'nothing', number: state.number }
   const again = recent.slice(-feedAgainTurns)[0]?.position ?? tail.position
-  const { bytes, digest } = await writtenLines(snapshotLines(plainLane(state), { incarnation: log.incarnation, position: tail.position, turn: tail.digest, again }), context, signal)
+  const { bytes, digest } = await writtenLines(snapshotLines(plainLane(state), { incarnation: log.incarnation, position: tail.position, turn: tail.digest, again }), clock, signal)
   if (signal.aborted) return { kind: 'stopped' }
 
   const before = await mappings.get(snapshotKey(lane))
@@ -168,29 +143,4 @@ export async function cutSnapshot(context: SnapshotContext, lane: string, cutter
 function goesFurther(pointer: SnapshotPointer, former: SnapshotPointer): boolean {
   if (pointer.incarnation !== former.incarnation) return pointer.incarnation > former.incarnation
   return pointer.position > former.position
-}
-
-async function writtenLines(lines: Iterable<string>, { clock }: SnapshotContext, signal: AbortSignal): Promise<{ readonly bytes: Uint8Array; readonly digest: string }> {
-  const encoder = new TextEncoder()
-  const hash = createHash('sha256')
-  const parts: Uint8Array[] = []
-  let length = 0
-  let sliceEndsMs = clock.monotonicMs() + sliceMs
-  for (const line of lines) {
-    if (signal.aborted) break
-    const part = encoder.encode(`${line}\n`)
-    parts.push(part)
-    hash.update(part)
-    length += part.length
-    if (clock.monotonicMs() < sliceEndsMs) continue
-    await pause(clock, 0, signal)
-    sliceEndsMs = clock.monotonicMs() + sliceMs
-  }
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return { bytes, digest: hash.digest('hex') }
 }

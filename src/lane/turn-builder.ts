@@ -14,9 +14,9 @@ import { cancelGroup, pauseGroup, prioritizeGroup, resolveUnknown, resumeGroup, 
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { type Grant, type GroupState, absentGroup, nextOf, openGrant, openGrants } from '../../machines/execution-group/state.ts'
 import { sizeBytes } from '../../machines/execution-group/limits.ts'
-import { judgeCommand, refuseCommand, withdrawCommand } from '../../machines/lane/decide.ts'
+import { archiveLane, judgeCommand, refuseCommand, withdrawCommand } from '../../machines/lane/decide.ts'
 import { type KnownCommand, type LaneState, foldCommit } from '../../machines/lane/state.ts'
-import type { LaneEvent } from '../../machines/lane/machine.ts'
+import type { LaneArchive, LaneEvent } from '../../machines/lane/machine.ts'
 import { allowsFormat, type RealmConstants, type RealmState, formatTooOld, quarantinedText } from '../../machines/realm/realm.ts'
 import { missingFormat } from '../../machines/realm/shapes.ts'
 import { isUlid, ulidTimeMs } from '../../streams/codec.ts'
@@ -168,6 +168,7 @@ export class TurnBuilder {
       if (judged.kind === 'known') return this.#knownAnswer(command.command, judged.known)
     }
     if (body.kind === 'withdraw') return this.#withdraw(command, body.withdrawn)
+    if (body.kind === 'archive') return this.#archive(command, body)
     const state = this.#lane.groups.get(command.group) ?? absentGroup(command.group)
     const decision = this.#decide(state, command)
     if (decision.kind === 'refused') return this.#refuse(command, decision.refusal)
@@ -298,7 +299,8 @@ export class TurnBuilder {
       case 'resolve':
         return resolveUnknown(state, body.job, body.as)
       case 'withdraw':
-        throw new Error('withdrawing concerns the lane, not a group')
+      case 'archive':
+        throw new Error(`${body.kind} concerns the lane, not a group`)
       default:
         // Of a newer program, or of somebody who is none of ours.
         return refused('malformed', `a command of kind ${JSON.stringify((body as { readonly kind: string }).kind)} is unknown to this build; use a newer one`)
@@ -320,6 +322,18 @@ export class TurnBuilder {
     if (decision.kind === 'events') this.#addToLane(command, decision.events)
     const revision = this.#lane.revision
     return ({ position, number }) => ({ kind: 'done', group: command.group, revision, number, position })
+  }
+
+  #archive(command: LaneCommand, archive: LaneArchive): (landed: { position: number; number: number }) => LaneCommandAnswer {
+    const decision = archiveLane(this.#lane, archive)
+    if (decision.kind === 'refused') return this.#refuse(command, decision.refusal)
+    const missing = decision.kind === 'events' ? missingFormat(this.#realm.format, decision.events) : undefined
+    if (missing !== undefined) return this.#no({ code: 'format-too-old', text: formatTooOld(this.#realm.format, missing) })
+    if (decision.kind === 'events') this.#addToLane(command, decision.events)
+    else this.needsProof = true
+    const known = decision.kind === 'nothing' ? ({ known: true } as const) : {}
+    const revision = this.#lane.revision
+    return ({ position, number }) => ({ kind: 'done', group: command.group, revision, number, position, ...known })
   }
 
   /** What a repeat cannot change is on record, so that it is answered in the same way for ever (P15). */

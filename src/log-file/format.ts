@@ -28,7 +28,30 @@ export interface LogFileHeader {
   /** Aggregates that were asked for, `<aggregate>:<id>`: only turns that hold a commit of one; absent: all. */
   readonly aggregates?: readonly string[]
   readonly redacted: boolean
+  /** Lanes that begin later in it, since older turns of them are in archives; absent: none. */
+  readonly archived?: readonly ArchivedLane[]
+  /** It is an archive of a lane. */
+  readonly archive?: ArchiveHeader
   readonly digest: 'sha256-chain-1'
+}
+
+export interface ArchivedLane {
+  readonly lane: string
+  /** The last turn that is not in the file, and the digest of its stored bytes. */
+  readonly number: number
+  readonly turn: string
+}
+
+export interface ArchiveHeader {
+  readonly lane: string
+  /** First and last lane number in the file. */
+  readonly from: number
+  readonly number: number
+  /** Digest before turn `from`, and of the stored bytes of turn `number`. */
+  readonly previous: string
+  readonly turn: string
+  /** SHA-256 of the snapshot behind the turns: of its lines, each with its newline. */
+  readonly snapshot: string
 }
 
 export interface LogFileRecord {
@@ -53,17 +76,24 @@ export interface LogFileTrailer {
 }
 
 export function headerLine(header: LogFileHeader): string {
-  const { format, version, realm, incarnation, from, until, end, subjects, aggregates, redacted, digest } = header
-  return JSON.stringify({ format, version, realm, incarnation, from, until, end, subjects, aggregates, redacted, digest })
+  const { format, version, realm, incarnation, from, until, end, subjects, aggregates, redacted, archived, archive, digest } = header
+  return JSON.stringify({ format, version, realm, incarnation, from, until, end, subjects, aggregates, redacted, archived, archive, digest })
 }
 
 /** Why a file is only a part of a log, in words; undefined where it is a whole one. */
-export function partText({ from, until, end, subjects, aggregates, redacted }: LogFileHeader): string | undefined {
+export function partText({ from, until, end, subjects, aggregates, redacted, archived, archive }: LogFileHeader): string | undefined {
+  if (archive !== undefined) return `it is an archive: turns ${archive.from} to ${archive.number} of lane ${archive.lane}`
   if (redacted) return 'it is redacted'
   if (aggregates !== undefined) return `it holds only turns of ${aggregates.join(', ')}`
   if (subjects.length > 0) return `it holds only ${subjects.join(', ')}`
   if (from > 1) return `it begins at position ${from}`
+  if (archived !== undefined) return archivedText(archived)
   return end !== undefined && until < end ? `it ends at position ${until}, and the log went on to ${end}` : undefined
+}
+
+/** Where it begins, of lanes whose older turns are in archives. */
+export function archivedText(archived: readonly ArchivedLane[]): string {
+  return archived.map(({ lane, number }) => `lane ${lane} begins with turn ${number + 1} in it, turns 1 to ${number} are in archives`).join('; ')
 }
 
 /** The chain begins with the digest of the header's line. */
@@ -87,6 +117,15 @@ export function chainOfText(before: string, text: LogFileText): string {
 
 export function textLine(text: LogFileText, chain: string): string {
   return JSON.stringify({ text: text.text, payload: text.payload, chain })
+}
+
+export function chainOfSnapshot(before: string, line: string): string {
+  return hash('sha256', `${before}\n${line}`)
+}
+
+/** One line of the snapshot of an archive, without its newline. */
+export function snapshotLine(line: string, chain: string): string {
+  return JSON.stringify({ snapshot: line, chain })
 }
 
 export function trailerLine(trailer: LogFileTrailer): string {

@@ -6,7 +6,7 @@ import { subjectTest } from '../../streams/subject-match.ts'
 import { UnreadableLine, readLines } from '../platform/line-files.ts'
 import { systemErrorCode } from '../platform/folders.ts'
 import {
-  MalformedLogFile, chainOfHeader, chainOfRecord, chainOfText, lineLimitBytes, logFileFormat, logFileVersion, type LogFileHeader, type LogFileRecord, type LogFileText,
+  MalformedLogFile, chainOfHeader, chainOfRecord, chainOfSnapshot, chainOfText, lineLimitBytes, logFileFormat, logFileVersion, type LogFileHeader, type LogFileRecord, type LogFileText,
 } from './format.ts'
 
 export interface LogFileOptions {
@@ -40,6 +40,8 @@ export interface LogFileBatch {
   readonly messages: readonly StoredMessage[]
   /** Each stands before the turn that names it, in this batch or a former one. */
   readonly texts: readonly LogFileText[]
+  /** Of an archive: lines of its snapshot, behind all turns. */
+  readonly snapshot: readonly string[]
   /** Digest of the file up to the end of this batch. */
   readonly chain: string
 }
@@ -59,6 +61,7 @@ export async function* readLogFileWithTexts(file: string, options: LogFileOption
   for await (const lines of linesOf(file)) {
     const batch: StoredMessage[] = []
     const batchTexts: LogFileText[] = []
+    const snapshot: string[] = []
     for (const text of lines) {
       line += 1
       if (header === undefined) {
@@ -74,6 +77,14 @@ export async function* readLogFileWithTexts(file: string, options: LogFileOption
         if (value['chain'] !== chain) throw new MalformedLogFile(file, line, `the digest of text ${named.text} is wrong: the file was changed or is damaged`)
         texts += 1
         batchTexts.push(named)
+        continue
+      }
+      if ('snapshot' in value && header.archive !== undefined) {
+        const snapshotLine = value['snapshot']
+        if (typeof snapshotLine !== 'string') throw new MalformedLogFile(file, line, 'is not a line of a snapshot')
+        chain = chainOfSnapshot(chain, snapshotLine)
+        if (value['chain'] !== chain) throw new MalformedLogFile(file, line, 'the digest of a line of the snapshot is wrong: the file was changed or is damaged')
+        snapshot.push(snapshotLine)
         continue
       }
       if (!('position' in value)) {
@@ -92,7 +103,7 @@ export async function* readLogFileWithTexts(file: string, options: LogFileOption
       if (record.position < from || record.position > until || !wanted(record.subject)) continue
       batch.push({ subject: record.subject, position: record.position, bytes: encoder.encode(record.payload), storedMs: record.storedMs })
     }
-    yield { messages: batch, texts: batchTexts, chain }
+    yield { messages: batch, texts: batchTexts, snapshot, chain }
   }
   if (header === undefined) throw new MalformedLogFile(file, 1, 'the file is empty: a file written by "reeve log export" was expected')
   if (!ended) throw new MalformedLogFile(file, line + 1, 'the last line is missing: the file was cut off')
@@ -132,7 +143,22 @@ function headerOf(file: string, text: string): LogFileHeader {
   if (typeof value['realm'] !== 'string' || !whole('incarnation') || !whole('from') || !whole('until') || (value['end'] !== undefined && !whole('end')) || !Array.isArray(value['subjects'])) {
     throw new MalformedLogFile(file, 1, 'the header is not complete')
   }
+  if (!isListOf(value['archived'], isArchivedLane) || !(value['archive'] === undefined || isArchive(value['archive']))) throw new MalformedLogFile(file, 1, 'the header is not complete')
   return value as unknown as LogFileHeader
+}
+
+function isListOf(value: unknown, fits: (item: Record<string, unknown>) => boolean): boolean {
+  return value === undefined || (Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null && fits(item as Record<string, unknown>)))
+}
+
+function isArchivedLane({ lane, number, turn }: Record<string, unknown>): boolean {
+  return typeof lane === 'string' && Number.isSafeInteger(number) && typeof turn === 'string'
+}
+
+function isArchive(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { from, previous, snapshot, ...rest } = value as Record<string, unknown>
+  return isArchivedLane(rest) && Number.isSafeInteger(from) && typeof previous === 'string' && typeof snapshot === 'string'
 }
 
 function recordOf(file: string, line: number, value: Record<string, unknown>): LogFileRecord {

@@ -11,7 +11,7 @@ const kept: ReadonlySet<string> = new Set([
   'role', 'level', 'how', 'verdict', 'what', 'action', 'report', 'fencing', 'need', 'zone', 'pattern', 'adapters', 'kind',
 ])
 /** Under these stands SHA-256 of what is hidden: kept, it would confirm whoever guesses that. */
-const digests: ReadonlySet<string> = new Set(['plan', 'digest', 'full'])
+const digests: ReadonlySet<string> = new Set(['plan', 'digest', 'full', 'turn', 'file', 'snapshot'])
 const digestForm = /^[0-9a-f]{64}$/
 /** What a person chose services by: nothing in it is kept. */
 const selectorKey = 'selector'

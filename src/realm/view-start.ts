@@ -2,12 +2,13 @@
  * Where a view of the realm begins that does not need every turn: each lane from its snapshot, everything else from the beginning.
  * For the agents' views; a service makes projections of every turn, and reads them all.
  */
+import { type BeginningContext, beginningOf, laneBeginning } from '../lane/beginning.ts'
 import { type FoldedLane, foldOn } from '../lane/fold.ts'
 import { type SnapshotContext, foldFromSnapshot } from '../lane/snapshot.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { aggregatesWithSubject } from '../../streams/subjects.ts'
-import type { RealmFold, ViewStart } from './view.ts'
+import { type ArchivedLanes, type RealmFold, type ViewStart, foldBehind } from './view.ts'
 
 /** `lanes`: those that the realm had when it was joined. Where none has a snapshot the view begins with the first turn. */
 export function startFromSnapshots(context: SnapshotContext, lanes: readonly string[]): ViewStart {
@@ -23,7 +24,7 @@ export function startFromSnapshots(context: SnapshotContext, lanes: readonly str
       }
       if (begun.length === 0) return fromTheBeginning
       until = await log.end()
-      for (const folded of begun) await foldOn(log, clock, subjects.lane(folded.state.lane), folded, signal)
+      for (const folded of begun) await foldOn(log, clock, subjects.lane(folded.state.lane), folded, signal, beginningOf(context, folded.state.lane))
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error
       // Nothing is in the view yet; following the log heals by itself.
@@ -46,8 +47,14 @@ export function startFromSnapshots(context: SnapshotContext, lanes: readonly str
 
 const fromTheBeginning = { from: 1, folded: new Map<string, number>() }
 
-async function foldInto({ coordinator }: SnapshotContext, fold: RealmFold, subjects: readonly string[], until: number, signal: AbortSignal): Promise<void> {
-  for await (const batch of coordinator.log.read({ subjects, from: 1, until, signal })) {
-    for (const message of batch) fold.fold({ turn: decodeTurn(message.bytes), subject: message.subject, position: message.position })
+/** What a view of the whole realm needs of lanes whose older turns are in archives. */
+export function archivedLanes(context: Omit<BeginningContext, 'constants'>): ArchivedLanes {
+  return (lane, missing, { constants }, signal) => laneBeginning({ ...context, constants }, lane, missing, signal)
+}
+
+async function foldInto(context: SnapshotContext, fold: RealmFold, subjects: readonly string[], until: number, signal: AbortSignal): Promise<void> {
+  const archived = archivedLanes(context)
+  for await (const batch of context.coordinator.log.read({ subjects, from: 1, until, signal })) {
+    for (const message of batch) await foldBehind(fold, { turn: decodeTurn(message.bytes), subject: message.subject, position: message.position }, archived, signal)
   }
 }

@@ -21,9 +21,21 @@ import { type SiteEvent, type SiteState, absentSite, foldSite } from '../../mach
 import type { TriggerEvent } from '../../machines/trigger/events.ts'
 import { type TriggerState, absentTrigger, foldTrigger } from '../../machines/trigger/evolve.ts'
 import { decodeTurn } from '../../streams/codec.ts'
+import type { LaneShown } from '../../streams/lane-snapshot.ts'
 import type { Turn } from '../../streams/envelope.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
 import { type Subjects, laneOfGroup, parseEventSubject } from '../../streams/subjects.ts'
+
+/** A lane whose older turns were archived, as the snapshot of the archive has it. */
+export interface LaneBegun {
+  readonly state: LaneState
+  /** Of the last turn that is in it. */
+  readonly tail: { readonly position: number }
+  readonly shown: LaneShown
+}
+
+/** Undefined where no archive reaches over turn `missing` of the lane. */
+export type ArchivedLanes = (lane: string, missing: number, realm: RealmState, signal: AbortSignal) => Promise<LaneBegun | undefined>
 
 export interface TurnSeen {
   readonly turn: Turn
@@ -47,6 +59,8 @@ export class RealmFold {
   readonly groupPositions = new Map<string, number>()
   position = 0
   readonly realmName: string
+  /** By lane: up to which turn all are in the snapshot of an archive. */
+  readonly #begun = new Map<string, number>()
 
   constructor(realmName: string) {
     this.realmName = realmName
@@ -59,6 +73,28 @@ export class RealmFold {
 
   *groups(): Iterable<GroupState> {
     for (const lane of this.lanes.values()) yield* lane.groups.values()
+  }
+
+  /** The lane, and the last turn before this one that is not in the log: it was archived, or somebody removed it. */
+  gapBefore({ subject, turn }: TurnSeen): { readonly lane: string; readonly missing: number } | undefined {
+    const at = parseEventSubject(this.realmName, subject)
+    if (at?.kind !== 'lane' || turn.number <= (this.lanes.get(at.lane)?.number ?? 0) + 1) return undefined
+    return { lane: at.lane, missing: turn.number - 1 }
+  }
+
+  /** In the place of what was folded of the lane. */
+  begin(subject: string, { state, tail, shown }: LaneBegun): void {
+    this.lanes.set(state.lane, state)
+    this.tails.set(subject, { number: state.number, position: tail.position })
+    this.#begun.set(state.lane, state.number)
+    for (const [group, , last] of shown.groups) this.groupPositions.set(group, last)
+  }
+
+  /** It is in the snapshot that its lane began with: a purge was cut off, or goes on. */
+  isBegun({ subject, turn }: TurnSeen): boolean {
+    if (this.#begun.size === 0) return false
+    const at = parseEventSubject(this.realmName, subject)
+    return at?.kind === 'lane' && turn.number <= (this.#begun.get(at.lane) ?? 0)
   }
 
   fold(seen: TurnSeen): void {
@@ -111,11 +147,28 @@ function present<T>(map: Map<string, T>, key: string, make: (key: string) => T):
   return value
 }
 
+/** Folds one turn, behind what was archived before it. Returns what that is; `folded` is false for a turn that is in it already. */
+export async function foldBehind(fold: RealmFold, seen: TurnSeen, archived: ArchivedLanes, signal: AbortSignal): Promise<{ readonly folded: boolean; readonly begun?: LaneBegun }> {
+  const gap = fold.gapBefore(seen)
+  const begun = gap === undefined ? undefined : await archived(gap.lane, gap.missing, fold.realm, signal)
+  if (begun !== undefined) fold.begin(seen.subject, begun)
+  const isBegun = fold.isBegun(seen)
+  if (isBegun) fold.position = seen.position
+  else if (!signal.aborted) fold.fold(seen)
+  return { folded: !isBegun, ...(begun === undefined ? {} : { begun }) }
+}
+
 /**
  * Folds what a view does not have to hear turn by turn. `from`: the first position that it follows; `folded`: by subject of a lane, the
  * position of the last turn that is folded already.
  */
 export type ViewStart = (fold: RealmFold, signal: AbortSignal) => Promise<{ readonly from: number; readonly folded: ReadonlyMap<string, number> }>
+
+function seenOf({ bytes, subject, position }: StoredMessage): TurnSeen {
+  return { turn: decodeTurn(bytes), subject, position }
+}
+
+const noArchives: ArchivedLanes = () => Promise.resolve(undefined)
 
 export class RealmView {
   readonly state: RealmFold
@@ -124,14 +177,20 @@ export class RealmView {
   readonly #log: EventLog
   readonly #abort = new AbortController()
   readonly #listeners = new Set<(seen: TurnSeen) => void>()
+  readonly #beginnings = new Set<(begun: LaneBegun) => void>()
+  readonly #archived: ArchivedLanes
   readonly #waiting: { readonly position: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
   readonly #done: Promise<void>
   /** What `start` has folded ahead of the position. */
   #folded: ReadonlyMap<string, number> = new Map()
 
-  /** Without `start`: from the first turn, and listeners hear every one. */
-  constructor(log: EventLog, subjects: Subjects, start?: ViewStart) {
+  /**
+   * Without `start`: from the first turn, and listeners hear every one that is in the log. What was archived before is `archived`'s to say;
+   * without it the lane has a fault there.
+   */
+  constructor(log: EventLog, subjects: Subjects, start?: ViewStart, archived: ArchivedLanes = noArchives) {
     this.#log = log
+    this.#archived = archived
     this.state = new RealmFold(subjects.realm)
     this.#done = this.#follow(subjects, start)
   }
@@ -140,6 +199,12 @@ export class RealmView {
   onTurn(listener: (seen: TurnSeen) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Called where a lane begins with the snapshot of an archive, before its first turn is heard. Returns how to stop. */
+  onBeginning(listener: (begun: LaneBegun) => void): () => void {
+    this.#beginnings.add(listener)
+    return () => this.#beginnings.delete(listener)
   }
 
   /** Resolves when everything up to `position` is folded. Rejects when the view broke or was stopped. */
@@ -165,9 +230,11 @@ export class RealmView {
     try {
       const begun = await start?.(this.state, signal)
       this.#folded = begun?.folded ?? this.#folded
-      if (!signal.aborted) this.#foldBatch([])
+      if (!signal.aborted) this.#settle()
       for await (const batch of this.#log.read({ subjects: [subjects.allEvents], from: begun?.from ?? 1, signal })) {
-        this.#foldBatch(batch)
+        const at = this.#foldFrom(batch, 0)
+        if (at === batch.length) this.#settle()
+        else await this.#foldRest(batch, at, signal)
       }
       this.#fail(new Error('the view of the realm was stopped'))
     } catch (error) {
@@ -176,16 +243,34 @@ export class RealmView {
     }
   }
 
-  #foldBatch(batch: readonly StoredMessage[]): void {
-    for (const message of batch) {
+  async #foldRest(batch: readonly StoredMessage[], first: number, signal: AbortSignal): Promise<void> {
+    for (let at = first; at < batch.length && !signal.aborted; at = this.#foldFrom(batch, at + 1)) {
+      const seen = seenOf(batch[at]!)
+      const { folded, begun } = await foldBehind(this.state, seen, this.#archived, signal)
+      if (signal.aborted) return
+      if (begun !== undefined) for (const listener of this.#beginnings) listener(begun)
+      if (folded) for (const listener of this.#listeners) listener(seen)
+    }
+    this.#settle()
+  }
+
+  /** Returns the index of the first turn before which others are missing, or that is folded in what was archived. */
+  #foldFrom(batch: readonly StoredMessage[], first: number): number {
+    for (let at = first; at < batch.length; at++) {
+      const message = batch[at]!
       if (message.position <= (this.#folded.get(message.subject) ?? 0)) {
         this.state.position = message.position
         continue
       }
-      const seen = { turn: decodeTurn(message.bytes), subject: message.subject, position: message.position }
+      const seen = seenOf(message)
+      if (this.state.gapBefore(seen) !== undefined || this.state.isBegun(seen)) return at
       this.state.fold(seen)
       for (const listener of this.#listeners) listener(seen)
     }
+    return batch.length
+  }
+
+  #settle(): void {
     for (let index = this.#waiting.length - 1; index >= 0; index--) {
       const waiter = this.#waiting[index]!
       if (waiter.position > this.state.position) continue

@@ -25,6 +25,7 @@ import { WrongIncarnation } from '../realm/commit-append.ts'
 import { RealmRefused, newerThan } from '../realm/founding.ts'
 import { standingOf } from '../realm/standing.ts'
 import { RealmView } from '../realm/view.ts'
+import { archivedLanes } from '../realm/view-start.ts'
 import type { SiteConnection } from '../sites/adapter.ts'
 import { adapterOf as registeredAdapter } from '../sites/registry.ts'
 import { type ServiceContext, type ServicePorts, type ServiceTimings, defaultTimings } from './context.ts'
@@ -77,7 +78,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const abort = new AbortController()
   const timings = { ...defaultTimings, ...options.timings }
   const adapterOf = options.adapterOf ?? registeredAdapter
-  const view = new RealmView(coordinator.log, subjects)
+  const view = new RealmView(coordinator.log, subjects, undefined, archivedLanes({ coordinator, subjects, clock }))
   const projection = new Projection(subjects, view.state)
   const ports: ServicePorts = {
     ...options,
@@ -104,6 +105,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     continueMs: timings.continueMs,
     proposer: { actor: `service:${options.service}`, candidates: () => candidatesHere(coordinator, view.state) },
   })
+  view.onBeginning((begun) => projection.begin(begun))
   view.onTurn((seen) => {
     projection.take(seen)
     const at = parseEventSubject(subjects.realm, seen.subject)

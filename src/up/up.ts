@@ -23,6 +23,7 @@ import { type Environment, environment, ownProcessId, processIdentity } from '..
 import { RealmRefused, joinRealm } from '../realm/founding.ts'
 import { putIntoQuarantine, reasonText } from '../realm/quarantine.ts'
 import { RealmView } from '../realm/view.ts'
+import { archivedLanes } from '../realm/view-start.ts'
 import { type NatsServer, startNatsServer } from '../server/run.ts'
 import { adapters } from '../sites/registry.ts'
 import { durabilityAt } from './ask-durability.ts'
@@ -227,7 +228,7 @@ class Up implements RunningUp {
     await rememberRealm(settings.data, realm.realm)
     await this.#quarantine(coordinator, realm)
     if (this.#server === undefined) line('server', `${withoutLogin(this.url)}, durability ${coordinator.durability.level}`)
-    this.view = new RealmView(coordinator.log, this.#subjects)
+    this.view = new RealmView(coordinator.log, this.#subjects, undefined, archivedLanes({ coordinator, subjects: this.#subjects, clock }))
     this.session = {
       bus: coordinator.bus,
       subjects: this.#subjects,

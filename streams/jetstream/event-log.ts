@@ -65,6 +65,20 @@ export class JetStreamEventLog implements EventLog {
     return this.#message({ last_by_subj: subject })
   }
 
+  async first(subject: string): Promise<StoredMessage | undefined> {
+    return this.#message({ seq: 1, next_by_subj: subject })
+  }
+
+  async purge(subject: string, upTo: number): Promise<void> {
+    const last = await this.last(subject)
+    if (last === undefined) return
+    // The server purges what is before `seq`. The last message only ever gets a higher position.
+    const answer = await this.#link.api(`STREAM.PURGE.${this.stream}`, { filter: subject, seq: Math.min(upTo + 1, last.position) })
+    if (answer.ok) return
+    if (answer.error.err_code === apiCodes.streamNotFound) throw new LogMissing(this.stream)
+    throw new Unavailable(`stream ${this.stream} was not purged: ${answer.error.description} (${answer.error.err_code})`)
+  }
+
   async at(position: number): Promise<StoredMessage | undefined> {
     return this.#message({ seq: position })
   }

@@ -34,6 +34,10 @@ export class StoredLog {
     return { kind: 'landed', position }
   }
 
+  firstOf(subject: string): StoredMessage | undefined {
+    return this.#messages.find((message) => message?.subject === subject)
+  }
+
   lastPosition(subject: string): number {
     return this.#last.get(subject) ?? 0
   }
@@ -125,6 +129,24 @@ export class MemoryEventLog implements EventLog {
 
   last(subject: string): Promise<StoredMessage | undefined> {
     return this.#ask(() => this.#stored.at(this.#stored.lastPosition(subject)))
+  }
+
+  first(subject: string): Promise<StoredMessage | undefined> {
+    return this.#ask(() => this.#stored.firstOf(subject))
+  }
+
+  async purge(subject: string, upTo: number): Promise<void> {
+    const link = this.#link
+    const answered = await exchange(link, link.network.faults.purge?.({ client: link.name, subject }), () => {
+      if (this.#isFormer) return false
+      this.#stored.purge(subject, Math.min(upTo, this.#stored.lastPosition(subject) - 1))
+      return true
+    })
+    if (answered.kind === 'answer') {
+      if (!answered.value) throw new LogMissing(`of incarnation ${this.incarnation}`)
+      return
+    }
+    throw new Unavailable(`the log did not answer ${link.name}: ${answered.kind === 'lost' ? answered.reason : 'not connected'}`)
   }
 
   at(position: number): Promise<StoredMessage | undefined> {

@@ -39,7 +39,8 @@ export type BucketWrite = 'create' | 'createOnce' | 'update' | 'put' | 'remove'
 
 export interface MemoryFaults {
   append?(seen: AppendSeen): AppendFault | undefined
-  /** `last`, `at`, `end` of the log. */
+  purge?(seen: { readonly client: string; readonly subject: string }): WriteFault | undefined
+  /** `first`, `last`, `at`, `end` of the log. */
   logRead?(seen: { readonly client: string }): ReadFault | undefined
   /** Milliseconds by which a following reader sees what was just stored. */
   readLag?(seen: { readonly client: string }): number

@@ -64,6 +64,8 @@ export interface EventLog {
   append(request: AppendRequest): Promise<AppendOutcome>
   /** Last message on exactly this subject, read from the stream's leader (never a direct get). Throws `Unavailable`, `LogMissing`. */
   last(subject: string): Promise<StoredMessage | undefined>
+  /** First message on exactly this subject that is still there, read from the stream's leader. Throws `Unavailable`, `LogMissing`. */
+  first(subject: string): Promise<StoredMessage | undefined>
   /** The message at a position, or undefined where none is (purged, or beyond the end). Throws `Unavailable`, `LogMissing`. */
   at(position: number): Promise<StoredMessage | undefined>
   /** Last position of the whole log; 0 when empty. Read from the stream's leader. Throws `Unavailable`, `LogMissing`. */
@@ -73,6 +75,11 @@ export interface EventLog {
    * each message comes exactly once, in order. A bounded read ends even when no message stands at `until`.
    */
   read(options: ReadOptions): AsyncIterable<readonly StoredMessage[]>
+  /**
+   * Removes what stands on exactly this subject up to a position, for ever; the subject's last message stays whatever `upTo` is, so that
+   * appends go on from it (I5). May be repeated. Throws `Unavailable`, of which nothing is known, `LogMissing`.
+   */
+  purge(subject: string, upTo: number): Promise<void>
 }
 
 /** The coordinator could not be asked in time. A retry can help. */

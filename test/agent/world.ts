@@ -214,7 +214,9 @@ function noting(log: EventLog, note: (options: ReadOptions) => void): EventLog {
   return {
     incarnation: log.incarnation,
     append: (request) => log.append(request),
+    first: (subject) => log.first(subject),
     last: (subject) => log.last(subject),
+    purge: (subject, upTo) => log.purge(subject, upTo),
     at: (position) => log.at(position),
     end: () => log.end(),
     read: (options) => {

@@ -102,7 +102,7 @@ function stampingAppends(coordinator: Coordinator, stamps: Stamps): Coordinator 
     }
     return outcome
   }
-  const stamping = { incarnation: log.incarnation, append, last: log.last.bind(log), at: log.at.bind(log), end: log.end.bind(log), read: log.read.bind(log) }
+  const stamping = { incarnation: log.incarnation, append, first: log.first.bind(log), last: log.last.bind(log), purge: log.purge.bind(log), at: log.at.bind(log), end: log.end.bind(log), read: log.read.bind(log) }
   return { ...coordinator, log: stamping }
 }
 

@@ -109,7 +109,7 @@ function stamping(coordinator: Coordinator, stamps: Stamps): Coordinator {
     }
     return outcome
   }
-  return { ...coordinator, log: { incarnation: log.incarnation, append, last: log.last.bind(log), at: log.at.bind(log), end: log.end.bind(log), read: log.read.bind(log) } }
+  return { ...coordinator, log: { incarnation: log.incarnation, append, first: log.first.bind(log), last: log.last.bind(log), purge: log.purge.bind(log), at: log.at.bind(log), end: log.end.bind(log), read: log.read.bind(log) } }
 }
 
 /** One conditional append at a time, one every 10 ms; milliseconds each. */

@@ -15,7 +15,9 @@ it('one that was given up folds nothing more, also of what it has read already (
   const given: EventLog = {
     incarnation: log.incarnation,
     append: (request) => log.append(request),
+    first: (subject) => log.first(subject),
     last: (subject) => log.last(subject),
+    purge: (subject, upTo) => log.purge(subject, upTo),
     at: (position) => log.at(position),
     end: () => log.end(),
     async *read(options) {

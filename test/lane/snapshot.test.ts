@@ -278,7 +278,9 @@ describe('a view that begins with snapshots', () => {
     const noting: EventLog = {
       incarnation: coordinator.log.incarnation,
       append: (request) => coordinator.log.append(request),
+      first: (subject) => coordinator.log.first(subject),
       last: (subject) => coordinator.log.last(subject),
+      purge: (subject, upTo) => coordinator.log.purge(subject, upTo),
       at: (position) => coordinator.log.at(position),
       end: () => coordinator.log.end(),
       read: (options) => {

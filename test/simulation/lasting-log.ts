@@ -25,7 +25,9 @@ function lastingLog(first: EventLog, renew: () => EventLog): EventLog {
       return log.incarnation
     },
     append: (request) => log.append(request),
+    first: (subject) => log.first(subject),
     last: (subject) => log.last(subject),
+    purge: (subject, upTo) => log.purge(subject, upTo),
     at: (position) => log.at(position),
     end: () => log.end(),
     async *read(options: ReadOptions): AsyncGenerator<readonly StoredMessage[]> {

@@ -145,7 +145,9 @@ export class SimProcess {
     return {
       incarnation: log.incarnation,
       append: (request) => crosses(crossingOfTurn(request.bytes), () => log.append(request)),
+      first: (subject) => pass(log.first(subject)),
       last: (subject) => pass(log.last(subject)),
+      purge: (subject, upTo) => pass(log.purge(subject, upTo)),
       at: (position) => pass(log.at(position)),
       end: () => pass(log.end()),
       async *read(options) {

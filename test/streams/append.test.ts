@@ -46,6 +46,12 @@ class ScriptedLog implements EventLog {
     return this.stored.at(-1)
   }
 
+  async first(): Promise<StoredMessage | undefined> {
+    return this.stored[0]
+  }
+
+  async purge(): Promise<void> {}
+
   async at(): Promise<undefined> {
     return undefined
   }

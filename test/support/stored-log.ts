@@ -8,6 +8,8 @@ export function storedLog(messages: readonly StoredMessage[], incarnation = 1, e
   return {
     incarnation,
     append: () => Promise.reject(new Error('this log is only read')),
+    purge: () => Promise.reject(new Error('this log is only read')),
+    first: (subject) => find(messages.find((message) => message.subject === subject)),
     last: (subject) => find(messages.findLast((message) => message.subject === subject)),
     at: (position) => find(messages.find((message) => message.position === position)),
     end: () => Promise.resolve(end),
