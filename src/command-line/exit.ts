@@ -6,6 +6,9 @@ import { RealmUnfinished, ServerTooOld } from '../../streams/jetstream/connect.t
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { MadeByAnother, WrittenMeanwhile } from '../../streams/ports/incarnations.ts'
 import { MalformedId } from '../../streams/subjects.ts'
+import { ArchiveRefused, ArchiveStopped } from '../archive/errors.ts'
+import { DamagedArchive } from '../archive/file.ts'
+import { LaneBeginsLater } from '../lane/beginning.ts'
 import { MalformedLogFile } from '../log-file/format.ts'
 import { ExportStopped } from '../log-file/export.ts'
 import { UnreadableLogFile } from '../log-file/read.ts'
@@ -17,7 +20,7 @@ import { WrongIncarnation } from '../realm/commit-append.ts'
 import { MalformedAt } from '../replay/at.ts'
 import { NoBuild } from '../replay/builds.ts'
 import { MalformedDigestsRequest } from '../replay/digests.ts'
-import { ReplayRefused } from '../replay/group.ts'
+import { ReplayRefused } from '../replay/refused.ts'
 import { RestoreRefused } from '../restore/refused.ts'
 import { RestoreStopped } from '../restore/restore.ts'
 import { NatsServerError } from '../server/errors.ts'
@@ -74,8 +77,8 @@ function codeOf(error: unknown): ExitCode | undefined {
   if (error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind || error instanceof BadTime || error instanceof NoBuild || error instanceof MalformedDigestsRequest) return exitCodes.usage
   if (error instanceof ReplayRefused) return error.code === 'malformed' ? exitCodes.usage : exitCodes.refused
   if (error instanceof NatsServerError) return error.problem === 'did-not-start' ? exitCodes.failed : exitCodes.refused
-  if (error instanceof MalformedLogFile || error instanceof UnreadableLogFile || error instanceof LogDamaged) return exitCodes.failed
-  if (error instanceof RestoreStopped || error instanceof ExportStopped) return exitCodes.interrupted
-  const refusals = [ServerTooOld, RealmUnfinished, RestoreRefused, MadeByAnother, WrittenMeanwhile, NotComparable, WrongDefinition, RealmRefused, WrongIncarnation, FolderInUse, FolderUnusable, PortTaken]
+  if (error instanceof MalformedLogFile || error instanceof DamagedArchive || error instanceof UnreadableLogFile || error instanceof LogDamaged) return exitCodes.failed
+  if (error instanceof RestoreStopped || error instanceof ArchiveStopped || error instanceof ExportStopped) return exitCodes.interrupted
+  const refusals = [ArchiveRefused, LaneBeginsLater, ServerTooOld, RealmUnfinished, RestoreRefused, MadeByAnother, WrittenMeanwhile, NotComparable, WrongDefinition, RealmRefused, WrongIncarnation, FolderInUse, FolderUnusable, PortTaken]
   return refusals.some((kind) => error instanceof kind) ? exitCodes.refused : undefined
 }

@@ -3,7 +3,9 @@ import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { counted } from '../../machines/counted.ts'
 import { requireId } from '../../streams/subjects.ts'
+import { lanesBegunLater, realmOf } from '../archive/lanes.ts'
 import { exportLog } from '../log-file/export.ts'
+import { archivedText } from '../log-file/format.ts'
 import { redactionBy } from '../log-file/redaction.ts'
 import { type AggregateNamed, parseAggregate, selectionOf } from '../log-file/selection.ts'
 import { fileFacts } from '../platform/folders.ts'
@@ -52,18 +54,23 @@ export function registerLogExport(log: Command): void {
           for (const lane of lanes ?? []) {
             if ((await coordinator.log.last(subjects.lane(lane))) === undefined) throw new CommandEnd(exitCodes.refused, `there is no turn of lane ${lane} in the log: "reeve machine list" names the lanes`)
           }
+          const realm = await realmOf(coordinator.log, subjects)
+          const archived = aggregates === undefined && from === undefined ? await lanesBegunLater(coordinator.log, subjects, lanes ?? realm.lanes.map(({ lane }) => lane)) : []
           const written = await exportLog(coordinator.log, coordinator.texts, {
             file,
             realm: subjects.realm,
             ...(from === undefined ? {} : { from }),
             until,
+            // A digest would confirm whoever guesses that turn.
+            archived: flags['redact'] === true ? archived.map((lane) => ({ ...lane, turn: '' })) : archived,
             ...(lanes === undefined && aggregates === undefined ? {} : { selection: selectionOf(subjects, { ...(lanes && { lanes }), ...(aggregates && { aggregates }) }) }),
             ...(flags['redact'] === true ? { redact: redactionBy(systemRandom.bytes(redactionKeyBytes)) } : {}),
             signal: stop.signal,
             onProgress: (records, at) => bar('exporting', at - (from ?? 1), until - (from ?? 1), records, 'turns'),
           })
-          if (flags['json']) return printJson({ ok: true, ...written })
+          if (flags['json']) return printJson({ ok: true, ...written, ...(archived.length === 0 ? {} : { archived }) })
           print(`wrote ${counted(written.records, 'turn')} and ${counted(written.texts, 'text')}, positions ${written.from} to ${written.until}, to ${file}${written.redacted ? ', redacted' : ''}`)
+          if (archived.length > 0) complain(`it is whole only with its archives: ${archivedText(archived)}`)
           if (written.missingTexts.length > 0) complain(`${counted(written.missingTexts.length, 'text')} that they name ${written.missingTexts.length === 1 ? 'is' : 'are'} not there any more, the first is ${written.missingTexts[0]}`)
         } catch (error) {
           const code = (error as { code?: unknown }).code

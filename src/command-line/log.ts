@@ -8,6 +8,7 @@ import { shortTimeText } from '../platform/time-text.ts'
 import { type Followed, followLog } from '../log-file/follow.ts'
 import { acting, json, wholeNumber } from './command.ts'
 import { eventText } from './event-text.ts'
+import { registerLogArchive } from './log-archive.ts'
 import { registerLogExport } from './log-export.ts'
 import { registerLogRestore } from './log-restore.ts'
 import { registerLogVerify } from './log-verify.ts'
@@ -64,6 +65,7 @@ export function registerLog(program: Command): void {
 
   registerLogExport(log)
   registerLogVerify(log)
+  registerLogArchive(log)
   registerLogRestore(log)
 }
 

@@ -2,7 +2,6 @@
 import { resolve } from 'node:path'
 import { counted } from '../../machines/counted.ts'
 import { canonicalJson } from '../../streams/codec.ts'
-import { readLogFileHeader } from '../log-file/read.ts'
 import { keepMemorySmall } from '../platform/memory.ts'
 import { ownVersion } from '../platform/own-package.ts'
 import { environment, exitNow, onParentGone, onStopSignal } from '../platform/process.ts'
@@ -16,7 +15,7 @@ import { type Settings, variableOf } from './configuration.ts'
 import { CommandEnd, type ExitCode, exitCodes } from './exit.ts'
 import { plain, print, printFields, printJson } from './output.ts'
 import { progressBar } from './progress.ts'
-import { withLog } from './replay-log.ts'
+import { filesAt, withLog } from './replay-log.ts'
 import { placeOf } from './session.ts'
 
 /** Values of a difference are shown up to here; `--json` has them whole. */
@@ -25,14 +24,15 @@ const shownLength = 400
 export async function compareWith(settings: Settings, flags: Flags): Promise<void> {
   const here = ownBuild()
   const there = await buildIn(resolve(workingFolder(), flags['compare'] as string))
-  const file = flags['from'] === undefined ? undefined : resolve(workingFolder(), flags['from'] as string)
-  const place: DigestsPlace = { environment: environment(), workingFolder: workingFolder(), ...(file === undefined ? await liveLog(settings) : { source: ['--from', file] }) }
+  const files = (flags['from'] as readonly string[] | undefined)?.map((path) => resolve(workingFolder(), path))
+  const isLive = files === undefined || (await filesAt(files)).exported === undefined
+  const place: DigestsPlace = { environment: environment(), workingFolder: workingFolder(), source: [], ...(isLive ? await liveLog(settings) : {}), ...(files === undefined ? {} : { source: ['--from', ...files] }) }
   const bar = progressBar()
   const stop = new AbortController()
   const signals = onStopSignal(() => stop.abort())
   try {
-    await withLog(settings, file, async (read, _, end) => {
-      const until = end ?? (await readLogFileHeader(file!)).until
+    await withLog(settings, files, async (read, _, end) => {
+      const until = end ?? (await filesAt(files!)).exported!.header.until
       const onProgress = (step: string, turns: number, position: number) => bar(step, position, until, turns, 'turns')
       const compared = await compareBuilds({ here, there, place, read, until, signal: stop.signal, onProgress })
       const { turns, events, difference, stopped } = compared
@@ -92,7 +92,7 @@ export async function sayDigests(settings: Settings, flags: Flags): Promise<void
   const request = parseDigestsRequest(flags['digests'] as string)
   onParentGone(() => exitNow(exitCodes.interrupted))
   keepMemorySmall()
-  await withLog(settings, flags['from'] as string | undefined, async (read, subjects) => {
+  await withLog(settings, flags['from'] as readonly string[] | undefined, async (read, subjects) => {
     for await (const line of digestLines(read, subjects, request, ownVersion())) {
       writeOut(`${canonicalJson(line)}\n`)
       // Whoever reads may be behind.

@@ -1,19 +1,37 @@
-/** The log that a replay reads: an exported file, or the live one as it is now. */
+/** The log that a replay reads: an exported file, archives with what is left of the log, or the live one as it is now. */
+import { resolve } from 'node:path'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
-import { readLogFile, readLogFileHeader } from '../log-file/read.ts'
+import { type NamedFiles, demandSameLog, namedFiles, withArchives } from '../archive/merged.ts'
+import { readLogFile } from '../log-file/read.ts'
+import { fileFacts } from '../platform/folders.ts'
+import { workingFolder } from '../platform/terminal.ts'
 import type { ReadMessages } from '../replay/group.ts'
 import type { Settings } from './configuration.ts'
 import { openLogForReading } from './session.ts'
 
-/** `until`: the end of the live log as it is now. */
-export async function withLog(settings: Settings, file: string | undefined, use: (read: ReadMessages, subjects: Subjects, until: number | undefined) => Promise<void>): Promise<void> {
-  if (file !== undefined) {
-    const header = await readLogFileHeader(file)
-    return use((options) => readLogFile(file, options), subjectsOf(header.realm), undefined)
+/** Of the files and folders that were named. */
+export async function filesAt(paths: readonly string[]): Promise<NamedFiles> {
+  const resolved = paths.map((path) => resolve(workingFolder(), path))
+  return namedFiles(await Promise.all(resolved.map(async (path) => ({ path, isFolder: (await fileFacts(path))?.isFile === false }))))
+}
+
+/** `until`: the end of the log as it is now, of the live one or as the header of the exported file says. */
+export async function withLog(settings: Settings, paths: readonly string[] | undefined, use: (read: ReadMessages, subjects: Subjects, until: number | undefined) => Promise<void>): Promise<void> {
+  const { exported, archives } = paths === undefined ? { exported: undefined, archives: undefined } : await filesAt(paths)
+  if (exported !== undefined) {
+    const { path, header } = exported
+    const subjects = subjectsOf(header.realm)
+    const read: ReadMessages = (options) => readLogFile(path, options)
+    if (archives === undefined) return use(read, subjects, undefined)
+    demandSameLog(archives, header, path)
+    return use(withArchives(archives, subjects, read), subjects, undefined)
   }
   const { coordinator, subjects } = await openLogForReading(settings)
+  const { log } = coordinator
   try {
-    await use((options) => coordinator.log.read(options), subjects, await coordinator.log.end())
+    if (archives !== undefined) demandSameLog(archives, { realm: subjects.realm, incarnation: log.incarnation }, 'the log')
+    const read: ReadMessages = (options) => log.read(options)
+    await use(archives === undefined ? read : withArchives(archives, subjects, read), subjects, await log.end())
   } finally {
     await coordinator.close()
   }

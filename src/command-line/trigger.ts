@@ -14,6 +14,7 @@ import { previewOf, type PreviewedTime, zoneOf } from '../trigger/preview.ts'
 import { asChange, operationOf, selectionOptions } from './change.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
+import { durationArgument, durationText } from './duration.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { operationText } from './operation-text.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
@@ -313,20 +314,6 @@ function printTimes(shown: ApiSuccess<'trigger', 'preview'>, flags: Flags): void
     shown.times,
     '',
   )
-}
-
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/** In its largest unit that keeps it whole, as it can be given. */
-function durationText(durationMs: number): string {
-  const [unit, ms] = Object.entries(unitMs).findLast(([, each]) => durationMs >= each && durationMs % each === 0) ?? ['ms', 1]
-  return `${durationMs / ms}${unit}`
-}
-
-function durationArgument(text: string): number {
-  const [, number, unit] = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text) ?? []
-  if (number === undefined) throw new InvalidArgumentError('give a whole number with its unit: 500ms, 30s, 5m, 2h, 1d.')
-  return Number(number) * unitMs[unit!]!
 }
 
 function timeArgument(text: string): number {

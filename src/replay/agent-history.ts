@@ -9,7 +9,9 @@ import type { LaneEvent } from '../../machines/lane/machine.ts'
 import type { RealmEvent } from '../../machines/realm/realm.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import { type Subjects, requireId } from '../../streams/subjects.ts'
-import { type ReadMessages, ReplayRefused } from './group.ts'
+import type { ReadMessages } from './group.ts'
+import { LaneStarts } from './lane-start.ts'
+import { ReplayRefused } from './refused.ts'
 import { type Recorded, recordedIn } from './recorded.ts'
 import type { Folding } from './walk.ts'
 
@@ -55,10 +57,13 @@ export async function* recordedOfAgent(read: ReadMessages, subjects: Subjects, a
   const folding = agentFolding(agent)
   const state = folding.empty()
   let found = false
+  const starts = new LaneStarts(subjects)
   const wanted = [own, subjects.aggregate('realm', 'self'), subjects.allLanes]
   for await (const batch of read({ subjects: wanted, from: 1, ...(until === undefined ? {} : { until }) })) {
-    for (const { position, bytes } of batch) {
-      for (const recorded of recordedIn(position, decodeTurn(bytes), () => true)) {
+    for (const message of batch) {
+      starts.see(message)
+      starts.demandAll(`the history of agent ${agent}`)
+      for (const recorded of recordedIn(message.position, decodeTurn(message.bytes), () => true)) {
         if (!concerns(state, agent, recorded)) continue
         found = true
         folding.fold(state, recorded)

@@ -8,6 +8,7 @@ import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import { RealmFold } from '../realm/view.ts'
 import type { ReadMessages } from './group.ts'
+import { LaneStarts } from './lane-start.ts'
 import { canonicalText } from './canonical-text.ts'
 import { type View, viewsAfter, viewsAtEnd } from './views.ts'
 
@@ -89,11 +90,14 @@ export async function* digestLines(read: ReadMessages, subjects: Subjects, reque
   const { version, until, every, after } = request
   yield { format: digestsFormat, version, build }
   const fold = new RealmFold(subjects.realm)
+  const starts = new LaneStarts(subjects)
   let digest = ''
   let turns = 0
   let events = 0
   for await (const batch of read({ subjects: [], from: 1, ...(until === undefined ? {} : { until }) })) {
     for (const message of batch) {
+      starts.see(message)
+      starts.demandAll('a comparison of builds')
       const { position } = message
       const told = after !== undefined && position > after
       const folded = foldMessage(fold, message, told)

@@ -8,8 +8,10 @@ import { type ExclusiveState, exclusiveStateOf } from '../../machines/execution-
 import { absentGroup } from '../../machines/execution-group/state.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
-import { type Subjects, idPattern, laneOfGroup } from '../../streams/subjects.ts'
+import { type Subjects, laneOfGroup } from '../../streams/subjects.ts'
 import { type At, atText } from './at.ts'
+import { LaneStarts } from './lane-start.ts'
+import { ReplayRefused, noGroupNamed } from './refused.ts'
 
 /** The live log, or an exported file. */
 export type ReadMessages = (options: { readonly subjects: readonly string[]; readonly from: number; readonly until?: number }) => AsyncIterable<readonly StoredMessage[]>
@@ -24,23 +26,6 @@ export interface ReplayedGroup {
   readonly timeMs: number
 }
 
-export class ReplayRefused extends Error {
-  override readonly name = 'ReplayRefused'
-  readonly retryable = false
-  readonly code: 'unknown-group' | 'unknown-agent' | 'unknown-job' | 'no-such-revision' | 'unknown-type' | 'malformed'
-  constructor(code: ReplayRefused['code'], message: string) {
-    super(message)
-    this.code = code
-  }
-}
-
-/** What is an id, though not one of a group, is unknown as any other that no group has. */
-export function noGroupNamed(group: string): ReplayRefused {
-  const shows = '"reeve group list" shows those that there are'
-  if (idPattern.test(group)) return new ReplayRefused('unknown-group', `there is no group ${group}: ${shows}`)
-  return new ReplayRefused('malformed', `${JSON.stringify(group)} is not the id of a group: ${shows}`)
-}
-
 /** Throws `ReplayRefused`, `MalformedTurn`, and what the source throws. `until`: end of a read of a log that goes on. */
 export async function replayGroup(read: ReadMessages, subjects: Subjects, group: string, at: At, until?: number): Promise<ReplayedGroup> {
   const lane = laneOfGroup(group)
@@ -52,9 +37,11 @@ export async function replayGroup(read: ReadMessages, subjects: Subjects, group:
   const name = `"${group}"`
   let found = { position: 0, number: 0, timeMs: 0 }
   const whole = () => at.kind === 'revision' && state.revision === at.revision
+  const starts = new LaneStarts(subjects)
 
   scan: for await (const batch of read({ subjects: [subjects.lane(lane)], from: 1, ...(end === undefined ? {} : { until: end }) })) {
     for (const message of batch) {
+      starts.see(message)
       // Most turns of a lane concern other groups: those are not even parsed.
       const mine = Buffer.from(message.bytes.buffer, message.bytes.byteOffset, message.bytes.byteLength).includes(name)
       if (!mine && at.kind !== 'time') continue
@@ -65,6 +52,7 @@ export async function replayGroup(read: ReadMessages, subjects: Subjects, group:
         // Within a commit, the revision counts its events.
         const wanted = at.kind === 'revision' ? at.revision - commit.revision + 1 : commit.events.length
         if (wanted < 1) break scan
+        if (state.revision === 0 && commit.revision > 1) starts.demand(lane, `group ${group}`)
         const events = commit.events.slice(0, wanted)
         const unknown = events.find((event) => !isGroupEventType(event.type))
         if (unknown !== undefined) {
@@ -76,6 +64,7 @@ export async function replayGroup(read: ReadMessages, subjects: Subjects, group:
       }
     }
   }
+  if (state.revision === 0) starts.demand(lane, `group ${group}`)
   if (state.revision === 0 || (at.kind === 'revision' && at.revision === 0)) {
     throw new ReplayRefused('unknown-group', `there is no group ${group} at ${atText(at)}: "reeve group list" shows those that there are`)
   }

@@ -5,7 +5,9 @@
 import { type LaneState, emptyLane, foldTurn } from '../../machines/lane/state.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import { type Subjects, parseEventSubject } from '../../streams/subjects.ts'
-import { type ReadMessages, ReplayRefused } from './group.ts'
+import type { ReadMessages } from './group.ts'
+import { LaneStarts } from './lane-start.ts'
+import { ReplayRefused } from './refused.ts'
 
 export interface ReplayedLanes {
   readonly lanes: ReadonlyMap<string, LaneState>
@@ -20,10 +22,13 @@ export async function replayLanes(read: ReadMessages, subjects: Subjects, until?
   let position = 0
   let turns = 0
   let events = 0
+  const starts = new LaneStarts(subjects)
   for await (const batch of read({ subjects: [subjects.allLanes], from: 1, ...(until === undefined ? {} : { until }) })) {
     for (const message of batch) {
       const at = parseEventSubject(subjects.realm, message.subject)
       if (at?.kind !== 'lane') continue
+      starts.see(message)
+      starts.demand(at.lane, 'a replay of whole lanes')
       let lane = lanes.get(at.lane)
       if (lane === undefined) lanes.set(at.lane, (lane = emptyLane(at.lane)))
       const turn = decodeTurn(message.bytes)

@@ -4,7 +4,9 @@ import { decodeTurn } from '../../streams/codec.ts'
 import { type Subjects, laneOfGroup } from '../../streams/subjects.ts'
 import { isGroupEventType } from '../../machines/execution-group/evolve.ts'
 import type { At } from './at.ts'
-import { type ReadMessages, ReplayRefused, noGroupNamed } from './group.ts'
+import type { ReadMessages } from './group.ts'
+import { LaneStarts } from './lane-start.ts'
+import { ReplayRefused, noGroupNamed } from './refused.ts'
 
 export interface Recorded {
   readonly position: number
@@ -55,19 +57,24 @@ export async function* recordedOfGroup(read: ReadMessages, subjects: Subjects, g
   if (lane === undefined) throw noGroupNamed(group)
   const name = `"${group}"`
   let found = false
+  const starts = new LaneStarts(subjects)
   for await (const batch of read({ subjects: [subjects.lane(lane)], from: 1, ...(until === undefined ? {} : { until }) })) {
-    for (const { position, bytes } of batch) {
+    for (const message of batch) {
+      const { position, bytes } = message
+      starts.see(message)
       // Most turns of a lane concern other groups: those are not even parsed.
       if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(name)) continue
       for (const recorded of recordedIn(position, decodeTurn(bytes), (commit) => commit.aggregate === 'group' && commit.id === group)) {
         if (!isGroupEventType(recorded.event.type)) {
           throw new ReplayRefused('unknown-type', `position ${position} holds an event ${recorded.event.type}, which this build does not know: use a newer build`)
         }
+        if (!found && recorded.revision > 1) starts.demand(lane, `group ${group}`)
         found = true
         yield recorded
       }
     }
   }
+  if (!found) starts.demand(lane, `group ${group}`)
   if (!found) throw new ReplayRefused('unknown-group', `there is no group ${group} in the log: "reeve group list" shows those that there are`)
 }
 

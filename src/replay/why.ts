@@ -10,7 +10,8 @@ import { decodeTurn } from '../../streams/codec.ts'
 import { type Subjects, aggregatesWithSubject } from '../../streams/subjects.ts'
 import { callIdentity } from '../executor/call-identity.ts'
 import type { FencingToken } from '../sites/adapter.ts'
-import { type ReadMessages, ReplayRefused } from './group.ts'
+import type { ReadMessages } from './group.ts'
+import { ReplayRefused } from './refused.ts'
 import { groupFolding } from './group-history.ts'
 import { type Recorded, recordedIn, recordedOfGroup } from './recorded.ts'
 
@@ -137,7 +138,7 @@ async function eventAt(read: ReadMessages, subjects: Subjects, { aggregate, id, 
   try {
     for await (const recorded of history) if (recorded.revision === revision) return recorded
   } catch (error) {
-    if (!(error instanceof ReplayRefused && error.code === 'unknown-group')) throw error
+    if (!(error instanceof ReplayRefused && (error.code === 'unknown-group' || error.code === 'archived'))) throw error
   }
   return undefined
 }

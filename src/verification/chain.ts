@@ -6,9 +6,11 @@
  * that has ended and of an instruction a few dozen bytes.
  *
  * 1. Each break is said once, where it shows: afterwards the chain goes on from what stands there.
- * 2. What comes before the first turn that is seen of a subject is not judged where `from` is not the beginning.
+ * 2. Turns that are said to be archived are no break where the chain goes on from the digest on record; `finish` says those of which nobody says so.
+ * 3. What comes before the first turn that is seen of a subject is not judged where `from` is not the beginning.
  */
 import { hash } from 'node:crypto'
+import type { LaneArchive } from '../../machines/lane/machine.ts'
 import { MalformedTurn, decodeTurn } from '../../streams/codec.ts'
 import { type Turn, firstDigest } from '../../streams/envelope.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
@@ -23,6 +25,8 @@ export interface ChainOptions {
   readonly incarnation: number
   /** The log is seen from its first turn on, with every subject that it says it has. */
   readonly fromBeginning: boolean
+  /** A lane may lack turns that a `LaneArchived` in it, written in this incarnation, says are in an archive. */
+  readonly archives?: boolean
   /** Turns that hold none of some aggregates are left out: numbers have gaps, revisions of others too. */
   readonly gaps?: boolean
   /** Payloads are not the stored bytes: there is nothing to compare a digest with. */
@@ -40,6 +44,15 @@ interface SubjectTail {
   revision: number
   /** How often its chain was broken: what its groups were at before that cannot be held against them. */
   breaks: number
+}
+
+/** Turns of a lane that are not there, until a `LaneArchived` says where they are. */
+interface Gap {
+  /** First and last turn that is missing, and what the turn behind them names as the one before it. */
+  readonly from: number
+  readonly number: number
+  readonly previous: string
+  readonly behind: StoredMessage
 }
 
 interface OpenGroup {
@@ -61,9 +74,12 @@ export class ChainCheck {
   readonly #open = new Map<string, OpenGroup>()
   /** Revision (4) that it ended at. */
   readonly #ended = new SmallTable(4)
+  readonly #gaps = new Map<string, Gap>()
   turns = 0
   events = 0
   findings = 0
+  /** Turns of lanes that are in archives, of those that were seen so far. */
+  archivedTurns = 0
 
   constructor(options: ChainOptions) {
     this.#options = options
@@ -90,6 +106,17 @@ export class ChainCheck {
     if (many.has(at.kind)) this.#takeShort(message, at, turn)
     else this.#takeLong(message, at, turn)
     return turn
+  }
+
+  /** At the end of what is checked. */
+  finish(): void {
+    for (const gap of this.#gaps.values()) this.#removed(gap)
+    this.#gaps.clear()
+  }
+
+  #removed({ from, number, behind }: Gap): void {
+    const gone = from === number ? `turn ${number} was` : `turns ${from} to ${number} were`
+    this.#found('number', behind, `turn ${number + 1} ${from === 1 ? 'is the first of its subject' : `follows turn ${from - 1}`}: ${gone} removed, and no LaneArchived says that an archive has them; ${compare}`)
   }
 
   /** Something stands there that cannot be read: what follows is judged from there on. */
@@ -135,6 +162,12 @@ export class ChainCheck {
       tail.breaks += 1
       tail.revision = Number.NaN
       if (this.#options.gaps === true) return
+      if (this.#options.archives === true && parseEventSubject(this.#options.realm, message.subject)?.kind === 'lane') {
+        const before = this.#gaps.get(message.subject)
+        if (before !== undefined) this.#removed(before)
+        this.#gaps.set(message.subject, { from: tail.number + 1, number: turn.number - 1, previous: turn.previous, behind: message })
+        return
+      }
       const gone = gap === 1 ? `turn ${turn.number - 1} was removed` : `turns ${tail.number + 1} to ${turn.number - 1} were removed`
       const before = tail.number === 0 ? 'is the first of its subject' : `follows turn ${tail.number} (position ${tail.position})`
       return this.#found('number', message, `turn ${turn.number} ${before}: ${gone}; ${compare}`)
@@ -187,6 +220,7 @@ export class ChainCheck {
       if (aggregate === 'lane' && id === lane) {
         if (!Number.isNaN(tail.revision) && revision !== tail.revision + 1) this.#revision(message, aggregate, id, revision, tail.revision)
         tail.revision = last
+        for (const event of events) if (event.type === 'LaneArchived') this.#archived(message, turn.incarnation, event.data as LaneArchive)
         continue
       }
       if (aggregate !== 'group' || laneOfGroup(id) !== lane) {
@@ -207,6 +241,15 @@ export class ChainCheck {
         open.breaks = tail.breaks
       }
     }
+  }
+
+  #archived({ subject }: StoredMessage, incarnation: number, { number, turn }: LaneArchive): void {
+    const gap = this.#gaps.get(subject)
+    if (gap === undefined || incarnation !== this.#options.incarnation || number < gap.number) return
+    this.#gaps.delete(subject)
+    this.archivedTurns += gap.number - gap.from + 1
+    if (number > gap.number) this.#found('missing-position', gap.behind, `turns ${gap.from} to ${gap.number} are archived, and those up to turn ${number} are not all purged: repeat "reeve log archive"`)
+    else if (this.#options.redacted !== true && gap.previous !== turn) this.#found('digest', gap.behind, `it does not go on from turn ${number} as it was archived: one of the two was changed; ${compare}`)
   }
 
   #revision(message: StoredMessage, aggregate: string, id: string, revision: number, before: number): void {

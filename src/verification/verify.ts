@@ -1,6 +1,13 @@
 /** Verifying a log: the live one, an exported file, or one against the other. Reads only; constant memory but for what lives. */
 import { counted } from '../../machines/counted.ts'
+import type { LaneArchive } from '../../machines/lane/machine.ts'
+import { decodeTurn } from '../../streams/codec.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
+import { subjectsOf } from '../../streams/subjects.ts'
+import { DamagedArchive, verifyArchive } from '../archive/file.ts'
+import { type Archives, type Read, withArchives } from '../archive/merged.ts'
+import { lanesBegunLater, realmOf } from '../archive/lanes.ts'
+import { archivesIn } from '../lane/beginning.ts'
 import { type LogFileHeader, MalformedLogFile } from '../log-file/format.ts'
 import { readLogFile, readLogFileHeader } from '../log-file/read.ts'
 import { ChainCheck } from './chain.ts'
@@ -24,20 +31,38 @@ export interface Verified {
 
 const whatToDo = 'find out who may write to the server, compare with an exported file ("reeve log verify --against FILE"), and restore a backup'
 
-/** The live log up to its present end. Throws `Unavailable`. */
-export async function verifyLog(log: EventLog, realm: string, options: VerifyOptions): Promise<Verified> {
+export interface VerifiedLog extends Verified {
+  /** Turns that are in archives, which were not looked at. */
+  readonly archived: number
+}
+
+/**
+ * The live log up to its present end; with `archives`, together with those: every position then has its turn, and the files are those on record.
+ * Without them as many positions may be empty as turns are archived. Throws `Unavailable`, `ArchiveRefused`.
+ */
+export async function verifyLog(log: EventLog, realm: string, options: VerifyOptions, archives?: Archives): Promise<VerifiedLog> {
   const until = await log.end()
-  const check = new ChainCheck({ realm, incarnation: log.incarnation, fromBeginning: true, onFinding: options.onFinding })
+  const check = new ChainCheck({ realm, incarnation: log.incarnation, fromBeginning: true, archives: archives === undefined, onFinding: options.onFinding })
+  const read: Read = (how) => log.read({ ...how, ...signalOf(options) })
+  const whole = archives === undefined ? read : withArchives(archives, subjectsOf(realm), read)
   let findings = 0
   let expected = 1
+  const empty: (readonly [first: number, last: number])[] = []
+  let emptyCount = 0
+  const records = new Map<string, LaneArchive>()
   const missing = (first: number, last: number) => {
+    emptyCount += last - first + 1
+    if (empty.length < emptyKept) empty.push([first, last])
+  }
+  const sayMissing = ([first, last]: readonly [number, number]) => {
     findings += 1
     const text = first === last ? 'no turn stands here: it was removed' : `no turns stand here up to position ${last}: they were removed`
     options.onFinding({ kind: 'missing-position', position: first, subject: null, text: `${text}; ${whatToDo}` })
   }
   if (until > 0) {
-    for await (const batch of log.read({ subjects: [], from: 1, until, ...signalOf(options) })) {
+    for await (const batch of whole({ subjects: [], from: 1, until })) {
       for (const message of batch) {
+        for (const archive of archivesIn(message.bytes, log.incarnation)) records.set(`${message.subject} ${archive.from}-${archive.number}`, archive)
         if (message.position > expected) missing(expected, message.position - 1)
         expected = message.position + 1
         check.take(message)
@@ -46,7 +71,44 @@ export async function verifyLog(log: EventLog, realm: string, options: VerifyOpt
     }
     if (expected <= until && !options.signal?.aborted) missing(expected, until)
   }
-  return { turns: check.turns, events: check.events, findings: findings + check.findings, from: 1, until }
+  check.finish()
+  // Of archived turns the log does not say where they stood.
+  if (emptyCount > 0 && (emptyCount !== check.archivedTurns || archives !== undefined)) {
+    if (check.archivedTurns === 0) for (const run of empty) sayMissing(run)
+    else {
+      findings += 1
+      options.onFinding({ kind: 'missing-position', position: null, subject: null, text: `no turns stand at ${emptyCount} positions, and only ${check.archivedTurns} turns are on record as archived: "reeve log verify --archive DIR" says which are missing; ${whatToDo}` })
+    }
+  }
+  if (archives !== undefined) findings += await verifyFiles(archives, records, realm, options)
+  return { turns: check.turns, events: check.events, findings: findings + check.findings, from: 1, until, archived: check.archivedTurns }
+}
+
+/** Kept to be said; all of them are counted. */
+const emptyKept = 10_000
+
+/** Each archive by itself, and those on record by their digests. */
+async function verifyFiles(archives: Archives, records: ReadonlyMap<string, LaneArchive>, realm: string, { onFinding, signal }: VerifyOptions): Promise<number> {
+  let findings = 0
+  for (const [lane, files] of archives.lanes) {
+    for (const { path, header } of files) {
+      if (signal?.aborted) return findings
+      const subject = subjectsOf(realm).lane(lane)
+      const record = records.get(`${subject} ${header.archive.from}-${header.archive.number}`)
+      const found = (text: string) => {
+        findings += 1
+        onFinding({ kind: 'file', position: null, subject, text })
+      }
+      try {
+        const { file } = await verifyArchive(path)
+        if (record !== undefined && record.file !== file) found(`${path} is not the file that is on record (SHA-256 ${record.file}): take another copy of it`)
+      } catch (error) {
+        if (!(error instanceof DamagedArchive)) throw error
+        found(error.message)
+      }
+    }
+  }
+  return findings
 }
 
 /** A file: its own chain, and that of the turns in it, so that one whose chain was made anew is found too. Throws `UnreadableLogFile`. */
@@ -57,18 +119,25 @@ export async function verifyFile(file: string, options: VerifyOptions): Promise<
   let last = 0
   try {
     header = await readLogFileHeader(file)
-    const { realm, incarnation, from, aggregates, redacted } = header
-    check = new ChainCheck({ realm, incarnation, fromBeginning: from === 1, gaps: aggregates !== undefined, redacted, onFinding: options.onFinding })
+    const { realm, incarnation, from, aggregates, redacted, archived, archive } = header
+    check = new ChainCheck({ realm, incarnation, fromBeginning: archive === undefined ? from === 1 : archive.from === 1, archives: archived !== undefined, gaps: aggregates !== undefined, redacted, onFinding: options.onFinding })
     for await (const batch of readLogFile(file)) {
       if (options.signal?.aborted) break
       for (const message of batch) check.take(message)
       last = batch.at(-1)!.position
       options.onProgress?.(check.turns, last)
     }
+    check.finish()
+    if (archive !== undefined && !options.signal?.aborted) await verifyArchive(file)
   } catch (error) {
-    if (!(error instanceof MalformedLogFile)) throw error
-    findings += 1
-    options.onFinding({ kind: 'file', position: null, subject: null, text: `${error.message}; what stands before that line is as it was written: take another copy of the file, or export again` })
+    if (error instanceof DamagedArchive) {
+      findings += 1
+      options.onFinding({ kind: 'file', position: null, subject: null, text: error.message })
+    } else if (!(error instanceof MalformedLogFile)) throw error
+    else {
+      findings += 1
+      options.onFinding({ kind: 'file', position: null, subject: null, text: `${error.message}; what stands before that line is as it was written: take another copy of the file, or export again` })
+    }
   }
   return { turns: check?.turns ?? 0, events: check?.events ?? 0, findings: findings + (check?.findings ?? 0), from: header?.from ?? 1, until: last, header }
 }
@@ -84,7 +153,7 @@ export class NotComparable extends Error {
  * and to the byte, and none between them that the file should have. Finds what the log cannot show by itself: turns removed at the
  * end of a subject, and a chain that was made anew. Throws `NotComparable`, `MalformedLogFile`, `UnreadableLogFile`, `Unavailable`.
  */
-export async function compareWithFile(log: EventLog, realm: string, file: string, options: VerifyOptions): Promise<Verified> {
+export async function compareWithFile(log: EventLog, realm: string, file: string, options: VerifyOptions, archives?: Archives): Promise<Verified> {
   const header = await readLogFileHeader(file)
   if (header.redacted) throw new NotComparable(`${file} is redacted: its payloads are not the stored bytes; name one that was exported without --redact`)
   if (header.incarnation > log.incarnation) throw new NotComparable(`${file} was exported from incarnation ${header.incarnation}, the realm has ${log.incarnation}: it is not of this log, or this log is an older one`)
@@ -99,9 +168,19 @@ export async function compareWithFile(log: EventLog, realm: string, file: string
     options.onFinding({ kind: 'differs', position, subject, text })
   }
   const until = same ? Math.min(header.until, end) : end
-  const live = until < header.from ? none() : log.read({ subjects: header.subjects, from: same ? header.from : 1, until, ...signalOf(options) })
-  const ours = oneByOne(live)
   const inRealm = (subject: string) => (header.realm === realm ? subject : `${realm}${subject.slice(header.realm.length)}`)
+  const subjects = subjectsOf(realm)
+  const read: Read = (how) => log.read({ ...how, ...signalOf(options) })
+  const whole = archives === undefined ? read : withArchives(archives, subjects, read)
+  const live = until < header.from ? none() : whole({ subjects: header.subjects, from: same ? header.from : 1, until })
+  // What is archived of a lane is not to be found in the log.
+  const later = archives === undefined ? await lanesBegunLater(log, subjects, (await realmOf(log, subjects)).lanes.map(({ lane }) => lane)) : []
+  const gone = new Map(later.map(({ lane, number }) => [subjects.lane(lane), number]))
+  const isGone = ({ subject, bytes }: StoredMessage) => {
+    const number = gone.get(inRealm(subject))
+    return number !== undefined && decodeTurn(bytes).number <= number
+  }
+  const ours = oneByOne(live)
   let turns = 0
   let removed: { first: StoredMessage; last: StoredMessage; count: number } | undefined
   const sayRemoved = () => {
@@ -117,6 +196,7 @@ export async function compareWithFile(log: EventLog, realm: string, file: string
       if (options.signal?.aborted) break
       for (const theirs of batch) {
         turns += 1
+        if (gone.size > 0 && isGone(theirs)) continue
         while (same && !next.done && next.value.position < theirs.position) {
           if (header.aggregates === undefined) found(next.value.position, next.value.subject, 'this turn is not in the file: it was put into the log; find out who may write to the server')
           next = await ours.next()

@@ -10,6 +10,8 @@ import { type LeaderMessage, type MessageQuery, StreamMissing, messageFromLeader
 /** What may wait for whoever iterates before no more is asked for. */
 const queueLimit = 32_768
 const queueLimitBytes = 16 * 1024 * 1024
+/** A purge of very many messages takes its time. */
+const purgeMs = 60_000
 
 export class JetStreamEventLog implements EventLog {
   readonly incarnation: number
@@ -73,7 +75,7 @@ export class JetStreamEventLog implements EventLog {
     const last = await this.last(subject)
     if (last === undefined) return
     // The server purges what is before `seq`. The last message only ever gets a higher position.
-    const answer = await this.#link.api(`STREAM.PURGE.${this.stream}`, { filter: subject, seq: Math.min(upTo + 1, last.position) })
+    const answer = await this.#link.api(`STREAM.PURGE.${this.stream}`, { filter: subject, seq: Math.min(upTo + 1, last.position) }, purgeMs)
     if (answer.ok) return
     if (answer.error.err_code === apiCodes.streamNotFound) throw new LogMissing(this.stream)
     throw new Unavailable(`stream ${this.stream} was not purged: ${answer.error.description} (${answer.error.err_code})`)
