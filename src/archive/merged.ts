@@ -84,7 +84,7 @@ export function demandSameLog(archives: Archives, log: { readonly realm: string;
   throw new ArchiveRefused(`the archives are of incarnation ${archives.incarnation} of realm ${archives.realm}, ${name} is of incarnation ${log.incarnation} of realm ${log.realm}: an import or a restore took the turns of older archives over`)
 }
 
-export type Read = (options: LogFileOptions & { readonly subjects: readonly string[]; readonly from: number }) => AsyncIterable<readonly StoredMessage[]>
+export type Read = (options: LogFileOptions & { readonly subjects: readonly string[]; readonly from: number; readonly signal?: AbortSignal }) => AsyncIterable<readonly StoredMessage[]>
 
 /** Throws, while it is read, `ArchiveRefused` where turns of a lane are in none of them, and what the sources throw. */
 export function withArchives(archives: Archives, subjects: Subjects, rest: Read): Read {

@@ -5,6 +5,7 @@ import { counted } from '../../machines/counted.ts'
 import type { Incarnations } from '../../streams/ports/incarnations.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
+import type { Archives } from '../archive/merged.ts'
 import { dataFolderAt, lockFolder } from '../platform/data-folder.ts'
 import { namesIn } from '../platform/folders.ts'
 import { keepMemorySmall } from '../platform/memory.ts'
@@ -22,6 +23,7 @@ import type { Settings } from './configuration.ts'
 import type { Flags } from './command.ts'
 import { print, printJson, showStatus } from './output.ts'
 import { progressBar } from './progress.ts'
+import { filesAt } from './replay-log.ts'
 import { openIncarnationsAt, placeOf } from './session.ts'
 
 const serverGraceMs = 5_000
@@ -35,7 +37,7 @@ export function registerLogRestore(log: Command): void {
     .argument('<file>', 'an exported file of a whole log')
     .action(
       acting(async (settings, flags, [file]) => {
-        const source = await fileSource(resolve(workingFolder(), file!))
+        const source = await fileSource(resolve(workingFolder(), file!), await archivesOf(flags))
         await withIncarnations(settings, flags, (incarnations, subjects) => takeOver(flags, incarnations, subjects, source, `imported from incarnation ${source.incarnation} of realm ${source.realm}`))
       }),
     )
@@ -49,7 +51,7 @@ export function registerLogRestore(log: Command): void {
         await withIncarnations(settings, flags, async (incarnations, subjects) => {
           const whole = await incarnations.whole()
           if (whole === undefined || whole.turns === 0) throw new RestoreRefused(`realm ${subjects.realm} has no log on this server: put its stream back first ("nats stream restore"), or import a file ("reeve log import FILE")`)
-          await takeOver(flags, incarnations, subjects, await streamSource(whole, subjects.realm), `restored from incarnation ${whole.incarnation}`)
+          await takeOver(flags, incarnations, subjects, await streamSource(whole, subjects.realm, await archivesOf(flags)), `restored from incarnation ${whole.incarnation}`)
         })
       }),
     )
@@ -57,9 +59,15 @@ export function registerLogRestore(log: Command): void {
 
 function shared(command: Command): Command {
   return dryRun(json(command))
+    .option('--archive <DIR...>', 'folders of the archives of its lanes, where turns were archived: they are taken over too')
     .option('--why <TEXT>', 'one line for everybody who asks why nothing is executed')
     .addOption(new Option('--incarnation <N>', 'the new incarnation, where a later one than this server and the file know was in use before').argParser(wholeNumber(2, 999_999_999)))
     .addOption(settingOption('nats-server'))
+}
+
+async function archivesOf(flags: Flags): Promise<Archives | undefined> {
+  const paths = flags['archive'] as readonly string[] | undefined
+  return paths === undefined ? undefined : (await filesAt(paths)).archives
 }
 
 async function takeOver(flags: Flags, incarnations: Incarnations, subjects: Subjects, source: RestoreSource, why: string): Promise<void> {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { counted } from '../../machines/counted.ts'
 import { NoSuchRealm } from '../../streams/jetstream/streams-definition.ts'
+import { demandSameLog } from '../archive/merged.ts'
 import { partText } from '../log-file/format.ts'
 import { readLogFileHeader } from '../log-file/read.ts'
 import { keepMemorySmall } from '../platform/memory.ts'
@@ -14,6 +15,7 @@ import { acting, json } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { plain, print, printJson } from './output.ts'
 import { progressBar } from './progress.ts'
+import { filesAt } from './replay-log.ts'
 import { openIncarnationsAt, placeOf } from './session.ts'
 
 /** Kept for `--json`; all of them are counted. */
@@ -23,10 +25,11 @@ export function registerLogVerify(log: Command): void {
   json(log.command('verify'))
     .summary('find turns that were removed, changed or put in another order')
     .description(
-      'Checks the live log, or an exported file: per subject the chain of digests and numbers, revisions of every aggregate, positions, and of a file its own chain. One line a finding; exit code 1 where there is any. What a log cannot show by itself (the last turns of a subject removed or changed, a chain made anew, the order of turns on different subjects) is found against a file: ops/runbooks/backup.md.',
+      'Checks the live log, or an exported file or archive: per subject the chain of digests and numbers, revisions of every aggregate, positions, and of a file its own chain. One line a finding; exit code 1 where there is any. What a log cannot show by itself (the last turns of a subject removed or changed, a chain made anew, the order of turns on different subjects) is found against a file: ops/runbooks/backup.md.',
     )
     .option('--from <FILE>', 'an exported file instead of the live log; no server is needed')
     .addOption(new Option('--against <FILE>', 'also compare the live log with a file that was exported from it, or that it was imported from').conflicts('from'))
+    .option('--archive <DIR...>', 'folders of the archives of its lanes: they are verified too, together with what is left in the log')
     .action(
       acting(async (settings, flags) => {
         keepMemorySmall()
@@ -48,6 +51,7 @@ export function registerLogVerify(log: Command): void {
           let verified: Verified
           let compared: Verified | undefined
           let what: string
+          let archived = 0
           let part: string | undefined
           if (flags['from'] !== undefined) {
             what = pathOf('from')
@@ -64,8 +68,13 @@ export function registerLogVerify(log: Command): void {
               const { log: live } = whole
               what = `the log of realm ${realm}`
               const end = await live.end()
-              verified = await verifyLog(live, realm, options('verifying', end))
-              if (flags['against'] !== undefined) compared = await compareWithFile(live, realm, pathOf('against'), options('comparing', end))
+              const paths = flags['archive'] as readonly string[] | undefined
+              const archives = paths === undefined ? undefined : (await filesAt(paths)).archives
+              if (archives !== undefined) demandSameLog(archives, { realm, incarnation: live.incarnation }, 'the log')
+              const found = await verifyLog(live, realm, options('verifying', end), archives)
+              verified = found
+              archived = found.archived
+              if (flags['against'] !== undefined) compared = await compareWithFile(live, realm, pathOf('against'), options('comparing', end), archives)
             } finally {
               await incarnations.close()
             }
@@ -74,9 +83,9 @@ export function registerLogVerify(log: Command): void {
           const findings = verified.findings + (compared?.findings ?? 0)
           const { turns, events, from, until } = verified
           if (asJson) {
-            printJson({ ok: findings === 0, turns, events, from, until, compared: compared?.turns ?? null, findings: kept, more: Math.max(0, findings - kept.length) })
+            printJson({ ok: findings === 0, turns, events, from, until, compared: compared?.turns ?? null, archived, findings: kept, more: Math.max(0, findings - kept.length) })
           } else if (findings === 0) {
-            print(`${what} is what was written${part === undefined ? '' : `, but not the whole log: ${part}`}: ${counted(turns, 'turn')}, ${counted(events, 'event')}, positions ${from} to ${until}${compared === undefined ? '' : `; equal to the ${counted(compared.turns, 'turn')} of ${pathOf('against')}`}`)
+            print(`${what} is what was written${part === undefined ? '' : `, but not the whole log: ${part}`}: ${counted(turns, 'turn')}, ${counted(events, 'event')}, positions ${from} to ${until}${archived === 0 ? '' : `; ${counted(archived, 'turn')} more are in archives (--archive DIR verifies them too)`}${compared === undefined ? '' : `; equal to the ${counted(compared.turns, 'turn')} of ${pathOf('against')}`}`)
           }
           if (findings > 0) throw new CommandEnd(exitCodes.failed, `${what} is not what was written: ${counted(findings, 'finding')} in ${counted(turns, 'turn')}`)
         } finally {

@@ -64,7 +64,10 @@ export async function replayGroup(read: ReadMessages, subjects: Subjects, group:
       }
     }
   }
-  if (state.revision === 0) starts.demand(lane, `group ${group}`)
+  if (state.revision === 0) {
+    if (!starts.any) await seeFirst(read, subjects.lane(lane), until, starts)
+    starts.demand(lane, `group ${group}`)
+  }
   if (state.revision === 0 || (at.kind === 'revision' && at.revision === 0)) {
     throw new ReplayRefused('unknown-group', `there is no group ${group} at ${atText(at)}: "reeve group list" shows those that there are`)
   }
@@ -72,4 +75,9 @@ export async function replayGroup(read: ReadMessages, subjects: Subjects, group:
     throw new ReplayRefused('no-such-revision', `group ${group} has revisions 1 to ${state.revision}, no ${at.revision}`)
   }
   return { group, state: exclusiveStateOf(state), ...found }
+}
+
+/** Where the point that is asked for lies before everything that is here. */
+async function seeFirst(read: ReadMessages, subject: string, until: number | undefined, starts: LaneStarts): Promise<void> {
+  for await (const batch of read({ subjects: [subject], from: 1, ...(until === undefined ? {} : { until }) })) return starts.see(batch[0]!)
 }

@@ -29,6 +29,11 @@ export class LaneStarts {
     }
   }
 
+  /** A message was seen. */
+  get any(): boolean {
+    return this.#seen.size > 0
+  }
+
   /** Throws `ReplayRefused` where what is asked for may lie before the first turn of the lane that is here. */
   demand(lane: string, what: string): void {
     const first = this.#later.get(lane)

@@ -4,7 +4,7 @@ import { pageLimitBytes } from '../../streams/api/catalogue.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import type { TurnShown } from '../../streams/api/log.ts'
 import { decodeTurn } from '../../streams/codec.ts'
-import type { StoredMessage } from '../../streams/ports/event-log.ts'
+import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
 import { type Subjects, laneOfGroup } from '../../streams/subjects.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
@@ -22,6 +22,7 @@ export function logHandlers({ coordinator, subjects }: ServiceContext): Handlers
       const { from, limit } = request
       const end = await log.end()
       const until = Math.min(request.until ?? end, end)
+      const archived = await archivedBefore(log, subjects, request)
       const turns: TurnShown[] = []
       let bytes = 0
       let scanned = 0
@@ -30,7 +31,7 @@ export function logHandlers({ coordinator, subjects }: ServiceContext): Handlers
           for (const message of batch) {
             const shown = shownTurn(message, request)
             const full = shown !== undefined && (turns.length === limit || (turns.length > 0 && bytes + message.bytes.length > pageLimitBytes))
-            if (full || scanned === scanLimit) return { ok: true, turns, next: message.position, end, complete: false }
+            if (full || scanned === scanLimit) return { ok: true, turns, next: message.position, end, ...archived, complete: false }
             scanned += 1
             if (shown === undefined) continue
             turns.push(shown)
@@ -38,9 +39,18 @@ export function logHandlers({ coordinator, subjects }: ServiceContext): Handlers
           }
         }
       }
-      return { ok: true, turns, next: Math.max(from, until + 1), end, complete: true }
+      return { ok: true, turns, next: Math.max(from, until + 1), end, ...archived, complete: true }
     },
   }
+}
+
+/** Of one lane: what is before its first turn that is still there, where that was asked for too. */
+async function archivedBefore(log: EventLog, subjects: Subjects, { aggregate, id, from }: Read): Promise<{ readonly archived?: number }> {
+  if (id === undefined || (aggregate !== 'lane' && aggregate !== 'group')) return {}
+  const first = await log.first(subjects.lane(aggregate === 'lane' ? id : (laneOfGroup(id) ?? id)))
+  if (first === undefined || first.position < from) return {}
+  const { number } = decodeTurn(first.bytes)
+  return number === 1 ? {} : { archived: number - 1 }
 }
 
 function subjectsToRead(subjects: Subjects, { aggregate, id }: Read): string[] {

@@ -5,6 +5,7 @@ import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import { fromBytes } from '../../streams/coordination.ts'
+import { ApiFailure } from '../../streams/api/errors.ts'
 import { Damaged } from '../../streams/ports/coordinator.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { ServiceContext } from './context.ts'
@@ -33,13 +34,21 @@ async function fromLog({ coordinator, subjects }: Pick<ServiceContext, 'coordina
   const { log } = coordinator
   const specs = new JobSpecs()
   const subject = subjects.lane(laneOfGroup(state.group)!)
+  let seen = 0
   for await (const batch of log.read({ subjects: [subject], from: 1, until: await log.end() })) {
     for (const message of batch) {
       for (const commit of decodeTurn(message.bytes).commits) {
         if (commit.aggregate !== 'group' || commit.id !== state.group) continue
+        if (seen === 0 && commit.revision > 1) throw archived(state.group)
+        seen += 1
         for (const event of commit.events as readonly GroupEvent[]) specs.take(event)
       }
     }
   }
+  if (seen === 0) throw archived(state.group)
   return specs.list
+}
+
+function archived(group: string): ApiFailure {
+  return new ApiFailure('archived', `the jobs of group ${group} are in an archive of its lane: "reeve replay --group ${group} --step --from DIR", DIR the folder of the archives, shows them`)
 }

@@ -48,6 +48,7 @@ export const errorCodes = {
   'unknown-agent': { class: 'refused', retryable: false, meaning: 'the log knows no such agent' },
   'bad-address': { class: 'usage', retryable: false, meaning: 'the address does not fit the kind of site' },
   'nothing-selected': { class: 'refused', retryable: false, meaning: 'the selector matches no service' },
+  archived: { class: 'refused', retryable: false, meaning: 'it lies in the archives of its lane, not in the log: a replay with those files shows it' },
   unsupported: { class: 'refused', retryable: false, meaning: 'the adapter of a site cannot carry out this operation' },
   'mode-unavailable': { class: 'refused', retryable: false, meaning: 'this mode of change cannot be used here; the text names the one to use' },
   'not-confirmed': { class: 'refused', retryable: false, meaning: 'a destructive command that was not confirmed; the text repeats what it would do (I12)' },

@@ -104,7 +104,7 @@ export const groupApi = {
       limit: pageLimit,
     }),
     response: success({ group: groupIdText, jobs: z.array(job), next: z.int().nullable().describe('give it as `after` for the next page') }),
-    errors: ['unknown-group'],
+    errors: ['unknown-group', 'archived'],
   }),
   pause: endpoint({
     kind: 'command',

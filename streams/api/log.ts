@@ -46,6 +46,7 @@ export const logApi = {
       turns: z.array(turnShown),
       next: z.int().describe('the position to read from next'),
       end: count.describe('last position of the log when it was asked'),
+      archived: z.int().optional().describe('turns of the lane up to this number are in its archives; only where a lane or a group is named, and `from` is before what is left of it'),
       complete: z.boolean().describe('nothing more is there up to `end` (or `until`)'),
     }),
     errors: [],

@@ -131,6 +131,62 @@ export function testEventLog(factory: RealmFactory): void {
       expect(await append(lane, '4', 4)).toEqual({ kind: 'landed', position: 6 })
     })
 
+    test('the first message of a subject is the oldest that is left', async () => {
+      expect(await log.first(lane)).toBeUndefined()
+      await append(other, 'x', 0)
+      for (let i = 0; i < 3; i++) await append(lane, `${i}`, i === 0 ? 0 : i + 1)
+      expect(await log.first(lane)).toMatchObject({ subject: lane, position: 2 })
+      await log.purge(lane, 3)
+      expect(await log.first(lane)).toMatchObject({ position: 4 })
+      expect(await log.first(other)).toMatchObject({ position: 1 })
+    })
+
+    test('a purge removes one subject up to a position, may be repeated, and never takes the last message', async () => {
+      for (let i = 0; i < 4; i++) await append(lane, `${i}`, i)
+      await append(other, 'x', 0)
+      await append(lane, '4', 4)
+      const left = async () => (await readAll(log, { subjects: [], from: 1, until: await log.end() })).map(({ position }) => position)
+      await log.purge(lane, 2)
+      expect(await left()).toEqual([3, 4, 5, 6])
+      await log.purge(lane, 2)
+      await log.purge(`${realm.realm}.event.lane.nobody`, 6)
+      expect(await left()).toEqual([3, 4, 5, 6])
+      await log.purge(lane, 100)
+      expect(await left()).toEqual([5, 6])
+      await log.purge(other, 5)
+      expect(await left()).toEqual([5, 6])
+      // Positions and expectations go on (I5).
+      expect(await append(lane, '5', 5)).toEqual({ kind: 'conflict' })
+      expect(await append(lane, '5', 6)).toEqual({ kind: 'landed', position: 7 })
+    })
+
+    test('a reader that follows a subject goes on over a purge', async () => {
+      const stop = new AbortController()
+      const seen: number[] = []
+      for (let i = 0; i < 5; i++) await append(lane, `${i}`, i)
+      const reading = (async () => {
+        for await (const batch of log.read({ subjects: [lane], from: 1, signal: stop.signal })) seen.push(...batch.map(({ position }) => position))
+      })()
+      await eventually(() => seen.length === 5)
+      await log.purge(lane, 4)
+      await append(lane, '5', 5)
+      await eventually(() => seen.length === 6)
+      stop.abort()
+      await reading
+      expect(seen).toEqual([1, 2, 3, 4, 5, 6])
+    })
+
+    test('without a server, and of another incarnation, a purge says so', async () => {
+      await append(lane, 'a', 0)
+      await append(lane, 'b', 1)
+      await realm.raiseIncarnation()
+      await expect(log.purge(lane, 1)).rejects.toBeInstanceOf(LogMissing)
+      await expect(log.first(lane)).rejects.toBeInstanceOf(LogMissing)
+      await realm.stop()
+      await eventually(() => client.bus.link === 'disconnected')
+      await expect(log.purge(lane, 1)).rejects.toBeInstanceOf(Unavailable)
+    })
+
     test('I5 property: of all who append on one position exactly one wins, and the others conflict', async () => {
       const second = await realm.connect('second')
       let expectedLast = 0
