@@ -1,14 +1,14 @@
 /** Verifying a log: the live one, an exported file, or one against the other. Reads only; constant memory but for what lives. */
 import { counted } from '../../machines/counted.ts'
 import type { LaneArchive } from '../../machines/lane/machine.ts'
-import { decodeTurn } from '../../streams/codec.ts'
+import { MalformedTurn, decodeTurn } from '../../streams/codec.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { DamagedArchive, verifyArchive } from '../archive/file.ts'
 import { type Archives, type Read, withArchives } from '../archive/merged.ts'
 import { lanesBegunLater, realmOf } from '../archive/lanes.ts'
 import { archivesIn } from '../lane/beginning.ts'
-import { type LogFileHeader, MalformedLogFile } from '../log-file/format.ts'
+import { type ArchivedLane, type LogFileHeader, MalformedLogFile } from '../log-file/format.ts'
 import { readLogFile, readLogFileHeader } from '../log-file/read.ts'
 import { ChainCheck } from './chain.ts'
 import type { Finding } from './finding.ts'
@@ -42,19 +42,18 @@ export interface VerifiedLog extends Verified {
  */
 export async function verifyLog(log: EventLog, realm: string, options: VerifyOptions, archives?: Archives): Promise<VerifiedLog> {
   const until = await log.end()
-  const check = new ChainCheck({ realm, incarnation: log.incarnation, fromBeginning: true, archives: archives === undefined, onFinding: options.onFinding })
+  const lacks = archives === undefined && (await lanesLater(log, realm)).length > 0
+  const check = new ChainCheck({ realm, incarnation: log.incarnation, fromBeginning: true, archives: lacks, onFinding: options.onFinding })
   const read: Read = (how) => log.read({ ...how, ...signalOf(options) })
   const whole = archives === undefined ? read : withArchives(archives, subjectsOf(realm), read)
   let findings = 0
   let expected = 1
-  const empty: (readonly [first: number, last: number])[] = []
-  let emptyCount = 0
+  let empty = 0
   const records = new Map<string, LaneArchive>()
   const missing = (first: number, last: number) => {
-    emptyCount += last - first + 1
-    if (empty.length < emptyKept) empty.push([first, last])
-  }
-  const sayMissing = ([first, last]: readonly [number, number]) => {
+    empty += last - first + 1
+    // Where an archived turn stood the log does not say: only how many there were.
+    if (lacks) return
     findings += 1
     const text = first === last ? 'no turn stands here: it was removed' : `no turns stand here up to position ${last}: they were removed`
     options.onFinding({ kind: 'missing-position', position: first, subject: null, text: `${text}; ${whatToDo}` })
@@ -71,21 +70,26 @@ export async function verifyLog(log: EventLog, realm: string, options: VerifyOpt
     }
     if (expected <= until && !options.signal?.aborted) missing(expected, until)
   }
-  check.finish()
-  // Of archived turns the log does not say where they stood.
-  if (emptyCount > 0 && (emptyCount !== check.archivedTurns || archives !== undefined)) {
-    if (check.archivedTurns === 0) for (const run of empty) sayMissing(run)
-    else {
-      findings += 1
-      options.onFinding({ kind: 'missing-position', position: null, subject: null, text: `no turns stand at ${emptyCount} positions, and only ${check.archivedTurns} turns are on record as archived: "reeve log verify --archive DIR" says which are missing; ${whatToDo}` })
-    }
+  if (!options.signal?.aborted) check.finish()
+  if (lacks && empty !== check.archivedTurns && !options.signal?.aborted) {
+    findings += 1
+    const text = `${counted(empty, 'position')} have no turn, and ${counted(check.archivedTurns, 'turn')} are on record as archived: "reeve log verify --archive DIR" says which are missing`
+    options.onFinding({ kind: 'missing-position', position: null, subject: null, text: `${text}; ${whatToDo}` })
   }
   if (archives !== undefined) findings += await verifyFiles(archives, records, realm, options)
   return { turns: check.turns, events: check.events, findings: findings + check.findings, from: 1, until, archived: check.archivedTurns }
 }
 
-/** Kept to be said; all of them are counted. */
-const emptyKept = 10_000
+/** Lanes whose first turn that is there is not the first; none where that cannot be read, which is found anyhow. */
+async function lanesLater(log: EventLog, realm: string): Promise<readonly ArchivedLane[]> {
+  const subjects = subjectsOf(realm)
+  try {
+    return await lanesBegunLater(log, subjects, (await realmOf(log, subjects)).lanes.map(({ lane }) => lane))
+  } catch (error) {
+    if (!(error instanceof MalformedTurn)) throw error
+    return []
+  }
+}
 
 /** Each archive by itself, and those on record by their digests. */
 async function verifyFiles(archives: Archives, records: ReadonlyMap<string, LaneArchive>, realm: string, { onFinding, signal }: VerifyOptions): Promise<number> {
@@ -174,7 +178,7 @@ export async function compareWithFile(log: EventLog, realm: string, file: string
   const whole = archives === undefined ? read : withArchives(archives, subjects, read)
   const live = until < header.from ? none() : whole({ subjects: header.subjects, from: same ? header.from : 1, until })
   // What is archived of a lane is not to be found in the log.
-  const later = archives === undefined ? await lanesBegunLater(log, subjects, (await realmOf(log, subjects)).lanes.map(({ lane }) => lane)) : []
+  const later = archives === undefined ? await lanesLater(log, realm) : []
   const gone = new Map(later.map(({ lane, number }) => [subjects.lane(lane), number]))
   const isGone = ({ subject, bytes }: StoredMessage) => {
     const number = gone.get(inRealm(subject))

@@ -232,6 +232,28 @@ const formatTwo: readonly Scene[] = [
       await stage.work()
     },
   },
+  {
+    name: 'archived',
+    format: 2,
+    async play(stage) {
+      const before = await stage.open('ended before', [jobs(4)])
+      await stage.assign(before)
+      await stage.work((job) => (job === 3 ? failed('not yet') : succeeded))
+      await stage.do(before, { kind: 'retry' }, { command: stage.newCommand() })
+      await stage.work()
+      const over = await stage.open('in the middle of it', [jobs(6)], { window: 2 })
+      await stage.assign(over)
+      const held = await stage.work(() => succeeded, { steps: 1 })
+      const number = (await stage.turns()).length - 1
+      await stage.archive(1, number)
+      await stage.exchange({ outcomes: held.flatMap(({ group, grant, jobs: granted }) => granted.map(({ job }) => ({ group, grant, job, outcome: succeeded }))) })
+      await stage.work()
+      await stage.archive(number + 1, (await stage.turns()).length - 3)
+      const after = await stage.open('opened since', [jobs(2)])
+      await stage.assign(after)
+      await stage.work()
+    },
+  },
 ]
 
 export const scenes: readonly Scene[] = [...formatOne, ...formatTwo]

@@ -161,6 +161,21 @@ export class Stage {
     return held
   }
 
+  /** Digests of the lane's turns, in order. */
+  async turns(): Promise<readonly string[]> {
+    const digests: string[] = []
+    const { log } = this.coordinator
+    for await (const batch of log.read({ subjects: [subjects.lane(lane)], from: 1, until: (await log.last(subjects.lane(lane)))!.position })) digests.push(...batch.map(({ bytes }) => digestOf(bytes)))
+    return digests
+  }
+
+  /** Only the record of it: the turns stay where they are, as those of an archive do after an import. */
+  async archive(from: number, number: number): Promise<void> {
+    const command = this.newCommand()
+    const digest = digestOf(Buffer.from(`file of turns ${from} to ${number}`))
+    await this.do(groupId(lane, command), { kind: 'archive', from, number, turn: (await this.turns())[number - 1]!, file: digest, snapshot: digest }, { command })
+  }
+
   /** What no holder would decide, put into the log behind its back; nobody holds the lane afterwards. */
   async forge(group: string, events: readonly { readonly type: string; readonly data: object }[]): Promise<void> {
     await this.#host?.release()
