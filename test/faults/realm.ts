@@ -14,6 +14,7 @@ import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import type { Operation } from '../../machines/service/operation.ts'
 import { callIdentity } from '../../src/executor/call-identity.ts'
+import { type Read, namedFiles, withArchives } from '../../src/archive/merged.ts'
 import { type NoAnswer, laneClient } from '../../src/lane/client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { processIdentity } from '../../src/platform/process.ts'
@@ -345,11 +346,16 @@ export class FaultRealm implements AsyncDisposable {
     return { code, stdout, stderr }
   }
 
+  /** Where turns of lanes were archived: the log is read with them. */
+  archives: string | undefined
+
   async log(): Promise<ReadLog> {
     const { log } = this.#coordinator
     const messages: StoredMessage[] = []
     const end = await log.last(subjects.allEvents)
-    if (end !== undefined) for await (const batch of log.read({ subjects: [subjects.allEvents], from: 1, until: end.position })) messages.push(...batch)
+    const live: Read = (options) => log.read(options)
+    const read = this.archives === undefined ? live : withArchives((await namedFiles([{ path: this.archives, isFolder: true }])).archives!, subjects, live)
+    if (end !== undefined) for await (const batch of read({ subjects: [subjects.allEvents], from: 1, until: end.position })) messages.push(...batch)
     return readLog(messages, realmName)
   }
 
