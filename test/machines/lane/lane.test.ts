@@ -1,6 +1,6 @@
 /** A lane, folded: holder, known commands (P15), epochs (P27), and what stops a writer (P11). */
 import { describe, expect, it } from 'vitest'
-import { judgeCommand, refuseCommand, releaseLane, takeLane, withdrawCommand } from '../../../machines/lane/decide.ts'
+import { archiveLane, judgeCommand, refuseCommand, releaseLane, takeLane, withdrawCommand } from '../../../machines/lane/decide.ts'
 import { type LaneEvent } from '../../../machines/lane/machine.ts'
 import { type FoldableCommit, type LaneState, emptyLane, foldCommit, foldTurn, stopsWriter } from '../../../machines/lane/state.ts'
 import { defaultConstants } from '../../../machines/realm/realm.ts'
@@ -43,6 +43,29 @@ describe('decide', () => {
     given(taken('a1'), taken('a2')).when((lane) => releaseLane(lane, 'a1', 'a1-i')).thenNothing()
     const reason = { code: 'cannot-fold', text: 'too large' }
     given(taken('a1')).when((lane) => releaseLane(lane, 'a1', 'a1-i', reason)).then({ type: 'LaneReleased', data: { agent: 'a1', instance: 'a1-i', reason } })
+  })
+  it('a part before its last turn is archived; files follow on one another, or begin anew, and never end earlier', () => {
+    const digest = 'd'.repeat(64)
+    const archive = (from: number, number: number, file = digest) => ({ from, number, turn: digest, file, snapshot: digest })
+    const archived = (from: number, number: number): LaneEvent => ({ type: 'LaneArchived', data: archive(from, number) })
+    const at = (number: number) => (lane: LaneState) => ({ ...lane, number })
+    given(taken('a1')).when((lane) => archiveLane(at(9)(lane), archive(1, 8))).then(archived(1, 8))
+    given(taken('a1')).when((lane) => archiveLane(at(9)(lane), archive(1, 9))).thenRefused('malformed')
+    given(taken('a1')).when((lane) => archiveLane(at(9)(lane), archive(2, 8))).thenRefused('stale')
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 5))).thenNothing()
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 5, 'e'.repeat(64)))).thenRefused('stale')
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(6, 8))).then(archived(6, 8))
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(7, 8))).thenRefused('stale')
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 4))).thenRefused('stale')
+    // After an import, which brought all turns back.
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 7))).then(archived(1, 7))
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(6, 5))).thenRefused('stale')
+  })
+  it('only who holds it records an archive: elsewhere it is a fault', () => {
+    const digest = 'd'.repeat(64)
+    const lane = emptyLane('east-1')
+    foldCommit(lane, laneCommit(lane, { type: 'LaneArchived', data: { from: 1, number: 1, turn: digest, file: digest, snapshot: digest } }), startMs)
+    expect(lane.fault).toMatchObject({ type: 'broken-life-cycle' })
   })
   it('a command is withdrawn, or refused, once; one that is known keeps its first answer (P15)', () => {
     given(taken('a1')).when((lane) => withdrawCommand(lane, 'C1')).then(withdrawn('C1')).when((lane) => withdrawCommand(lane, 'C1')).thenNothing()

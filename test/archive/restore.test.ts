@@ -1,0 +1,132 @@
+/** A realm that was archived, exported, imported and restored: whole again with its archives, and refused in one line without (I6). */
+import { copyFile, mkdir, readFile, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { archiveLane } from '../../src/archive/archive.ts'
+import { lanesBegunLater } from '../../src/archive/lanes.ts'
+import { type ArchiveFile, namedFiles } from '../../src/archive/merged.ts'
+import { exportLog } from '../../src/log-file/export.ts'
+import { redactionBy } from '../../src/log-file/redaction.ts'
+import { readLogFileHeader } from '../../src/log-file/read.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { systemRandom } from '../../src/platform/random.ts'
+import { restoreRealm } from '../../src/restore/restore.ts'
+import { fileSource, streamSource } from '../../src/restore/source.ts'
+import type { Finding } from '../../src/verification/finding.ts'
+import { compareWithFile, verifyFile, verifyLog } from '../../src/verification/verify.ts'
+import { digestOf } from '../../streams/codec.ts'
+import { MemoryRealm } from '../../streams/memory/realm.ts'
+import { subjectsOf } from '../../streams/subjects.ts'
+import { allOf } from '../support/stored-log.ts'
+import { ArchiveStage, lanes, subjects } from './stage.ts'
+
+const base = { clock: systemClock, random: systemRandom }
+const [lane] = lanes
+
+let stage: ArchiveStage | undefined
+afterEach(async () => {
+  await stage?.end()
+  stage = undefined
+})
+
+const archivesAt = async (folder: string) => (await namedFiles([{ path: folder, isFolder: true }])).archives!
+const lined = ({ subject, bytes }: { readonly subject: string; readonly bytes: Uint8Array }) => `${subject.slice(subject.indexOf('.'))} ${digestOf(bytes)}`
+
+/** Archived twice; the whole log as it was before the last of its turns were purged, and a file of what is left. */
+async function archived() {
+  stage = await ArchiveStage.start(10, 4)
+  await stage.hold()
+  const { log, texts } = stage.coordinator
+  const whole = new Map((await allOf(log)).map((message) => [message.position, message]))
+  await stage.archive(lane)
+  for (const message of await allOf(log)) whole.set(message.position, message)
+  await stage.archive(lane, { olderThanMs: 0 })
+  for (const one of lanes.slice(1)) await stage.archive(one)
+  for (const message of await allOf(log)) whole.set(message.position, message)
+  const file = join(stage.folder, 'rest.ndjson')
+  await exportLog(log, texts, { file, realm: 'reeve', archived: await lanesBegunLater(log, subjects, lanes) })
+  return { at: stage, file, whole: [...whole.values()].sort((a, b) => a.position - b.position) }
+}
+
+async function findingsOf(verify: (options: { onFinding: (finding: Finding) => void }) => Promise<unknown>): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  await verify({ onFinding: (finding) => findings.push(finding) })
+  return findings
+}
+
+test('an exported file says where it begins, and is imported only with the archives; then it is the whole log', async () => {
+  const { at, file, whole } = await archived()
+  const header = await readLogFileHeader(file)
+  expect(header.archived?.map(({ lane: of }) => of)).toEqual([...lanes])
+  expect(await findingsOf((options) => verifyFile(file, options))).toEqual([])
+  await expect(fileSource(file)).rejects.toMatchObject({ name: 'RestoreRefused', message: expect.stringMatching(/lane here-1 begins with turn \d+ .*--archive DIR/) })
+  const archives = await archivesAt(at.folder)
+  for (const { path } of archives.lanes.get(lane)!) await expect(fileSource(path)).rejects.toMatchObject({ message: expect.stringContaining('it is an archive') })
+
+  const realm = new MemoryRealm({ realm: 'other', ...base })
+  const incarnations = realm.incarnations({ name: 'import', clock: systemClock })
+  const source = await fileSource(file, archives)
+  const done = await restoreRealm({ incarnations, ...base }, { source, subjects: subjectsOf('other'), actor: 'program:test', why: 'imported' })
+  expect(done.turns).toBe(whole.length)
+  // Of every text that a turn names: the archives bring theirs.
+  expect(done.texts).toBe(10)
+  const { log } = realm.connect({ name: 'reads', clock: systemClock })
+  expect((await allOf(log)).slice(0, -1).map(lined)).toEqual(whole.map(lined))
+  expect(await findingsOf((options) => verifyLog(log, 'other', options))).toEqual([])
+})
+
+test('a stream that was put back is restored only with the archives, and may be archived anew', async () => {
+  const { at, whole } = await archived()
+  const incarnations = at.realm.incarnations({ name: 'restore', clock: at.clock })
+  const stream = (await incarnations.whole())!
+  await expect(streamSource(stream, 'reeve')).rejects.toMatchObject({ name: 'RestoreRefused', message: expect.stringContaining('--archive DIR') })
+  const source = await streamSource(stream, 'reeve', await archivesAt(at.folder))
+  const request = { subjects, actor: 'program:test', why: 'restored' }
+  const done = await restoreRealm({ incarnations, ...base }, { source, ...request })
+  expect(done).toMatchObject({ turns: whole.length, incarnation: 2 })
+  const coordinator = at.realm.connect({ name: 'after', clock: at.clock })
+  expect((await allOf(coordinator.log)).slice(0, -1).map(lined)).toEqual(whole.map(lined))
+  // The records of the former incarnation are history: what may be archived begins with turn 1 again.
+  const rehearsed = await archiveLane({ ...at.context, coordinator }, { lane, folder: at.folder, olderThanMs: 0, actor: 'person:ann', dryRun: true, signal: new AbortController().signal })
+  expect(rehearsed).toMatchObject({ finished: null, archived: { from: 1 } })
+  await coordinator.close()
+})
+
+test('where one archive is missing, one line says which', async () => {
+  const { at, file } = await archived()
+  const archives = await archivesAt(at.folder)
+  const [first, second] = [...archives.lanes.get(lane)!] as [ArchiveFile, ArchiveFile]
+  await mkdir(join(at.folder, 'some'))
+  await copyFile(first.path, join(at.folder, 'some', first.path.slice(at.folder.length + 1)))
+  await expect(fileSource(file, await archivesAt(join(at.folder, 'some')))).rejects.toMatchObject({ message: expect.stringMatching(/lacks turns \d+ to \d+ of lane here-1/) })
+  await rm(first.path)
+  await expect(archivesAt(at.folder)).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringMatching(/turns 1 to \d+ of lane here-1 are in no file/) })
+  expect(await readdir(at.folder)).toContain(second.path.slice(at.folder.length + 1))
+})
+
+test('a file from before the archive is compared with what is left, and with all of it', async () => {
+  stage = await ArchiveStage.start(8, 3)
+  await stage.hold()
+  const { log, texts } = stage.coordinator
+  const file = join(stage.folder, 'before.ndjson')
+  await exportLog(log, texts, { file, realm: 'reeve' })
+  for (const one of lanes) await stage.archive(one)
+  const archives = await archivesAt(stage.folder)
+  expect(await findingsOf((options) => compareWithFile(log, 'reeve', file, options))).toEqual([])
+  expect(await findingsOf((options) => compareWithFile(log, 'reeve', file, options, archives))).toEqual([])
+  // What is left is not what the file has.
+  const left = (await log.first(subjects.lane(lane)))!
+  stage.realm.purge(subjects.lane(lane), left.position)
+  expect(await findingsOf((options) => compareWithFile(log, 'reeve', file, options, archives))).toMatchObject([{ kind: 'differs', position: left.position }])
+})
+
+test('a redacted file of an archived log says where it begins, without digests', async () => {
+  const { at } = await archived()
+  const { log, texts } = at.coordinator
+  const file = join(at.folder, 'redacted.ndjson')
+  const later = await lanesBegunLater(log, subjects, lanes)
+  await exportLog(log, texts, { file, realm: 'reeve', archived: later.map((one) => ({ ...one, turn: '' })), redact: redactionBy(systemRandom.bytes(32)) })
+  const text = await readFile(file, 'utf8')
+  for (const { turn } of later) expect(text).not.toContain(turn)
+  expect(await findingsOf((options) => verifyFile(file, options))).toEqual([])
+})
