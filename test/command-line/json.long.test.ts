@@ -55,6 +55,7 @@ const asked: Readonly<Record<string, () => readonly string[]>> = {
   'log export': () => ['log', 'export', '--to', join(realm.folder, 'all.log'), '--force'],
   'log verify': () => ['log', 'verify', '--against', join(realm.folder, 'all.log')],
   'log import': () => ['log', 'import', join(realm.folder, 'all.log'), '--realm', 'copy'],
+  'log archive': () => ['log', 'archive', '--to', join(realm.folder, 'archives'), '--older-than', '0ms', '--dry-run'],
   'machine list': () => ['machine', 'list', '--ended'],
   'machine list --definitions': () => ['machine', 'list', '--definitions'],
   'machine export --format json': () => ['machine', 'export', '--machine', 'job', '--format', 'json'],
