@@ -92,7 +92,7 @@ class LaneArchiver {
     if (archive !== undefined && (survey.first.number <= archive.number || survey.gapped)) {
       finished = archive.number
       if (dryRun !== true) {
-        await this.#purge(archive, await this.#fileOf(archive))
+        await this.#purge(archive, await this.#fileOf(archive, survey))
         survey = (await this.#survey())!
       }
     }
@@ -142,12 +142,17 @@ class LaneArchiver {
     if (gapped || (archive !== undefined && first.previous !== archive.turn)) throw new ArchiveRefused(`the chain of lane ${lane} is broken behind turn ${number}: "reeve log verify" says where; nothing more is archived`)
   }
 
-  /** The file that is on record, by its name and digest. */
-  async #fileOf(archive: LaneArchive): Promise<VerifiedArchive> {
+  /** The file that is on record, by its name and digest; where it is lost and none of its turns are purged, it is written again. */
+  async #fileOf(archive: LaneArchive, survey: LaneSurvey): Promise<VerifiedArchive> {
     const { folder, lane } = this.#request
     const path = join(folder, archiveFileName({ ...this.#named, from: archive.from, number: archive.number }))
     const missing = `turns ${archive.from} to ${archive.number} of lane ${lane} are on record as archived and not all of them are purged`
-    if ((await fileFacts(path)) === undefined) throw new ArchiveRefused(`${missing}, but ${path} is not there: name the folder of that file with --to`)
+    const isThere = (await fileFacts(path)) !== undefined
+    if (!isThere && survey.first.number === archive.from && !survey.gapped) {
+      await makeFolder(folder)
+      const last = await turnAt(this.#context.coordinator.log, this.#subject, archive.number, this.#request.signal)
+      if (last !== undefined) await this.#written(survey, archive.from, last, path)
+    } else if (!isThere) throw new ArchiveRefused(`${missing}, but ${path} is not there: name the folder of that file with --to`)
     const verified = await verifyArchiveAgainst(this.#context.coordinator.log, path)
     if (verified.file !== archive.file) throw new ArchiveRefused(`${missing}, but ${path} is another file than the one on record (SHA-256 ${archive.file}): nothing is purged`)
     return verified

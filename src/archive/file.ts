@@ -58,11 +58,11 @@ export interface ArchiveToWrite extends ArchiveHeader {
   readonly bytes: Uint8Array
 }
 
-/** In its place only when it is whole and on the disk. Throws `Unavailable`, the system's own errors. */
+/** In its place only when it is whole and on the disk; written again of the same turns it is the same, to the byte. Throws `Unavailable`, the system's own errors. */
 export async function writeArchive(log: EventLog, texts: TextStore, path: string, archive: ArchiveToWrite, signal: AbortSignal): Promise<void> {
   const { lane, from, number, previous, turn, snapshot, realm, subject, fromPosition, untilPosition } = archive
   const header: LogFileHeader = {
-    format: logFileFormat, version: logFileVersion, realm, incarnation: log.incarnation, from: fromPosition, until: untilPosition, end: await log.end(), subjects: [subject], redacted: false,
+    format: logFileFormat, version: logFileVersion, realm, incarnation: log.incarnation, from: fromPosition, until: untilPosition, subjects: [subject], redacted: false,
     archive: { lane, from, number, previous, turn, snapshot },
     digest: 'sha256-chain-1',
   }

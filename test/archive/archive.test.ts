@@ -1,5 +1,5 @@
 /** Archives of lanes: what is old leaves the log, and nobody sees another state (I6); each step may be repeated. */
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
@@ -174,11 +174,24 @@ test('a file that was changed, or is not the one on record, purges nothing', asy
   await writeFile(path, text.replace('north', 'south'))
   await expect(at.archive()).rejects.toMatchObject({ name: 'DamagedArchive' })
   expect((await verifyFile(path, { onFinding: () => {} })).findings).toBeGreaterThan(0)
-  await expect(at.archive(lane, { folder: join(at.folder, 'elsewhere') })).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringContaining('--to') })
   expect(decodeTurn((await at.coordinator.log.first(subjects.lane(lane)))!.bytes).number).toBe(1)
   await writeFile(path, text)
+  const bytes = await readFile(path)
+  // Lost before the purge it is written again, the same to the byte.
+  await rm(path)
   expect(await at.archive()).toMatchObject({ finished: expect.any(Number) })
+  expect((await readFile(path)).equals(bytes)).toBe(true)
   expect(await findingsOf(at, true)).toEqual([])
+})
+
+test('a file that is lost while its turns are half purged: nothing more is purged, and one line names it', async () => {
+  const at = await started(6, 3)
+  await at.hold()
+  await expect(at.archive(lane, { failpoint: async (name) => void (name === 'recorded' && (() => { throw new Error('killed') })()) })).rejects.toThrow('killed')
+  at.realm.purge(subjects.lane(lane), (await at.coordinator.log.first(subjects.lane(lane)))!.position)
+  await expect(at.archive(lane, { folder: join(at.folder, 'elsewhere') })).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringMatching(/here-1\.1-\d+\.ndjson is not there: name the folder of that file with --to/) })
+  expect(decodeTurn((await at.coordinator.log.first(subjects.lane(lane)))!.bytes).number).toBe(2)
+  expect(await at.archive()).toMatchObject({ finished: expect.any(Number) })
 })
 
 test('verify tells what was removed from what was archived', async () => {
