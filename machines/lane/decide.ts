@@ -59,14 +59,14 @@ export function withdrawCommand(lane: LaneState, command: string): Decision<Lane
 
 /**
  * Recorded before anything leaves the log, and what is archived is before the lane's last turn, which never leaves it. Files follow on one
- * another; one from the first turn on follows an import, which brought all turns back.
+ * another, and begin anew after an import or a restore, which brought all turns back. `incarnation`: of the log.
  */
-export function archiveLane(lane: LaneState, archive: LaneArchive): Decision<LaneEvent> {
+export function archiveLane(lane: LaneState, archive: LaneArchive, incarnation: number): Decision<LaneEvent> {
   const { from, number, turn, file, snapshot } = archive
-  const before = lane.archived
+  const before = lane.archived?.incarnation === incarnation ? lane.archived : null
   if (before !== null && before.from === from && before.number === number && before.file === file) return nothing(`lane ${lane.lane} is archived up to turn ${number} by this file`)
   const last = before?.number ?? 0
-  if (number <= last || (from !== 1 && from !== last + 1)) return refused('stale', `lane ${lane.lane} is archived up to turn ${last}: turns ${from} to ${number} do not follow`)
+  if (from !== last + 1) return refused('stale', `lane ${lane.lane} is archived up to turn ${last}: turns ${from} to ${number} do not follow`)
   if (from > number || number >= lane.number) return refused('malformed', `turns ${from} to ${number} are not before the last turn of lane ${lane.lane}, which is ${lane.number}`)
   return happened({ type: 'LaneArchived', data: { from, number, turn, file, snapshot } })
 }

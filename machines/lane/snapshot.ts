@@ -10,7 +10,7 @@ import { type KnownCommand, type LaneState, emptyLane } from './state.ts'
  * Version of the shape and the meaning of a lane's state. Raised with every change of either: a snapshot of another version is
  * not read. `test/golden/golden.test.ts` fails where the shape has changed and this has not.
  */
-export const laneSchema = 4
+export const laneSchema = 5
 
 /** What a lane's state holds beside its groups and commands. */
 export type LaneHead = Pick<LaneState, 'lane' | 'phase' | 'revision' | 'holder' | 'number' | 'timeMs' | 'epoch' | 'archived'>

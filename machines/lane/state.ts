@@ -8,6 +8,11 @@ import { type GroupState, absentGroup } from '../execution-group/state.ts'
 import { type RealmConstants, defaultConstants } from '../realm/realm.ts'
 import { type LaneArchive, type LaneEvent, type LaneEventType, type LanePhase, laneTable } from './machine.ts'
 
+/** An import or a restore brings all turns back: what was recorded in an earlier incarnation is history. */
+export interface RecordedArchive extends LaneArchive {
+  readonly incarnation: number
+}
+
 /** A command that this lane has carried out, refused or had withdrawn; its first answer is given again to whoever repeats it (P15). */
 export interface KnownCommand {
   readonly aggregate: string
@@ -40,8 +45,8 @@ export interface LaneState {
   timeMs: number
   /** Highest epoch that any commit carried: an older one is refused (P27). */
   epoch: number
-  /** What the last `LaneArchived` says. */
-  archived: LaneArchive | null
+  /** What the last `LaneArchived` says, and the incarnation in which it was recorded. */
+  archived: RecordedArchive | null
   readonly groups: Map<string, GroupState>
   /** In the order of their turns, so that the oldest are dropped first. */
   readonly commands: Map<string, KnownCommand>
@@ -86,6 +91,7 @@ export function stopsWriter(lane: LaneState): string | undefined {
 
 /** The parts of a turn that the fold needs; the envelope itself is in `streams/envelope.ts`. */
 export interface FoldableTurn {
+  readonly incarnation: number
   readonly number: number
   readonly timeMs: number
   readonly commits: readonly FoldableCommit[]
@@ -102,18 +108,18 @@ export interface FoldableCommit {
 
 export function foldTurn(lane: LaneState, turn: FoldableTurn): void {
   if (turn.number !== lane.number + 1) lane.fault ??= { type: 'broken-number', number: turn.number, event: `turn ${turn.number} after ${lane.number}` }
-  for (const commit of turn.commits) foldCommit(lane, commit, turn.timeMs)
+  for (const commit of turn.commits) foldCommit(lane, commit, turn)
   lane.number = turn.number
   lane.timeMs = turn.timeMs
   forgetOldCommands(lane)
 }
 
 /** Also what a holder does with a commit that it has just decided, before the turn is appended. */
-export function foldCommit(lane: LaneState, commit: FoldableCommit, timeMs: number): void {
+export function foldCommit(lane: LaneState, commit: FoldableCommit, turn: Pick<FoldableTurn, 'incarnation' | 'timeMs'>): void {
   if (commit.epoch !== undefined && commit.epoch > lane.epoch) lane.epoch = commit.epoch
   // Before the commit's own command, so that one that withdraws or refuses itself is known as that.
-  if (commit.aggregate === 'lane') foldLaneCommit(lane, commit, timeMs)
-  if (commit.command !== undefined) know(lane, commit.command, { aggregate: commit.aggregate, id: commit.id, revision: commit.revision + commit.events.length - 1, atMs: timeMs, withdrawn: false })
+  if (commit.aggregate === 'lane') foldLaneCommit(lane, commit, turn)
+  if (commit.command !== undefined) know(lane, commit.command, { aggregate: commit.aggregate, id: commit.id, revision: commit.revision + commit.events.length - 1, atMs: turn.timeMs, withdrawn: false })
   if (commit.aggregate === 'group') {
     let group = lane.groups.get(commit.id)
     if (group === undefined) {
@@ -127,17 +133,17 @@ export function foldCommit(lane: LaneState, commit: FoldableCommit, timeMs: numb
   }
 }
 
-function foldLaneCommit(lane: LaneState, commit: FoldableCommit, timeMs: number): void {
+function foldLaneCommit(lane: LaneState, commit: FoldableCommit, turn: Pick<FoldableTurn, 'incarnation' | 'timeMs'>): void {
   if (commit.revision !== lane.revision + 1) {
     lane.fault ??= { type: 'broken-revision', number: lane.number, event: commit.events[0]?.type ?? '' }
     lane.revision = commit.revision - 1
   }
-  for (const event of commit.events) foldLaneEvent(lane, event as LaneEvent, timeMs)
+  for (const event of commit.events) foldLaneEvent(lane, event as LaneEvent, turn)
 }
 
 const laneEventTypes: ReadonlySet<string> = new Set<LaneEventType>(laneTable.events)
 
-function foldLaneEvent(lane: LaneState, event: LaneEvent, timeMs: number): void {
+function foldLaneEvent(lane: LaneState, event: LaneEvent, { incarnation, timeMs }: Pick<FoldableTurn, 'incarnation' | 'timeMs'>): void {
   lane.revision += 1
   const next = laneTable.next(lane.phase, event.type)
   if (next === undefined) {
@@ -155,7 +161,7 @@ function foldLaneEvent(lane: LaneState, event: LaneEvent, timeMs: number): void 
       lane.holder = null
       return
     case 'LaneArchived':
-      lane.archived = event.data
+      lane.archived = { ...event.data, incarnation }
       return
     case 'CommandWithdrawn':
       return know(lane, event.data.command, { ...settled, withdrawn: true })

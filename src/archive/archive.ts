@@ -23,7 +23,7 @@ import { laneClient } from '../lane/client.ts'
 import { cutSnapshot, foldFromSnapshot } from '../lane/snapshot.ts'
 import { fileFacts, makeFolder } from '../platform/folders.ts'
 import { ArchiveRefused, ArchiveStopped } from './errors.ts'
-import { type VerifiedArchive, archiveFileName, archivesOfLane, removeDrafts, verifyArchiveAgainst, writeArchive } from './file.ts'
+import { DamagedArchive, type VerifiedArchive, archiveFileName, archivesOfLane, removeDrafts, verifyArchiveAgainst, writeArchive } from './file.ts'
 import { ArchiveFold } from './snapshot.ts'
 import { type LaneSurvey, type TurnAt, lastBefore, surveyLane, turnAt } from './survey.ts'
 
@@ -203,12 +203,22 @@ class LaneArchiver {
       this.#demandGoing()
     }
     await this.#reached('file-written')
-    const verified = await verifyArchiveAgainst(log, path)
+    const verified = await this.#verifiedUnpurged(path)
     const { archive, until } = verified.header
     const fits = until === last.position && Object.entries(about).every(([key, value]) => archive[key as keyof typeof archive] === value)
     if (!fits) throw new ArchiveRefused(`${path} is there, and is not what would be archived now: move it away, nothing is on record of it`)
     await this.#reached('file-verified')
     return { verified, data: { from, number: last.number, turn: last.digest, file: verified.file, snapshot: digest } }
+  }
+
+  /** Of which nothing is purged yet: it can be written anew. */
+  async #verifiedUnpurged(path: string): Promise<VerifiedArchive> {
+    try {
+      return await verifyArchiveAgainst(this.#context.coordinator.log, path)
+    } catch (error) {
+      if (!(error instanceof DamagedArchive)) throw error
+      throw new ArchiveRefused(`${error.message}; its turns are all still in the log, so move it away and repeat this`)
+    }
   }
 
   /** Step 3. */

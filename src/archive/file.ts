@@ -58,7 +58,10 @@ export interface ArchiveToWrite extends ArchiveHeader {
   readonly bytes: Uint8Array
 }
 
-/** In its place only when it is whole and on the disk; written again of the same turns it is the same, to the byte. Throws `Unavailable`, the system's own errors. */
+/**
+ * In its place only when it is whole and on the disk; written again of the same turns it is the same, to the byte. Throws `ArchiveRefused` where turns are
+ * purged meanwhile, `Unavailable`, the system's own errors.
+ */
 export async function writeArchive(log: EventLog, texts: TextStore, path: string, archive: ArchiveToWrite, signal: AbortSignal): Promise<void> {
   const { lane, from, number, previous, turn, snapshot, realm, subject, fromPosition, untilPosition } = archive
   const header: LogFileHeader = {
@@ -70,8 +73,14 @@ export async function writeArchive(log: EventLog, texts: TextStore, path: string
   try {
     const writer = new RecordWriter(draft, texts, undefined)
     await writer.begin(header)
-    for await (const batch of log.read({ subjects: [subject], from: fromPosition, until: untilPosition, aheadBytes, signal })) await writer.take(batch)
+    let records = 0
+    for await (const batch of log.read({ subjects: [subject], from: fromPosition, until: untilPosition, aheadBytes, signal })) {
+      await writer.take(batch)
+      records += batch.length
+    }
     if (signal.aborted) return
+    // It would stand before the whole one of another who archives at the same time.
+    if (records !== number - from + 1) throw new ArchiveRefused(`turns ${from} to ${number} of lane ${lane} left the log while they were written to a file: somebody else archives it; repeat this when that is done`)
     for (const line of linesIn(archive.bytes)) await writer.takeSnapshotLine(line)
     await writer.end()
     await draft.finish()

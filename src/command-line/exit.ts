@@ -10,7 +10,7 @@ import { ArchiveRefused, ArchiveStopped } from '../archive/errors.ts'
 import { DamagedArchive } from '../archive/file.ts'
 import { LaneBeginsLater } from '../lane/beginning.ts'
 import { MalformedLogFile } from '../log-file/format.ts'
-import { ExportStopped } from '../log-file/export.ts'
+import { ArchivedMeanwhile, ExportStopped } from '../log-file/export.ts'
 import { UnreadableLogFile } from '../log-file/read.ts'
 import { FolderInUse } from '../platform/data-folder.ts'
 import { FolderUnusable } from '../platform/files.ts'
@@ -79,6 +79,6 @@ function codeOf(error: unknown): ExitCode | undefined {
   if (error instanceof NatsServerError) return error.problem === 'did-not-start' ? exitCodes.failed : exitCodes.refused
   if (error instanceof MalformedLogFile || error instanceof DamagedArchive || error instanceof UnreadableLogFile || error instanceof LogDamaged) return exitCodes.failed
   if (error instanceof RestoreStopped || error instanceof ArchiveStopped || error instanceof ExportStopped) return exitCodes.interrupted
-  const refusals = [ArchiveRefused, LaneBeginsLater, ServerTooOld, RealmUnfinished, RestoreRefused, MadeByAnother, WrittenMeanwhile, NotComparable, WrongDefinition, RealmRefused, WrongIncarnation, FolderInUse, FolderUnusable, PortTaken]
+  const refusals = [ArchiveRefused, ArchivedMeanwhile, LaneBeginsLater, ServerTooOld, RealmUnfinished, RestoreRefused, MadeByAnother, WrittenMeanwhile, NotComparable, WrongDefinition, RealmRefused, WrongIncarnation, FolderInUse, FolderUnusable, PortTaken]
   return refusals.some((kind) => error instanceof kind) ? exitCodes.refused : undefined
 }

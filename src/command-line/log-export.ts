@@ -55,7 +55,9 @@ export function registerLogExport(log: Command): void {
             if ((await coordinator.log.last(subjects.lane(lane))) === undefined) throw new CommandEnd(exitCodes.refused, `there is no turn of lane ${lane} in the log: "reeve machine list" names the lanes`)
           }
           const realm = await realmOf(coordinator.log, subjects)
-          const archived = aggregates === undefined && from === undefined ? await lanesBegunLater(coordinator.log, subjects, lanes ?? realm.lanes.map(({ lane }) => lane)) : []
+          const archivedNow = () => lanesBegunLater(coordinator.log, subjects, lanes ?? realm.lanes.map(({ lane }) => lane))
+          const mayBeWhole = aggregates === undefined && from === undefined
+          const archived = mayBeWhole ? await archivedNow() : []
           const written = await exportLog(coordinator.log, coordinator.texts, {
             file,
             realm: subjects.realm,
@@ -63,6 +65,7 @@ export function registerLogExport(log: Command): void {
             until,
             // A digest would confirm whoever guesses that turn.
             archived: flags['redact'] === true ? archived.map((lane) => ({ ...lane, turn: '' })) : archived,
+            ...(mayBeWhole ? { archivedNow } : {}),
             ...(lanes === undefined && aggregates === undefined ? {} : { selection: selectionOf(subjects, { ...(lanes && { lanes }), ...(aggregates && { aggregates }) }) }),
             ...(flags['redact'] === true ? { redact: redactionBy(systemRandom.bytes(redactionKeyBytes)) } : {}),
             signal: stop.signal,

@@ -308,7 +308,7 @@ export class LaneHolder {
     const event: LaneEvent = { type: 'LaneReleased', data: { agent, instance } }
     const commit: Commit = { aggregate: 'lane', id: lane.lane, revision: lane.revision + 1, actor: `agent:${agent}`, events: [event] }
     const timeMs = Math.max(this.#options.clock.nowMs(), lane.timeMs)
-    foldCommit(lane, commit, timeMs)
+    foldCommit(lane, commit, { incarnation: this.#options.log.incarnation, timeMs })
     await this.#append([commit], timeMs)
     this.#end()
   }

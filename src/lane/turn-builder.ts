@@ -325,7 +325,7 @@ export class TurnBuilder {
   }
 
   #archive(command: LaneCommand, archive: LaneArchive): (landed: { position: number; number: number }) => LaneCommandAnswer {
-    const decision = archiveLane(this.#lane, archive)
+    const decision = archiveLane(this.#lane, archive, this.#incarnation)
     if (decision.kind === 'refused') return this.#refuse(command, decision.refusal)
     const missing = decision.kind === 'events' ? missingFormat(this.#realm.format, decision.events) : undefined
     if (missing !== undefined) return this.#no({ code: 'format-too-old', text: formatTooOld(this.#realm.format, missing) })
@@ -355,7 +355,7 @@ export class TurnBuilder {
       events,
     }
     this.commits.push(commit)
-    foldCommit(this.#lane, commit, this.#timeMs)
+    foldCommit(this.#lane, commit, { incarnation: this.#incarnation, timeMs: this.#timeMs })
     this.#spentBytes += commitBytes + sizeBytes(events)
   }
 
@@ -393,7 +393,7 @@ export class TurnBuilder {
       events,
     }
     this.commits.push(commit)
-    foldCommit(this.#lane, commit, this.#timeMs)
+    foldCommit(this.#lane, commit, { incarnation: this.#incarnation, timeMs: this.#timeMs })
     this.#schedule.update(state, events)
     this.#spentBytes += commitBytes + sizeBytes(events)
   }

@@ -20,6 +20,8 @@ export interface ExportRequest {
   readonly redact?: Redact
   /** Lanes that begin later in the log, since older turns of them were archived. */
   readonly archived?: readonly ArchivedLane[]
+  /** Asked at the end, before the file takes its place: the same lanes as they are then. */
+  readonly archivedNow?: () => Promise<readonly ArchivedLane[]>
   readonly signal?: AbortSignal
   /** After each batch: records so far, and the position reached. */
   readonly onProgress?: (records: number, position: number) => void
@@ -45,8 +47,14 @@ export class ExportStopped extends Error {
   readonly retryable = true
 }
 
-/** Throws `Unavailable`, `ExportStopped`, the system's own errors; then nothing stands at `file` that was not there before. */
-export async function exportLog(log: EventLog, texts: TextStore, request: ExportRequest): Promise<Exported> {
+/** Turns were archived while they were exported: the file would lack some without saying so. */
+export class ArchivedMeanwhile extends Error {
+  override readonly name = 'ArchivedMeanwhile'
+  readonly retryable = true
+}
+
+/** Throws `Unavailable`, `ExportStopped`, `ArchivedMeanwhile`, the system's own errors; then nothing stands at `file` that was not there before. */
+export async function exportLog(log: Pick<EventLog, 'incarnation' | 'end' | 'read'>, texts: TextStore, request: ExportRequest): Promise<Exported> {
   const { file, realm, from = 1, selection, redact, archived = [], signal } = request
   const end = await log.end()
   const until = Math.min(request.until ?? end, end)
@@ -76,6 +84,10 @@ export async function exportLog(log: EventLog, texts: TextStore, request: Export
       }
     }
     if (signal?.aborted) throw new ExportStopped(`the export was stopped before it was whole: ${file} was not written`)
+    const now = await request.archivedNow?.()
+    if (now !== undefined && beginnings(now) !== beginnings(archived)) {
+      throw new ArchivedMeanwhile(`turns of ${now.map(({ lane }) => `lane ${lane}`).join(', ')} were archived while they were exported: ${file} was not written; export again when that is done`)
+    }
     await writer.end()
     await draft.finish()
     const { records, textsWritten, missingTexts, chain } = writer
@@ -83,6 +95,10 @@ export async function exportLog(log: EventLog, texts: TextStore, request: Export
   } finally {
     await draft.abandon()
   }
+}
+
+function beginnings(lanes: readonly ArchivedLane[]): string {
+  return lanes.map(({ lane, number }) => `${lane} ${number}`).join()
 }
 
 const everything: Pick<Selection, 'subjects' | 'aggregates'> = { subjects: [] }

@@ -42,10 +42,11 @@ export async function fileSource(file: string, archives?: Archives): Promise<Res
   const source = { how: 'import', name: file, realm, incarnation, until } as const
   if (archives === undefined) return { ...source, read: () => readLogFileWithTexts(file) }
   demandSameLog(archives, header, file)
-  return { ...source, read: () => withTextsFirst(file, archives) }
+  return { ...source, read: () => withTextsFirst(file, archives, until) }
 }
 
-async function* withTextsFirst(file: string, archives: Archives): AsyncGenerator<SourceBatch> {
+/** Archives may go on where the file ends: they are read as far as it does. */
+async function* withTextsFirst(file: string, archives: Archives, until: number): AsyncGenerator<SourceBatch> {
   let chain = ''
   for (const { path } of [...[...archives.lanes.values()].flat(), { path: file }]) {
     for await (const batch of readLogFileWithTexts(path)) {
@@ -54,7 +55,7 @@ async function* withTextsFirst(file: string, archives: Archives): AsyncGenerator
     }
   }
   const read = withArchives(archives, subjectsOf(archives.realm), (options) => readLogFile(file, options))
-  for await (const messages of read({ subjects: [], from: 1 })) yield { messages, texts: [], chain }
+  for await (const messages of read({ subjects: [], from: 1, until })) yield { messages, texts: [], chain }
 }
 
 /** Every lane that begins later goes on from an archive. */

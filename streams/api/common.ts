@@ -24,12 +24,12 @@ export function text(most: number) {
     .refine((value) => value.isWellFormed(), 'holds half of a surrogate pair')
 }
 
-/** The same for what is shown on one line: line breaks become spaces. */
 /** Of a trigger. */
 export const missingForTrigger = z
   .array(z.string())
   .describe('skills, "no skill" or a role, for which the leader finds no agent, so that jobs that ask for one would wait; empty where there is somebody for all of them')
 
+/** As `text`, for what is shown on one line: line breaks become spaces. */
 export function oneLine(most: number) {
   return text(most).overwrite((value) => value.replace(/[\r\n\v\f\u0085\u2028\u2029]+/g, ' '))
 }

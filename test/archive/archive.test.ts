@@ -3,6 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
+import { laneSchema } from '../../machines/lane/snapshot.ts'
 import { type ArchiveFailpoint } from '../../src/archive/archive.ts'
 import { demandSameLog, namedFiles, withArchives } from '../../src/archive/merged.ts'
 import { renewLane } from '../../src/archive/renew.ts'
@@ -184,6 +185,35 @@ test('a file that was changed, or is not the one on record, purges nothing', asy
   expect(await findingsOf(at, true)).toEqual([])
 })
 
+test.each<[ArchiveFailpoint, string]>([
+  ['text-put', 'left the log while they were written to a file'],
+  ['file-verified', 'do not follow'],
+])('two who archive at once: who comes too late, behind %s, is told so, and its file stands before no other', async (failpoint, told) => {
+  const at = await started(10, 4)
+  await at.hold()
+  const times: number[] = []
+  for await (const batch of at.coordinator.log.read({ subjects: [subjects.lane(lane)], from: 1, until: await at.coordinator.log.end() })) for (const { bytes } of batch) times.push(decodeTurn(bytes).timeMs)
+  const olderThanMs = at.clock.nowMs() - times[times.length >> 1]!
+  let first: unknown
+  const second = at.archive(lane, { olderThanMs: 0, failpoint: async (name) => void (name === failpoint && (first = await at.archive(lane, { olderThanMs }))) })
+  await expect(second).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringContaining(told) })
+  expect(first).toMatchObject({ archived: { from: 1 }, why: null })
+  expect(await findingsOf(at, true)).toEqual([])
+  expect(await at.archive(lane, { olderThanMs: 0 })).toMatchObject({ finished: null, why: null })
+  expect(await findingsOf(at, true)).toEqual([])
+})
+
+test('a file on no record that is damaged: one line says to move it away, and then it is written anew', async () => {
+  const at = await started(6, 3)
+  await at.hold()
+  await expect(at.archive(lane, { failpoint: async (name) => void (name === 'file-written' && (() => { throw new Error('killed') })()) })).rejects.toThrow('killed')
+  const path = join(at.folder, (await readdir(at.folder))[0]!)
+  await writeFile(path, (await readFile(path, 'utf8')).slice(0, -9))
+  await expect(at.archive()).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringContaining('move it away') })
+  await rm(path)
+  expect(await at.archive()).toMatchObject({ archived: { from: 1 } })
+})
+
 test('a file that is lost while its turns are half purged: nothing more is purged, and one line names it', async () => {
   const at = await started(6, 3)
   await at.hold()
@@ -219,20 +249,20 @@ test('a lane whose snapshot is of another schema says so in one line, and is mad
   await mappings.remove(snapshotKey(lane), (await mappings.get(snapshotKey(lane)))!.revision)
   const gone = { ...at.context, coordinator: { ...at.coordinator, texts: { ...texts, get: async () => undefined } } }
   await expect(laneBeginning(gone, lane, 1, never)).rejects.toMatchObject({ name: 'LaneBeginsLater', message: expect.stringMatching(/^turns 1 to \d+ of lane here-1 .*--renew --to DIR/) })
-  const older = Buffer.from(Buffer.from((await texts.get(beginning.archive.snapshot))!).toString('utf8').replace('"schema":4', '"schema":3'))
+  const older = Buffer.from(Buffer.from((await texts.get(beginning.archive.snapshot))!).toString('utf8').replace(`"schema":${laneSchema}`, '"schema":3'))
   const old = { ...at.context, coordinator: { ...at.coordinator, texts: { ...texts, get: async (digest: string) => (digest === beginning.archive.snapshot ? older : texts.get(digest)) } } }
   await expect(laneBeginning(old, lane, 1, never)).rejects.toMatchObject({ name: 'LaneBeginsLater', message: expect.stringContaining('of schema 3') })
   // Of the same schema it is the very same one, to the byte.
   expect(await renewLane(at.context, lane, await archivesIn(at.folder), never)).toBe(beginning.archive.number)
   const renewed = fromBytes<RenewedSnapshot>((await mappings.get(renewedKey(lane)))!.value)
   expect(renewed.digest).toBe(beginning.archive.snapshot)
-  const newer = Buffer.from((await texts.get(renewed.digest))!).toString('utf8').replace('"schema":4', '"schema":4,"later":true')
+  const newer = Buffer.from((await texts.get(renewed.digest))!).toString('utf8').replace(`"schema":${laneSchema}`, `"schema":${laneSchema},"later":true`)
   await mappings.put(renewedKey(lane), toBytes({ ...renewed, digest: await texts.put(Buffer.from(newer)) }))
   const folded = unfoldedLane(lane, at.state.constants)
   await foldOn(log, at.clock, subjects.lane(lane), folded, never, beginningOf(old, lane))
   expect(textOf(folded.state)).toBe(known)
   // One that says another turn is passed over.
-  await mappings.put(renewedKey(lane), toBytes({ incarnation: 1, number: 1, turn: 'x', schema: 4, digest: 'y' }))
+  await mappings.put(renewedKey(lane), toBytes({ incarnation: 1, number: 1, turn: 'x', schema: laneSchema, digest: 'y' }))
   expect(await foldedFromLog(at, lane)).toBe(known)
 })
 

@@ -75,6 +75,23 @@ test('an exported file says where it begins, and is imported only with the archi
   expect(await findingsOf((options) => verifyLog(log, 'other', options))).toEqual([])
 })
 
+test('turns that are archived while they are exported: no file is written', async () => {
+  stage = await ArchiveStage.start(6, 3)
+  await stage.hold()
+  const { log, texts } = stage.coordinator
+  const file = join(stage.folder, 'rest.ndjson')
+  const archivedNow = () => lanesBegunLater(log, subjects, lanes)
+  const { incarnation } = log
+  async function* read(options: Parameters<typeof log.read>[0]) {
+    await stage!.archive(lane)
+    yield* log.read(options)
+  }
+  const during = { incarnation, end: () => log.end(), read }
+  await expect(exportLog(during, texts, { file, realm: 'reeve', archived: await archivedNow(), archivedNow })).rejects.toMatchObject({ name: 'ArchivedMeanwhile', message: expect.stringContaining('lane here-1') })
+  expect(await readdir(stage.folder)).not.toContain('rest.ndjson')
+  expect(await exportLog(log, texts, { file, realm: 'reeve', archived: await archivedNow(), archivedNow })).toMatchObject({ file })
+})
+
 test('a stream that was put back is restored only with the archives, and may be archived anew', async () => {
   const { at, whole } = await archived()
   const incarnations = at.realm.incarnations({ name: 'restore', clock: at.clock })
@@ -90,6 +107,38 @@ test('a stream that was put back is restored only with the archives, and may be 
   const rehearsed = await archiveLane({ ...at.context, coordinator }, { lane, folder: at.folder, olderThanMs: 0, actor: 'person:ann', dryRun: true, signal: new AbortController().signal })
   expect(rehearsed).toMatchObject({ finished: null, archived: { from: 1 } })
   await coordinator.close()
+})
+
+test('a restored lane of which nothing more is old than before is archived anew, and goes on', async () => {
+  stage = await ArchiveStage.start(10, 4)
+  await stage.hold()
+  const old = { olderThanMs: 3_600_000 }
+  const before = await stage.archive(lane, old)
+  const incarnations = stage.realm.incarnations({ name: 'restore', clock: stage.clock })
+  const source = await streamSource((await incarnations.whole())!, 'reeve', await archivesAt(stage.folder))
+  await restoreRealm({ incarnations, ...base }, { source, subjects, actor: 'program:test', why: 'restored' })
+  const coordinator = stage.realm.connect({ name: 'after', clock: stage.clock })
+  await stage.hold('b')
+  const again = (olderThanMs: number) => archiveLane({ ...stage!.context, coordinator }, { lane, folder: stage!.folder, olderThanMs, actor: 'person:ann', signal: new AbortController().signal })
+  const { number } = before.archived!
+  expect(await again(old.olderThanMs)).toMatchObject({ finished: null, archived: { from: 1, number } })
+  expect(await again(0)).toMatchObject({ finished: null, archived: { from: number + 1 } })
+  await coordinator.close()
+})
+
+test('archives that go on where a file ends are read as far as it does', async () => {
+  stage = await ArchiveStage.start(6, 3)
+  const { log, texts } = stage.coordinator
+  const file = join(stage.folder, 'early.ndjson')
+  await exportLog(log, texts, { file, realm: 'reeve' })
+  const turns = (await allOf(log)).map(lined)
+  for (const agent of ['a', 'b', 'c']) await stage.hold(agent)
+  await stage.archive(lane, { olderThanMs: 0 })
+  const archives = await archivesAt(stage.folder)
+  expect(archives.until).toBeGreaterThan(turns.length)
+  const incarnations = new MemoryRealm({ realm: 'other', ...base }).incarnations({ name: 'import', clock: systemClock })
+  const done = await restoreRealm({ incarnations, ...base }, { source: await fileSource(file, archives), subjects: subjectsOf('other'), actor: 'program:test', why: 'imported' })
+  expect(done.turns).toBe(turns.length)
 })
 
 test('where one archive is missing, one line says which', async () => {

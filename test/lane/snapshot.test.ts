@@ -86,7 +86,7 @@ describe('the state', () => {
           revision += number
         }
         // Days pass, so that commands are forgotten too.
-        turns.push({ number: turn.number, timeMs: turn.timeMs + turn.number * 5 * 3_600_000, commits })
+        turns.push({ incarnation: turn.incarnation, number: turn.number, timeMs: turn.timeMs + turn.number * 5 * 3_600_000, commits })
       }
     }
     return turns

@@ -23,7 +23,7 @@ function outcomesBeside(urgent: number) {
   const schedule = new Schedule()
   const ids = Array.from({ length: 400 }, (_, index) => `here-1-${String(index).padStart(26, '0')}`)
   for (const id of ids) {
-    foldCommit(lane, { aggregate: 'group', id, revision: 1, events: [...readyWith({ jobs: 2 }, [spec, spec]), granted([[1, 1]])] }, 1)
+    foldCommit(lane, { aggregate: 'group', id, revision: 1, events: [...readyWith({ jobs: 2 }, [spec, spec]), granted([[1, 1]])] }, { incarnation: 1, timeMs: 1 })
     expect(lane.groups.get(id)!.grant!.revision).toBe(5)
     schedule.update(lane.groups.get(id)!)
   }
@@ -55,7 +55,7 @@ test('what an executor hands back is not granted to it in the same turn, in whic
   const lane = emptyLane('here-1')
   const schedule = new Schedule()
   const id = `here-1-${'0'.repeat(26)}`
-  foldCommit(lane, { aggregate: 'group', id, revision: 1, events: [...readyWith({ jobs: 2 }, [spec, spec]), granted([[1, 1]])] }, 1)
+  foldCommit(lane, { aggregate: 'group', id, revision: 1, events: [...readyWith({ jobs: 2 }, [spec, spec]), granted([[1, 1]])] }, { incarnation: 1, timeMs: 1 })
   const group = lane.groups.get(id)!
   schedule.update(group)
   schedule.heard('a1', group.grant!.instance, 64, 0)

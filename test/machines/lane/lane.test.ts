@@ -21,12 +21,12 @@ function groupCommit(lane: LaneState, events: FoldableCommit['events'], more: Pa
   return { aggregate: 'group', id: groupName, revision: (lane.groups.get(groupName)?.revision ?? 0) + 1, events, ...more }
 }
 function turn(lane: LaneState, timeMs: number, ...commits: FoldableCommit[]): void {
-  foldTurn(lane, { number: lane.number + 1, timeMs, commits })
+  foldTurn(lane, { incarnation: 1, number: lane.number + 1, timeMs, commits })
 }
 
 const given = specification<LaneState, LaneEvent>({
   empty: () => emptyLane('east-1'),
-  fold: (lane, event) => foldCommit(lane, laneCommit(lane, event), startMs),
+  fold: (lane, event) => foldCommit(lane, laneCommit(lane, event), { incarnation: 1, timeMs: startMs }),
   fault: (lane) => stopsWriter(lane),
 })
 
@@ -44,27 +44,29 @@ describe('decide', () => {
     const reason = { code: 'cannot-fold', text: 'too large' }
     given(taken('a1')).when((lane) => releaseLane(lane, 'a1', 'a1-i', reason)).then({ type: 'LaneReleased', data: { agent: 'a1', instance: 'a1-i', reason } })
   })
-  it('a part before its last turn is archived; files follow on one another, or begin anew, and never end earlier', () => {
+  it('a part before its last turn is archived; files follow on one another, and begin anew in another incarnation', () => {
     const digest = 'd'.repeat(64)
     const archive = (from: number, number: number, file = digest) => ({ from, number, turn: digest, file, snapshot: digest })
     const archived = (from: number, number: number): LaneEvent => ({ type: 'LaneArchived', data: archive(from, number) })
     const at = (number: number) => (lane: LaneState) => ({ ...lane, number })
-    given(taken('a1')).when((lane) => archiveLane(at(9)(lane), archive(1, 8))).then(archived(1, 8))
-    given(taken('a1')).when((lane) => archiveLane(at(9)(lane), archive(1, 9))).thenRefused('malformed')
-    given(taken('a1')).when((lane) => archiveLane(at(9)(lane), archive(2, 8))).thenRefused('stale')
-    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 5))).thenNothing()
-    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 5, 'e'.repeat(64)))).thenRefused('stale')
-    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(6, 8))).then(archived(6, 8))
-    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(7, 8))).thenRefused('stale')
-    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 4))).thenRefused('stale')
-    // After an import, which brought all turns back.
-    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 7))).then(archived(1, 7))
-    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(6, 5))).thenRefused('stale')
+    given(taken('a1')).when((lane) => archiveLane(at(9)(lane), archive(1, 8), 1)).then(archived(1, 8))
+    given(taken('a1')).when((lane) => archiveLane(at(9)(lane), archive(1, 9), 1)).thenRefused('malformed')
+    given(taken('a1')).when((lane) => archiveLane(at(9)(lane), archive(2, 8), 1)).thenRefused('stale')
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 5), 1)).thenNothing()
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 5, 'e'.repeat(64)), 1)).thenRefused('stale')
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(6, 8), 1)).then(archived(6, 8))
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(7, 8), 1)).thenRefused('stale')
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 4), 1)).thenRefused('stale')
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, 7), 1)).thenRefused('stale')
+    // After an import, which brought all turns back, it begins anew, wherever it ended before.
+    for (const number of [4, 5, 7]) given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(1, number), 2)).then(archived(1, number))
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(6, 8), 2)).thenRefused('stale')
+    given(taken('a1'), archived(1, 5)).when((lane) => archiveLane(at(9)(lane), archive(6, 5), 1)).thenRefused('malformed')
   })
   it('only who holds it records an archive: elsewhere it is a fault', () => {
     const digest = 'd'.repeat(64)
     const lane = emptyLane('east-1')
-    foldCommit(lane, laneCommit(lane, { type: 'LaneArchived', data: { from: 1, number: 1, turn: digest, file: digest, snapshot: digest } }), startMs)
+    foldCommit(lane, laneCommit(lane, { type: 'LaneArchived', data: { from: 1, number: 1, turn: digest, file: digest, snapshot: digest } }), { incarnation: 1, timeMs: startMs })
     expect(lane.fault).toMatchObject({ type: 'broken-life-cycle' })
   })
   it('a command is withdrawn, or refused, once; one that is known keeps its first answer (P15)', () => {
@@ -165,7 +167,7 @@ describe('fold', () => {
   })
   it('a turn or a commit that does not follow stops a writer; the first fault stays', () => {
     const lost = emptyLane('east-1')
-    foldTurn(lost, { number: 2, timeMs: startMs, commits: [] })
+    foldTurn(lost, { incarnation: 1, number: 2, timeMs: startMs, commits: [] })
     expect(lost.fault).toMatchObject({ type: 'broken-number', number: 2 })
     const gap = emptyLane('east-1')
     turn(gap, startMs, laneCommit(gap, taken('a1'), { revision: 2 }))
