@@ -4,7 +4,7 @@
  */
 import type { GroupEvent, Run } from '../../machines/execution-group/events.ts'
 import { type GrantRequest, grantLock } from '../../machines/execution-group/decide/locks.ts'
-import { sizeBytes } from '../../machines/execution-group/limits.ts'
+import { mostBytes, sizeBytes } from '../../machines/execution-group/limits.ts'
 import { type GroupState, countOf } from '../../machines/execution-group/state.ts'
 import type { Decision } from '../../machines/decision.ts'
 import type { GrantMessage, GrantRef } from '../../streams/lane-protocol.ts'
@@ -13,6 +13,8 @@ import type { GrantMessage, GrantRef } from '../../streams/lane-protocol.ts'
 export const grantsLimitBytes = 512 * 1024
 /** Most bytes of the jobs of one grant, where it has more than one. */
 export const grantLimitBytes = 256 * 1024
+/** Above this another grant may be too much for the message. */
+const fullBytes = grantsLimitBytes - grantLimitBytes
 /** So few jobs are not measured: each came in a part (`partLimitBytes`), so together they are below `grantLimitBytes`. */
 const fewJobs = 3
 /** What a job takes in a message beside its details. */
@@ -24,25 +26,35 @@ export class Dispatch {
   /** Of a paused group: the job that runs is ended, the rest given back. */
   readonly yields: GrantRef[] = []
   #jobs = 0
+  /** Those before it are in `#bytes`, the others in `#most`. */
   #measured = 0
   #bytes = 0
+  /** At least what those take that are not measured. */
+  #most = 0
 
   /** Another grant may be too much. */
   get full(): boolean {
-    return this.#bytes > grantsLimitBytes - grantLimitBytes
+    return this.#bytes > fullBytes
   }
 
   /** Nothing where it does not fit beside what there is. */
   add(grant: GrantMessage): void {
     this.#jobs += grant.jobs.length
-    if (this.#jobs > fewJobs) {
-      for (; this.#measured < this.grants.length; this.#measured++) this.#bytes += sizeBytes(this.grants[this.#measured])
-      const grantBytes = sizeBytes(grant)
-      this.#bytes += grantBytes
-      if (this.grants.length > 0 && this.#bytes > grantsLimitBytes) return
-      this.#measured += 1
-    }
+    if (this.#jobs > fewJobs && !this.#fits(grant)) return
     this.grants.push(grant)
+  }
+
+  /** To measure a grant costs as much as to send it: it is done only where what they may take at most is too much. */
+  #fits(grant: GrantMessage): boolean {
+    if (this.#most === 0) for (const unmeasured of this.grants.slice(this.#measured)) this.#most += mostBytes(unmeasured)
+    this.#most += mostBytes(grant)
+    if (this.#bytes + this.#most <= fullBytes) return true
+    for (const unmeasured of this.grants.slice(this.#measured)) this.#bytes += sizeBytes(unmeasured)
+    this.#bytes += sizeBytes(grant)
+    this.#most = 0
+    const fits = this.grants.length === 0 || this.#bytes <= grantsLimitBytes
+    this.#measured = this.grants.length + (fits ? 1 : 0)
+    return fits
   }
 }
 
