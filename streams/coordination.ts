@@ -88,7 +88,12 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** For messages and bucket values (turns have `streams/codec.ts`). */
 export function toBytes(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value))
+  return Buffer.from(toText(value))
+}
+
+/** The same, for what is only sent: together with what goes out beside it, it becomes bytes once. */
+export function toText(value: unknown): string {
+  return JSON.stringify(value)
 }
 
 export class MalformedMessage extends Error {

@@ -18,7 +18,7 @@ import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { Executing, ExecutorContext, LaneHosting, Presence, SiteDirectory } from '../agent/context.ts'
 import { laneClient } from '../lane/client.ts'
-import { type ExecutorFailpoint, HeldGrant } from './held-grant.ts'
+import { type ExecutorFailpoint, type GrantEnvironment, HeldGrant } from './held-grant.ts'
 import { LaneLink } from './lane-link.ts'
 import { Marks } from './marks.ts'
 
@@ -55,7 +55,6 @@ export function startExecutor(
 class RunningExecutor implements Executing {
   readonly #context: ExecutorContext
   readonly #presence: Presence
-  readonly #sites: SiteDirectory
   readonly #lanes: OwnLanes
   readonly #options: ExecutorOptions
   readonly #links = new Map<string, LaneLink>()
@@ -66,6 +65,7 @@ class RunningExecutor implements Executing {
   /** Ended as unknown, while an adapter has not come back from their call. */
   readonly #hanging = new Set<HeldGrant>()
   readonly #marks = new Marks()
+  readonly #environment: GrantEnvironment
   /** Of this process, the present one and all before it. */
   readonly #instances: Set<string>
   readonly #subscriptions: Subscription[]
@@ -80,12 +80,13 @@ class RunningExecutor implements Executing {
   constructor(context: ExecutorContext, presence: Presence, sites: SiteDirectory, lanes: OwnLanes, options: ExecutorOptions) {
     this.#context = context
     this.#presence = presence
-    this.#sites = sites
     this.#lanes = lanes
     this.#options = options
     this.#capacityPerLane = options.capacityPerLane ?? defaultCapacityPerLane
     this.#working = options.working ?? true
     this.#instances = new Set([presence.instance])
+    const { failpoint } = options
+    this.#environment = { clock: context.clock, quarantined: () => this.#quarantined, presence, sites, ...(failpoint === undefined ? {} : { failpoint }) }
     const { bus, mappings } = context.coordinator
     const { subjects, agent } = context
     lanes.listenHere({ grants: (message) => this.#onGrants(message.lane, message), assigned: (message) => this.#onAssigned(message) })
@@ -220,8 +221,7 @@ class RunningExecutor implements Executing {
       link.report([], ref)
       return
     }
-    const environment = { clock: this.#context.clock, quarantined: () => this.#quarantined, presence: this.#presence, sites: this.#sites }
-    const held = new HeldGrant(message, lane, this.#options.failpoint === undefined ? environment : { ...environment, failpoint: this.#options.failpoint })
+    const held = new HeldGrant(message, lane, this.#environment)
     this.#held.set(heldKey(message), held)
     this.#running.set(held, this.#run(held))
   }

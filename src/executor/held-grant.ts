@@ -91,10 +91,12 @@ export class HeldGrant {
   async run(): Promise<GrantEnd> {
     const { message } = this
     const outcomes: OutcomeReport[] = []
-    for (const [index, { job, spec, chain = job }] of message.jobs.entries()) {
-      if (!(await this.#mayCall())) return { kind: 'stopped', outcomes }
+    const { jobs } = message
+    for (let index = 0; index < jobs.length; index++) {
+      const { job, spec, chain = job } = jobs[index]!
+      if (!(this.#mayCall() ?? (await this.#mayCallThen()))) return { kind: 'stopped', outcomes }
       this.#begun = true
-      const result = await this.#call(job, spec, message.unordered === true ? chain : undefined, index === message.jobs.length - 1)
+      const result = await this.#call(job, spec, message.unordered === true ? chain : undefined, index === jobs.length - 1)
       if (result.kind === 'fenced') return { kind: 'stopped', outcomes }
       // Aborted by order, or because of a later grant: what may be done again is given back, what may not is unknown (I9).
       if (result.kind === 'unknown' && this.#aborted && spec.repeatable && this.#hanging === undefined) return { kind: 'stopped', outcomes }
@@ -106,16 +108,23 @@ export class HeldGrant {
     return { kind: 'outcomes', outcomes }
   }
 
-  /** Waits while the presence is only in doubt; false once it is lost, or somebody said stop. */
-  async #mayCall(): Promise<boolean> {
+  /** Undefined while the presence is only in doubt; false once it is lost, or somebody said stop. */
+  #mayCall(): boolean | undefined {
     const { presence, quarantined } = this.#environment
     const { instance } = this.message
-    while (!this.#stopped) {
-      if (presence.instance !== instance || quarantined()) return false
-      if (presence.acknowledged && presence.mayStartCall(instance)) return true
+    if (this.#stopped) return false
+    if (presence.instance !== instance || quarantined()) return false
+    if (presence.acknowledged && presence.mayStartCall(instance)) return true
+    return undefined
+  }
+
+  /** Waits until that is no question any more. */
+  async #mayCallThen(): Promise<boolean> {
+    for (;;) {
       await this.#waits.pause(this.#environment.clock, presencePollMs)
+      const mayCall = this.#mayCall()
+      if (mayCall !== undefined) return mayCall
     }
-    return false
   }
 
   async #call(job: number, spec: JobSpec, chain: number | undefined, isLast: boolean): Promise<CallResult> {
@@ -123,7 +132,7 @@ export class HeldGrant {
     const { group, grant, incarnation, callDeadlineMs } = this.message
     const connection = connectionTo(sites, spec.site)
     if ('kind' in connection) return connection
-    await failpoint?.('call-before')
+    if (failpoint !== undefined) await failpoint('call-before')
     const overMs = clock.monotonicMs() + callDeadlineMs
     const call = {
       service: spec.service,
@@ -132,7 +141,7 @@ export class HeldGrant {
       deadlineMs: clock.nowMs() + callDeadlineMs,
     }
     const result = await this.#carryOut(connection, call)
-    await failpoint?.('call-after')
+    if (failpoint !== undefined) await failpoint('call-after')
     if (result.kind !== 'unknown') return result
     // P23: it may be running at the site still. What a read shows before its time is over settles nothing: it could be undone
     // by this very call, after a later job has run (I2).

@@ -3,7 +3,7 @@
  * holder" is passed over and the wait goes on. No answer says nothing about what happened: the asker repeats, with the
  * same command id where it has one (P15).
  */
-import { toBytes } from '../../streams/coordination.ts'
+import { toText } from '../../streams/coordination.ts'
 import { readAnswer } from '../../streams/lane-messages.ts'
 import type { LaneCommand, LaneCommandAnswer, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
@@ -26,7 +26,7 @@ const answerWaitMs = 5_000
 export function laneClient(deps: { readonly bus: Bus; readonly subjects: Subjects }): LaneClient {
   const ask = async <A extends { readonly kind: string }>(subject: string, message: unknown, timeoutMs: number): Promise<A | NoAnswer> => {
     let heard: A | undefined
-    const asked = await deps.bus.ask(subject, toBytes(message), {
+    const asked = await deps.bus.ask(subject, toText(message), {
       timeoutMs,
       accept: (data) => {
         heard = readAnswer(data) as A

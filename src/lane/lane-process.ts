@@ -4,7 +4,7 @@
 import { stopsWriter } from '../../machines/lane/state.ts'
 import { laneHolderMachine } from '../../machines/lane-holder/machine.ts'
 import { type MachineState, laneHolderName } from '../../streams/agent-messages.ts'
-import { type LaneMappingValue, MalformedMessage, laneMappingIn, laneMappingKey, toBytes } from '../../streams/coordination.ts'
+import { type LaneMappingValue, MalformedMessage, laneMappingIn, laneMappingKey, toBytes, toText } from '../../streams/coordination.ts'
 import { readAnswer, readLaneCommand, readReleaseRequest, readWorkRequest } from '../../streams/lane-messages.ts'
 import type { LaneAnnounced, LaneCommandAnswer, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
@@ -286,7 +286,7 @@ export class LaneProcess {
       sendGrants: (to, message) => {
         const here = to === agent ? local() : undefined
         if (here !== undefined) here.grants(message)
-        else bus.publish(subjects.toAgent(to, 'grants'), toBytes(message))
+        else bus.publish(subjects.toAgent(to, 'grants'), toText(message))
       },
       sendAssigned: (to, message) => {
         const here = to === agent ? local() : undefined
@@ -332,7 +332,7 @@ export class LaneProcess {
     if (request === undefined) return
     const holder = this.holder
     if (holder === undefined || holder.isBehind(request.builtOn)) return message.answer(notTheHolder)
-    holder.work(request, (answer) => message.answer(toBytes(answer)))
+    holder.work(request, (answer) => message.answer(toText(answer)))
   }
 
   #onCommand(message: BusMessage): void {

@@ -1,7 +1,7 @@
 /** What this machine and its runtime say of themselves. */
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { hostname } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 
 /** Without a "v". */
 export function nodeVersion(): string {
@@ -15,6 +15,11 @@ export async function isWritableFolder(path: string): Promise<boolean> {
   } catch {
     return false
   }
+}
+
+/** Processors that this process may use. */
+export function processors(): number {
+  return availableParallelism()
 }
 
 export function hostName(): string {

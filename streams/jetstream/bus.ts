@@ -42,7 +42,7 @@ export class NatsBus implements Bus {
     return { stop: () => subscription.unsubscribe() }
   }
 
-  async ask(subject: string, data: Uint8Array, options: AskOptions): Promise<Asked> {
+  async ask(subject: string, data: Uint8Array | string, options: AskOptions): Promise<Asked> {
     const exchanged = await this.#link.exchange(subject, data, options)
     switch (exchanged.kind) {
       case 'answer':

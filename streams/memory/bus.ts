@@ -55,7 +55,7 @@ export class Switchboard {
           subject,
           data: new Uint8Array(data),
           wantsAnswer: reply !== undefined,
-          answer: (answer) => reply?.(listener.link, new Uint8Array(answer)),
+          answer: (answer) => reply?.(listener.link, bytesOf(answer)),
         })
       })
     }
@@ -107,7 +107,7 @@ export class MemoryBus implements Bus {
   }
 
   publish(subject: string, data: Uint8Array | string): void {
-    if (this.#link.reach() === 'connected') this.#switchboard.route(this.#link, subject, new Uint8Array(typeof data === 'string' ? Buffer.from(data) : data), undefined)
+    if (this.#link.reach() === 'connected') this.#switchboard.route(this.#link, subject, bytesOf(data), undefined)
   }
 
   subscribe(subject: string, handle: (message: BusMessage) => void, options: { readonly queue?: string } = {}): Subscription {
@@ -116,7 +116,7 @@ export class MemoryBus implements Bus {
     return { stop: () => this.#switchboard.remove(listener) }
   }
 
-  ask(subject: string, data: Uint8Array, options: AskOptions): Promise<Asked> {
+  ask(subject: string, data: Uint8Array | string, options: AskOptions): Promise<Asked> {
     const link = this.#link
     if (link.closed || link.state() === 'disconnected') return Promise.resolve({ kind: 'offline' })
     return new Promise((resolve) => {
@@ -133,7 +133,7 @@ export class MemoryBus implements Bus {
         if (link.closed || link.state() === 'disconnected') settle({ kind: 'timeout' })
       })
       if (link.reach() !== 'connected') return
-      const recipients = this.#switchboard.route(link, subject, new Uint8Array(data), (answerer, answer) => {
+      const recipients = this.#switchboard.route(link, subject, bytesOf(data), (answerer, answer) => {
         this.#switchboard.answer(answerer, link, subject, () => {
           if (!settled && (options.accept?.(answer) ?? true)) settle({ kind: 'answer', data: answer })
         })
@@ -158,4 +158,9 @@ export class MemoryBus implements Bus {
   close(): void {
     this.#switchboard.removeAllOf(this.#link)
   }
+}
+
+/** A copy, as what has gone out is one. */
+function bytesOf(data: Uint8Array | string): Uint8Array {
+  return new Uint8Array(typeof data === 'string' ? Buffer.from(data) : data)
 }

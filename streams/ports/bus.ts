@@ -8,7 +8,7 @@ export interface BusMessage {
   /** False when the sender waits for no answer. */
   readonly wantsAnswer: boolean
   /** Sends the answer; at most one is useful, more are allowed (an asker with `accept` goes on waiting). */
-  answer(data: Uint8Array): void
+  answer(data: Uint8Array | string): void
 }
 
 export interface Subscription {
@@ -54,7 +54,7 @@ export interface Bus {
   /** Dropped without a word while offline. A text goes out in UTF-8. */
   publish(subject: string, data: Uint8Array | string): void
   subscribe(subject: string, handle: (message: BusMessage) => void, options?: { readonly queue?: string }): Subscription
-  ask(subject: string, data: Uint8Array, options: AskOptions): Promise<Asked>
+  ask(subject: string, data: Uint8Array | string, options: AskOptions): Promise<Asked>
   /** Resolves when the server has processed everything sent before. Rejects with `Unavailable` after `timeoutMs`. */
   flush(timeoutMs: number): Promise<void>
   serve(service: ServiceDefinition): Promise<Subscription>

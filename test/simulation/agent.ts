@@ -92,7 +92,7 @@ function overheard(options: SimAgentOptions): Coordinator {
       async ask(subject, data, how) {
         const asked = await bus.ask(subject, data, how)
         const lane = isWork.exec(subject)?.[1]
-        if (lane !== undefined && asked.kind === 'answer') hear(options, lane, fromBytes(data), fromBytes(asked.data))
+        if (lane !== undefined && asked.kind === 'answer') hear(options, lane, fromBytes(typeof data === 'string' ? Buffer.from(data) : data), fromBytes(asked.data))
         return asked
       },
     },

@@ -179,7 +179,7 @@ export class SimProcess {
           },
         }
       },
-      ask: (subject, data, options) => crosses(crossingOfRequest(subject, data), () => bus.ask(subject, data, options)),
+      ask: (subject, data, options) => crosses(crossingOfRequest(subject, typeof data === 'string' ? Buffer.from(data) : data), () => bus.ask(subject, data, options)),
       flush: (timeoutMs) => gate.pass(bus.flush(timeoutMs)),
       serve: (service) =>
         gate.pass(

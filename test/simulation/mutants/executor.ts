@@ -18,7 +18,7 @@ export const executorMutants: readonly Mutant[] = [
     breaks: ['I2'],
     namedBy: 'I2',
     patches: [
-      { file: 'src/executor/held-grant.ts', find: 'for (const [index, { job, spec, chain = job }] of message.jobs.entries()) {', replace: 'for (const [index, { job, spec, chain = job }] of [...message.jobs].reverse().entries()) {' },
+      { file: 'src/executor/held-grant.ts', find: 'const { jobs } = message', replace: 'const jobs = [...message.jobs].reverse()' },
     ],
   },
   {
