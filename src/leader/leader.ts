@@ -181,7 +181,7 @@ class Term {
       context,
       view,
       open: () => this.#groups?.open() ?? [],
-      isReady: (agent) => this.#agents.isReady(agent),
+      ready: () => new Set(this.#ready().map(({ agent }) => agent)),
       onChange: () => {
         this.#groups?.lookAtAll()
         changed()

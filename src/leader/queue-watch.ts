@@ -4,12 +4,14 @@
  *
  * 1. Passed over is only who holds no lock of the lane in any round of `muteMs`, while one and the same group, in which nothing happened,
  *    waits for it.
- * 2. Time counts as in `grant-watch.ts`, and not while a quarantine holds every lock back.
+ * 2. Time counts as in `grant-watch.ts`, and not while a quarantine holds every lock back, nor for who is not here.
+ * 3. Before anybody is passed over, everything that stands in the log is looked at: this view may be late.
  */
 import { type GroupState, openGrants } from '../../machines/execution-group/state.ts'
 import { waitingFor } from '../../machines/execution-group/waiting.ts'
 import { quietLaneMs } from '../../machines/placement/overdue.ts'
 import { type Repeating, every } from '../../streams/ports/clock.ts'
+import { Unavailable } from '../../streams/ports/event-log.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { AgentContext } from '../agent/context.ts'
 import type { RealmView } from '../realm/view.ts'
@@ -22,8 +24,8 @@ export interface QueueWatchDeps {
   readonly view: RealmView
   /** Groups that are not over. */
   readonly open: () => readonly GroupState[]
-  /** Agents that can be given jobs. */
-  readonly isReady: (agent: string) => boolean
+  /** Agents that are here and can be given jobs. */
+  readonly ready: () => ReadonlySet<string>
   /** An agent is passed over from now on. */
   readonly onChange: () => void
 }
@@ -45,6 +47,8 @@ export class QueueWatch {
   /** By agent: until when, monotonic. */
   readonly #avoided = new Map<string, number>()
   readonly #rounds: Repeating
+  #passing = false
+  #stopped = false
 
   constructor(deps: QueueWatchDeps) {
     this.#deps = deps
@@ -52,6 +56,7 @@ export class QueueWatch {
   }
 
   stop(): void {
+    this.#stopped = true
     this.#rounds.stop()
   }
 
@@ -60,22 +65,40 @@ export class QueueWatch {
   }
 
   #round(): void {
-    const { context, view, isReady, onChange } = this.#deps
+    const { context, view, ready } = this.#deps
     const before = this.#waiting
     this.#waiting = new Map()
     if (context.coordinator.bus.link === 'disconnected' || context.coordinator.intake?.full === true || view.state.realm.quarantine !== null) return
     const nowMs = context.clock.monotonicMs()
-    let passed = false
+    const here = ready()
+    const mute: Waiting[] = []
     for (const [key, waiting] of this.#waitingNow(before, nowMs)) {
-      const { agent, lane, group, sinceMs } = waiting
-      if (!isReady(agent) || this.avoids(agent)) continue
+      if (!here.has(waiting.agent) || this.avoids(waiting.agent)) continue
       this.#waiting.set(key, waiting)
-      if (nowMs - sinceMs < queueWatchTimes.muteMs) continue
-      context.logger.warn({ agent, lane, group }, 'an agent does not ask for the jobs in its queue; they go to others')
-      this.#avoided.set(agent, nowMs + queueWatchTimes.avoidMs)
-      passed = true
+      if (nowMs - waiting.sinceMs >= queueWatchTimes.muteMs) mute.push(waiting)
     }
-    if (passed) onChange()
+    if (mute.length > 0 && !this.#passing) void this.#passOver(mute)
+  }
+
+  async #passOver(mute: readonly Waiting[]): Promise<void> {
+    const { context, view, onChange } = this.#deps
+    this.#passing = true
+    try {
+      await view.current()
+      if (this.#stopped) return
+      const nowMs = context.clock.monotonicMs()
+      const still = new Set(this.#waitingNow(this.#waiting, nowMs).values())
+      const passed = mute.filter((waiting) => still.has(waiting))
+      for (const { agent, lane, group } of passed) {
+        context.logger.warn({ agent, lane, group }, 'an agent does not ask for the jobs in its queue; they go to others')
+        this.#avoided.set(agent, nowMs + queueWatchTimes.avoidMs)
+      }
+      if (passed.length > 0) onChange()
+    } catch (error) {
+      if (!this.#stopped && !(error instanceof Unavailable)) context.logger.error({ err: error }, 'the log cannot be read before an agent is passed over')
+    } finally {
+      this.#passing = false
+    }
   }
 
   /** Of each lane and agent that holds no lock there: a group that waits for it, the one that was seen before if it still does. */

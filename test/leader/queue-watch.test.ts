@@ -17,7 +17,9 @@ let groups: GroupState[]
 let changes: number
 let holder: string
 let quarantine: object | null
-let isReady: boolean
+let here: Set<string>
+/** What the view hears when it reads the log to its end. */
+let late: () => void
 
 beforeEach(() => {
   time = new VirtualTime()
@@ -25,7 +27,8 @@ beforeEach(() => {
   changes = 0
   holder = 'h-1'
   quarantine = null
-  isReady = true
+  here = new Set(['a1'])
+  late = () => {}
   const context = {
     clock: { nowMs: () => time.nowMs, monotonicMs: () => time.nowMs, after: (delayMs: number, task: () => void) => time.after(delayMs, task) },
     logger: { warn() {} },
@@ -39,7 +42,8 @@ beforeEach(() => {
       },
     },
   }
-  watch = new QueueWatch({ context, view: { state } as unknown as RealmView, open: () => groups, isReady: () => isReady, onChange: () => (changes += 1) })
+  const view = { state, current: async () => late() } as unknown as RealmView
+  watch = new QueueWatch({ context, view, open: () => groups, ready: () => here, onChange: () => (changes += 1) })
 })
 afterEach(() => watch.stop())
 
@@ -70,13 +74,39 @@ it('who asks for nothing is passed over, for a while', async () => {
 
 it.each<[string, () => void]>([
   ['that holds another lock of the lane', () => void group('here-1', granted([[1, 1]]))],
-  ['that is not ready', () => (isReady = false)],
+  ['that is not here, or not ready', () => here.delete('a1')],
   ['while a quarantine holds every lock back', () => (quarantine = {})],
 ])('not one %s', async (_, given) => {
   group('here-1')
   given()
   await pass(3 * muteMs)
   expect([watch.avoids('a1'), changes]).toEqual([false, 0])
+})
+
+it('who is here again after a while has the whole time', async () => {
+  group('here-1')
+  here.delete('a1')
+  await pass(3 * muteMs)
+  here.add('a1')
+  await pass(muteMs - lookMs)
+  expect([watch.avoids('a1'), changes]).toEqual([false, 0])
+  await pass(3 * lookMs)
+  expect([watch.avoids('a1'), changes]).toEqual([true, 1])
+})
+
+it('a view that is late passes over nobody: what stands in the log counts', async () => {
+  const state = group('here-1')
+  let events = 5
+  late = () => {
+    foldInto(state, granted([[1, 1]]))
+    foldInto(state, succeeded(1, events))
+    late = () => {}
+    events = 0
+  }
+  await pass(muteMs + 2 * lookMs)
+  expect([events, watch.avoids('a1'), changes]).toEqual([0, false, 0])
+  await pass(muteMs + 2 * lookMs)
+  expect([watch.avoids('a1'), changes]).toEqual([true, 1])
 })
 
 it('a lock of another lane is none of this one', async () => {
