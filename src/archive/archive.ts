@@ -8,7 +8,6 @@
  *
  * Nothing is purged that is not recorded, and nothing is recorded that was not read back from the disk (I6).
  */
-import { join } from 'node:path'
 import type { LaneArchive } from '../../machines/lane/machine.ts'
 import type { RealmConstants } from '../../machines/realm/realm.ts'
 import { newUlid } from '../../streams/codec.ts'
@@ -21,9 +20,9 @@ import type { Logger } from '../agent/context.ts'
 import { laneBeginning } from '../lane/beginning.ts'
 import { laneClient } from '../lane/client.ts'
 import { cutSnapshot, foldFromSnapshot } from '../lane/snapshot.ts'
-import { fileFacts, makeFolder } from '../platform/folders.ts'
 import { ArchiveRefused, ArchiveStopped } from './errors.ts'
-import { DamagedArchive, type VerifiedArchive, archiveFileName, archivesOfLane, removeDrafts, verifyArchiveAgainst, writeArchive } from './file.ts'
+import { type ArchiveName, DamagedArchive, type VerifiedArchive } from './file.ts'
+import type { ArchiveShelf } from './shelf.ts'
 import { ArchiveFold } from './snapshot.ts'
 import { type LaneSurvey, type TurnAt, lastBefore, surveyLane, turnAt } from './survey.ts'
 
@@ -38,8 +37,7 @@ export interface ArchiveContext {
 
 export interface ArchiveRequest {
   readonly lane: string
-  /** Where the files are. */
-  readonly folder: string
+  readonly shelf: ArchiveShelf
   /** Turns whose time is longer ago, milliseconds. */
   readonly olderThanMs: number
   readonly actor: string
@@ -84,7 +82,7 @@ class LaneArchiver {
   }
 
   async run(): Promise<LaneArchiving> {
-    const { lane, folder, dryRun } = this.#request
+    const { lane, shelf, dryRun } = this.#request
     let survey = await this.#survey()
     if (survey === undefined) return { lane, finished: null, archived: null, why: 'it has no turn' }
     let finished: number | null = null
@@ -96,18 +94,16 @@ class LaneArchiver {
         survey = (await this.#survey())!
       }
     }
-    if (dryRun !== true) this.#demandWhole(survey)
     if (dryRun !== true) {
-      await makeFolder(folder)
-      await removeDrafts(folder, this.#named)
+      this.#demandWhole(survey)
+      await shelf.prepare(this.#named)
     }
     const from = (archive?.number ?? 0) + 1
     const last = await this.#chosen(survey, from)
     if (last === undefined) return { lane, finished, archived: null, why: `no turn before its snapshot is as old as that (its last turn is ${survey.last.number})` }
-    const path = join(folder, archiveFileName({ ...this.#named, from, number: last.number }))
-    const about = { from, number: last.number, turns: last.number - from + 1, file: path }
+    const about = { from, number: last.number, turns: last.number - from + 1, file: shelf.pathOf({ ...this.#named, from, number: last.number }) }
     if (dryRun === true) return { lane, finished, archived: { ...about, sha256: null }, why: null }
-    const { data, verified } = await this.#written(survey, from, last, path)
+    const { data, verified } = await this.#written(survey, from, last)
     await this.#record(survey, data)
     await this.#reached('recorded')
     await this.#purge(data, verified)
@@ -144,16 +140,17 @@ class LaneArchiver {
 
   /** The file that is on record, by its name and digest; where it is lost and none of its turns are purged, it is written again. */
   async #fileOf(archive: LaneArchive, survey: LaneSurvey): Promise<VerifiedArchive> {
-    const { folder, lane } = this.#request
-    const path = join(folder, archiveFileName({ ...this.#named, from: archive.from, number: archive.number }))
+    const { shelf, lane } = this.#request
+    const name = { ...this.#named, from: archive.from, number: archive.number }
+    const path = shelf.pathOf(name)
     const missing = `turns ${archive.from} to ${archive.number} of lane ${lane} are on record as archived and not all of them are purged`
-    const isThere = (await fileFacts(path)) !== undefined
+    const isThere = await shelf.has(name)
     if (!isThere && survey.first.number === archive.from && !survey.gapped) {
-      await makeFolder(folder)
+      await shelf.prepare(this.#named)
       const last = await turnAt(this.#context.coordinator.log, this.#subject, archive.number, this.#request.signal)
-      if (last !== undefined) await this.#written(survey, archive.from, last, path)
+      if (last !== undefined) await this.#written(survey, archive.from, last)
     } else if (!isThere) throw new ArchiveRefused(`${missing}, but ${path} is not there: name the folder of that file with --to`)
-    const verified = await verifyArchiveAgainst(this.#context.coordinator.log, path)
+    const verified = await shelf.verify(name)
     if (verified.file !== archive.file) throw new ArchiveRefused(`${missing}, but ${path} is another file than the one on record (SHA-256 ${archive.file}): nothing is purged`)
     return verified
   }
@@ -161,7 +158,7 @@ class LaneArchiver {
   /** Step 1. The turn up to which is archived. */
   async #chosen(survey: LaneSurvey, from: number): Promise<TurnAt | undefined> {
     const { coordinator, clock, logger, subjects, constants } = this.#context
-    const { lane, folder, olderThanMs, dryRun, signal } = this.#request
+    const { lane, shelf, olderThanMs, dryRun, signal } = this.#request
     const { log } = coordinator
     let before = survey.last.number
     if (dryRun !== true) {
@@ -179,15 +176,16 @@ class LaneArchiver {
     this.#demandGoing()
     if (oldest === undefined) return undefined
     // An attempt that was cut off before it was recorded: its file is gone on with.
-    const begun = (await archivesOfLane(folder, this.#named)).find((one) => one.from === from && one.number <= oldest.number)
+    const begun = (await shelf.archivesOf(this.#named)).find((one) => one.from === from && one.number <= oldest.number)
     return begun === undefined ? oldest : turnAt(log, this.#subject, begun.number, signal)
   }
 
   /** Step 2. */
-  async #written(survey: LaneSurvey, from: number, last: TurnAt, path: string): Promise<{ readonly data: LaneArchive; readonly verified: VerifiedArchive }> {
+  async #written(survey: LaneSurvey, from: number, last: TurnAt): Promise<{ readonly data: LaneArchive; readonly verified: VerifiedArchive }> {
     const { coordinator, subjects } = this.#context
-    const { lane, signal } = this.#request
+    const { lane, shelf, signal } = this.#request
     const { log, texts } = coordinator
+    const name = { ...this.#named, from, number: last.number }
     const beginning = from === 1 ? undefined : await laneBeginning(this.#context, lane, from - 1, signal)
     const fold = new ArchiveFold(this.#context, lane, beginning)
     for await (const batch of log.read({ subjects: [this.#subject], from: survey.first.position, until: last.position, signal })) for (const message of batch) fold.take(message)
@@ -198,23 +196,23 @@ class LaneArchiver {
     await texts.put(bytes)
     await this.#reached('text-put')
     const about = { lane, from, number: last.number, previous: survey.first.previous, turn: last.digest, snapshot: digest }
-    if ((await fileFacts(path)) === undefined) {
-      await writeArchive(log, texts, path, { ...about, realm: subjects.realm, subject: this.#subject, fromPosition: survey.first.position, untilPosition: last.position, bytes }, signal)
+    if (!(await shelf.has(name))) {
+      await shelf.write(name, { ...about, realm: subjects.realm, subject: this.#subject, fromPosition: survey.first.position, untilPosition: last.position, bytes }, signal)
       this.#demandGoing()
     }
     await this.#reached('file-written')
-    const verified = await this.#verifiedUnpurged(path)
+    const verified = await this.#verifiedUnpurged(name)
     const { archive, until } = verified.header
     const fits = until === last.position && Object.entries(about).every(([key, value]) => archive[key as keyof typeof archive] === value)
-    if (!fits) throw new ArchiveRefused(`${path} is there, and is not what would be archived now: move it away, nothing is on record of it`)
+    if (!fits) throw new ArchiveRefused(`${shelf.pathOf(name)} is there, and is not what would be archived now: move it away, nothing is on record of it`)
     await this.#reached('file-verified')
     return { verified, data: { from, number: last.number, turn: last.digest, file: verified.file, snapshot: digest } }
   }
 
   /** Of which nothing is purged yet: it can be written anew. */
-  async #verifiedUnpurged(path: string): Promise<VerifiedArchive> {
+  async #verifiedUnpurged(name: ArchiveName): Promise<VerifiedArchive> {
     try {
-      return await verifyArchiveAgainst(this.#context.coordinator.log, path)
+      return await this.#request.shelf.verify(name)
     } catch (error) {
       if (!(error instanceof DamagedArchive)) throw error
       throw new ArchiveRefused(`${error.message}; its turns are all still in the log, so move it away and repeat this`)

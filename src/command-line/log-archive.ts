@@ -6,6 +6,7 @@ import { allowsFormat, formatTooOld } from '../../machines/realm/realm.ts'
 import { requireId } from '../../streams/subjects.ts'
 import { type LaneArchiving, archiveLane } from '../archive/archive.ts'
 import { realmOf } from '../archive/lanes.ts'
+import { folderShelf } from '../archive/shelf.ts'
 import { renewLane } from '../archive/renew.ts'
 import { systemClock } from '../platform/clock.ts'
 import { keepMemorySmall } from '../platform/memory.ts'
@@ -61,7 +62,7 @@ export function registerLogArchive(log: Command): void {
           const done: LaneArchiving[] = []
           for (const lane of lanes) {
             showStatus(`lane ${lane} …`)
-            const archived = await archiveLane(context, { lane, folder, olderThanMs: olderThanMs!, actor: actorOf(), dryRun: flags['dryRun'] === true, signal: stop.signal })
+            const archived = await archiveLane(context, { lane, shelf: folderShelf(folder, coordinator), olderThanMs: olderThanMs!, actor: actorOf(), dryRun: flags['dryRun'] === true, signal: stop.signal })
             done.push(archived)
             if (flags['json'] !== true) say(archived, olderThanMs!, flags['dryRun'] === true)
           }

@@ -219,7 +219,7 @@ test('a file that is lost while its turns are half purged: nothing more is purge
   await at.hold()
   await expect(at.archive(lane, { failpoint: async (name) => void (name === 'recorded' && (() => { throw new Error('killed') })()) })).rejects.toThrow('killed')
   at.realm.purge(subjects.lane(lane), (await at.coordinator.log.first(subjects.lane(lane)))!.position)
-  await expect(at.archive(lane, { folder: join(at.folder, 'elsewhere') })).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringMatching(/here-1\.1-\d+\.ndjson is not there: name the folder of that file with --to/) })
+  await expect(at.archive(lane, {}, join(at.folder, 'elsewhere'))).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringMatching(/here-1\.1-\d+\.ndjson is not there: name the folder of that file with --to/) })
   expect(decodeTurn((await at.coordinator.log.first(subjects.lane(lane)))!.bytes).number).toBe(2)
   expect(await at.archive()).toMatchObject({ finished: expect.any(Number) })
 })

@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest'
 import { archiveLane } from '../../src/archive/archive.ts'
 import { lanesBegunLater } from '../../src/archive/lanes.ts'
 import { type ArchiveFile, namedFiles } from '../../src/archive/merged.ts'
+import { folderShelf } from '../../src/archive/shelf.ts'
 import { exportLog } from '../../src/log-file/export.ts'
 import { redactionBy } from '../../src/log-file/redaction.ts'
 import { readLogFileHeader } from '../../src/log-file/read.ts'
@@ -104,7 +105,7 @@ test('a stream that was put back is restored only with the archives, and may be 
   const coordinator = at.realm.connect({ name: 'after', clock: at.clock })
   expect((await allOf(coordinator.log)).slice(0, -1).map(lined)).toEqual(whole.map(lined))
   // The records of the former incarnation are history: what may be archived begins with turn 1 again.
-  const rehearsed = await archiveLane({ ...at.context, coordinator }, { lane, folder: at.folder, olderThanMs: 0, actor: 'person:ann', dryRun: true, signal: new AbortController().signal })
+  const rehearsed = await archiveLane({ ...at.context, coordinator }, { lane, shelf: folderShelf(at.folder, coordinator), olderThanMs: 0, actor: 'person:ann', dryRun: true, signal: new AbortController().signal })
   expect(rehearsed).toMatchObject({ finished: null, archived: { from: 1 } })
   await coordinator.close()
 })
@@ -119,7 +120,7 @@ test('a restored lane of which nothing more is old than before is archived anew,
   await restoreRealm({ incarnations, ...base }, { source, subjects, actor: 'program:test', why: 'restored' })
   const coordinator = stage.realm.connect({ name: 'after', clock: stage.clock })
   await stage.hold('b')
-  const again = (olderThanMs: number) => archiveLane({ ...stage!.context, coordinator }, { lane, folder: stage!.folder, olderThanMs, actor: 'person:ann', signal: new AbortController().signal })
+  const again = (olderThanMs: number) => archiveLane({ ...stage!.context, coordinator }, { lane, shelf: folderShelf(stage!.folder, coordinator), olderThanMs, actor: 'person:ann', signal: new AbortController().signal })
   const { number } = before.archived!
   expect(await again(old.olderThanMs)).toMatchObject({ finished: null, archived: { from: 1, number } })
   expect(await again(0)).toMatchObject({ finished: null, archived: { from: number + 1 } })

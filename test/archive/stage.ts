@@ -6,6 +6,7 @@ import { type RealmState, formatVersion } from '../../machines/realm/realm.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
 import type { Presence } from '../../src/agent/context.ts'
 import { type ArchiveContext, type ArchiveRequest, type LaneArchiving, archiveLane } from '../../src/archive/archive.ts'
+import { folderShelf } from '../../src/archive/shelf.ts'
 import { startLaneHost } from '../../src/lane/host.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { joinRealm } from '../../src/realm/founding.ts'
@@ -41,8 +42,8 @@ export class ArchiveStage {
   private constructor(seed: number) {
     const roll = dice(seed)
     this.#random = { bytes: (length: number) => Uint8Array.from({ length }, () => roll(256)) }
-    const faults: MemoryFaults = { append: (seen) => this.faults.append?.(seen), purge: (seen) => this.faults.purge?.(seen) }
-    this.realm = new MemoryRealm({ realm: 'reeve', clock: this.clock, random: this.#random, faults })
+    const faults: MemoryFaults = { logRead: (seen) => this.faults.logRead?.(seen), append: (seen) => this.faults.append?.(seen), purge: (seen) => this.faults.purge?.(seen) }
+    this.realm = new MemoryRealm({ realm: 'reeve', clock: this.clock, random: this.#random, faults, answerTimeoutMs: 300 })
     this.coordinator = this.realm.connect({ name: 'one', clock: this.clock })
   }
 
@@ -72,8 +73,8 @@ export class ArchiveStage {
     return { coordinator: this.coordinator, subjects, clock: this.clock, random: this.#random, constants: this.state.constants, logger: silent }
   }
 
-  archive(lane: string = lanes[0], more: Partial<ArchiveRequest> = {}): Promise<LaneArchiving> {
-    return archiveLane(this.context, { lane, folder: this.folder, olderThanMs: 1_000, actor: 'person:ann', signal: new AbortController().signal, ...more })
+  archive(lane: string = lanes[0], more: Partial<ArchiveRequest> = {}, folder = this.folder): Promise<LaneArchiving> {
+    return archiveLane(this.context, { lane, shelf: folderShelf(folder, this.coordinator), olderThanMs: 1_000, actor: 'person:ann', signal: new AbortController().signal, ...more })
   }
 
   /** What somebody who starts now knows of the realm. */

@@ -1,5 +1,6 @@
 /** Archives every lane, and dies by its own hand (kill -9) at a named place: URL, folder, age in ms, failpoint. Run as a process of its own. */
 import { archiveLane } from '../../src/archive/archive.ts'
+import { folderShelf } from '../../src/archive/shelf.ts'
 import { realmOf } from '../../src/archive/lanes.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
@@ -15,6 +16,6 @@ for (const { lane } of lanes) {
   const failpoint = async (name: string) => {
     if (name === dies) process.kill(process.pid, 'SIGKILL')
   }
-  await archiveLane(context, { lane, folder, olderThanMs: Number(age), actor: 'program:test', signal: new AbortController().signal, failpoint })
+  await archiveLane(context, { lane, shelf: folderShelf(folder, coordinator), olderThanMs: Number(age), actor: 'program:test', signal: new AbortController().signal, failpoint })
 }
 await coordinator.close()

@@ -82,6 +82,7 @@ export function startNemesis(world: World, dice: Dice): void {
   if (world.plan.triggers > 0) often(nemesis.alarmsGoneEveryMs, () => world.realm.deleteAlarms())
   often(nemesis.configureEveryMs, () => world.administrator.planAnything(dice.pick(world.agents).agent))
   often(nemesis.snapshotsGoneEveryMs, () => void world.onlooker.spoilSnapshot(dice))
+  often(nemesis.archiveEveryMs, () => world.archivist.archive(dice.pick(world.lanes)))
   often(nemesis.quarantineEveryMs, () => {
     world.administrator.quarantine()
     later(500, 5_000, () => world.administrator.release())

@@ -65,6 +65,8 @@ export interface NemesisPlan {
   /** From then on, for good, nothing that holders of lanes grant reaches one agent, whose own words go on (I9). */
   readonly deafAtMs: number | undefined
   readonly muteAtMs: number | undefined
+  /** A lane is archived, also one that is under load; not in a realm that is restored, which a simulated one is without its archives. */
+  readonly archiveEveryMs: number | undefined
   /** When the realm gets its next incarnation (P12). */
   readonly restoreAtMs: number | undefined
 }
@@ -117,18 +119,18 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf', 'restored-in-peace', 'unordered', 'mute'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf', 'restored-in-peace', 'unordered', 'mute', 'archived'] as const
 export type Focus = (typeof focuses)[number]
 /** The last of these were added when seeds were recorded already: they are chosen by chance of their own, so that other worlds are what they were. */
 const later = ['deaf', 'restored-in-peace'] as const
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
-  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1, -later.length - 2)] as const)
+  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1, -later.length - 3)] as const)
   const laterDice = dice.stream('later')
   const laterChosen = laterDice.chance(0.04 * later.length) ? laterDice.pick(later) : undefined
   const own = dice.stream('unordered')
   const unordered = own.pick([0, 0, 0.2, 0.6])
-  const mine = own.chance(0.04) ? 'unordered' : dice.stream('mute').chance(0.03) ? 'mute' : undefined
+  const mine = own.chance(0.04) ? 'unordered' : dice.stream('mute').chance(0.03) ? 'mute' : dice.stream('archived').chance(0.04) ? 'archived' : undefined
   return bend({ ...withServices(anyPlan(dice), dice.stream('services')), unordered }, focus ?? laterChosen ?? mine ?? chosen)
 }
 
@@ -275,6 +277,18 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
       return { ...plan, agents: Math.max(3, plan.agents), skilled: 0, groups: 6, smooth: 0.98, nemesis: { ...still, cutEveryMs: undefined, deafAtMs: 3_000 } }
     case 'mute':
       return { ...plan, agents: Math.max(3, plan.agents), skilled: 0, groups: 6, smooth: 0.98, nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, muteAtMs: 3_000 } }
+    // What is old leaves the log, while holders change, services start anew and snapshots are lost.
+    case 'archived':
+      return {
+        ...plan,
+        agents: Math.max(3, plan.agents),
+        services: Math.max(1, plan.services),
+        changes: 6,
+        groups: 6,
+        format: 2,
+        faultsUntilMs: plan.faultsUntilMs + 10_000,
+        nemesis: { ...plan.nemesis, sickAtMs: undefined, restoreAtMs: undefined, archiveEveryMs: 900, killEveryMs: 2_500, moveLaneEveryMs: 2_000, snapshotsGoneEveryMs: 2_000 },
+      }
     case 'planned':
       return { ...plan, agents: Math.max(3, plan.agents), skilled: Math.max(1, plan.skilled), format: 2, nemesis: { ...plan.nemesis, configureEveryMs: 1_500, snapshotsGoneEveryMs: 1_500, wipeEveryMs: 3_000, wiped: ['config'] } }
     // Programs of an older build are replaced one by one, and the realm rises.
@@ -406,6 +420,7 @@ function anyPlan(dice: Dice): Omit<WorldPlan, Later> {
       sickAtMs: every(0.07, 500, 10_000),
       deafAtMs: undefined,
       muteAtMs: undefined,
+      archiveEveryMs: undefined,
       restoreAtMs: every(0.07, 500, 10_000),
     },
     sites: Array.from({ length: dice.whole(1, 3) }, (_, index) => ({

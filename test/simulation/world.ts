@@ -13,6 +13,7 @@ import type { AgentRole } from '../../machines/agent/agent.ts'
 import { formatVersion } from '../../machines/realm/realm.ts'
 import { Administrator } from './administrator.ts'
 import { startSimAgent } from './agent.ts'
+import { Archivist } from './archivist.ts'
 import { Asking } from './asking.ts'
 import { Dice } from './dice.ts'
 import { type Failpoint, Strikes, type Struck, aimsOf } from './failpoints.ts'
@@ -100,6 +101,7 @@ export class World {
   kills = 0
   readonly #strikes: Strikes
   readonly administrator: Administrator
+  readonly archivist: Archivist
   /** Ids of programs of an older build. */
   readonly old = new Set<string>()
   calm = false
@@ -128,6 +130,7 @@ export class World {
     this.log = log
     this.onlooker = new Onlooker({ coordinator, log, subjects: this.subjects, clock: realmClock, dice: this.dice.stream('onlooker') })
     this.administrator = new Administrator(this.realm, this.subjects, realmClock, this.dice.stream('administrator'), (what) => this.say('admin', what))
+    this.archivist = new Archivist(this.realm, this.subjects, realmClock, this.dice.stream('archivist'), (what) => this.say('archivist', what))
     process.on('unhandledRejection', this.#onRejection)
   }
 
@@ -178,7 +181,8 @@ export class World {
     if (workload.failure !== undefined) this.fail('I3', workload.failure)
     if (asking?.failure !== undefined) this.fail('I3', asking.failure)
     if (this.onlooker.epochs.length > mostElections) this.fail('I7', `${this.onlooker.epochs.length} elections: the lead goes to and fro`)
-    const messages = await this.onlooker.readAll()
+    if (this.archivist.failure !== undefined) this.fail('archive', this.archivist.failure.message)
+    const messages = this.archivist.whole(await this.onlooker.readAll())
     const violations = [
       ...this.#failures,
       ...judge({

@@ -56,4 +56,32 @@ export const logMutants: readonly Mutant[] = [
       { file: 'streams/memory/event-log.ts', find: `if (incarnation !== this.incarnation) return { kind: 'wrong-incarnation' }`, replace: '' },
     ],
   },
+  {
+    name: 'archive-purges-before-it-records',
+    breaks: ['I6'],
+    focus: 'archived',
+    patches: [
+      {
+        file: 'src/archive/archive.ts',
+        find: `    await this.#record(survey, data)
+    await this.#reached('recorded')
+    await this.#purge(data, verified)`,
+        replace: `    await this.#purge(data, verified)
+    await this.#record(survey, data)
+    await this.#reached('recorded')`,
+      },
+    ],
+  },
+  {
+    name: 'lane-begins-with-any-archive',
+    breaks: ['I6'],
+    focus: 'archived',
+    patches: [{ file: 'src/lane/beginning.ts', find: 'find(({ number }) => number >= missing)', replace: 'at(0)' }],
+  },
+  {
+    name: 'what-was-archived-is-folded-from-nothing',
+    breaks: ['I6'],
+    focus: 'archived',
+    patches: [{ file: 'src/lane/lane-process.ts', find: ', signal, beginningOf(this.#options.context, this.lane))', replace: ', signal)' }],
+  },
 ]
