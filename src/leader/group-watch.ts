@@ -23,9 +23,14 @@ export class GroupWatch {
 
   constructor(state: RealmFold) {
     this.#state = state
-    for (const group of state.groups()) {
-      this.#touched.add(group.group)
-      this.#toAssign.add(group.group)
+    this.begin(state.groups())
+  }
+
+  /** Groups of which not every turn was heard. */
+  begin(groups: Iterable<GroupState>): void {
+    for (const { group } of groups) {
+      this.#touched.add(group)
+      this.#toAssign.add(group)
     }
   }
 

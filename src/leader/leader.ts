@@ -190,7 +190,14 @@ class Term {
     this.#placing = { leader: context.agent, load: (agent) => this.#groups!.load(agent), avoids: (agent) => this.#grants.avoids(agent) || this.#queues.avoids(agent) }
     this.#complaints = new Complaints(context.logger)
     this.#cutter = new SnapshotCutter(context, view, deps.snapshots)
-    this.#unfollow = view.onTurn((seen) => this.#see(seen))
+    const unfollow = [
+      view.onTurn((seen) => this.#see(seen)),
+      view.onBeginning(({ state }) => {
+        this.#groups?.begin(state.groups.values())
+        changed()
+      }),
+    ]
+    this.#unfollow = () => unfollow.forEach((end) => end())
     this.#triggers = leadTriggers({ context, view, epoch, ...(deps.adapterOf === undefined ? {} : { adapterOf: deps.adapterOf }) })
   }
 

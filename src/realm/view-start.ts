@@ -6,6 +6,7 @@ import { type BeginningContext, beginningOf, laneBeginning } from '../lane/begin
 import { type FoldedLane, foldOn } from '../lane/fold.ts'
 import { type SnapshotContext, foldFromSnapshot } from '../lane/snapshot.ts'
 import { decodeTurn } from '../../streams/codec.ts'
+import { pause } from '../../streams/ports/clock.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { aggregatesWithSubject } from '../../streams/subjects.ts'
 import { type ArchivedLanes, type RealmFold, type ViewStart, foldBehind } from './view.ts'
@@ -47,9 +48,21 @@ export function startFromSnapshots(context: SnapshotContext, lanes: readonly str
 
 const fromTheBeginning = { from: 1, folded: new Map<string, number>() }
 
-/** What a view of the whole realm needs of lanes whose older turns are in archives. */
+const askAgainMs = { first: 50, longest: 2_000 } as const
+
+/** What a view of the whole realm needs of lanes whose older turns are in archives. Asks until there is an answer, as the reading of the log does. */
 export function archivedLanes(context: Omit<BeginningContext, 'constants'>): ArchivedLanes {
-  return (lane, missing, { constants }, signal) => laneBeginning({ ...context, constants }, lane, missing, signal)
+  return async (lane, missing, { constants }, signal) => {
+    for (let waitMs: number = askAgainMs.first; !signal.aborted; waitMs = Math.min(2 * waitMs, askAgainMs.longest)) {
+      try {
+        return await laneBeginning({ ...context, constants }, lane, missing, signal)
+      } catch (error) {
+        if (!(error instanceof Unavailable)) throw error
+        await pause(context.clock, waitMs, signal)
+      }
+    }
+    return undefined
+  }
 }
 
 async function foldInto(context: SnapshotContext, fold: RealmFold, subjects: readonly string[], until: number, signal: AbortSignal): Promise<void> {

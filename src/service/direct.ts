@@ -60,8 +60,9 @@ export class DirectExecutor {
   constructor(options: DirectExecutorOptions) {
     const { context, keeper, sites, view, continueMs, onReplaced } = options
     this.#options = options
-    for (const group of view.state.groups()) if (group.mode === 'direct' && !groupTable.isFinal(group.phase)) this.#open.set(group.group, { seenRevision: -1 })
-    this.#unfollow = view.onTurn((seen) => this.#see(seen))
+    this.#begin(view.state.groups())
+    const unfollow = [view.onTurn((seen) => this.#see(seen)), view.onBeginning(({ state }) => this.#begin(state.groups.values()))]
+    this.#unfollow = () => unfollow.forEach((end) => end())
     this.#presence = startPresence({ context, keeper })
     this.#presence.onReplaced((by) => onReplaced(new ServiceReplaced(`another process is ${context.agent} now (instance ${by}): give this service another --id`)))
     this.#executing = startExecutor(context, this.#presence, sites, noLanes)
@@ -95,6 +96,10 @@ export class DirectExecutor {
     waited.abort()
     this.#presence.abandon()
     await this.#options.keeper.close()
+  }
+
+  #begin(groups: Iterable<GroupState>): void {
+    for (const group of groups) if (group.mode === 'direct' && !groupTable.isFinal(group.phase)) this.#open.set(group.group, { seenRevision: -1 })
   }
 
   #see({ turn }: TurnSeen): void {

@@ -290,3 +290,15 @@ test('a purge that was cut off half way is passed over, and finished by the next
   const now = JSON.parse(await at.known())
   expect(now.positions).toEqual(before.positions)
 })
+
+test('a view that meets the gap while the log does not answer asks again, and does not end', async () => {
+  const at = await started(6, 3)
+  await at.hold()
+  await at.archive()
+  const known = await at.known()
+  let lost = 0
+  // What is read to find the archive, not the question where the log ends.
+  at.faults.logRead = () => (lost++ % 3 !== 0 && lost < 8 ? { lose: true } : undefined)
+  expect(await at.known()).toBe(known)
+  expect(lost).toBeGreaterThan(3)
+})
