@@ -1,28 +1,7 @@
 /** What a seed means: how large its world is, and what goes wrong in it. Every kind of fault is off in some worlds, so that none hides another. */
 import type { FencingClass } from '../../src/sites/adapter.ts'
 import type { Dice } from './dice.ts'
-
-export interface NetworkPlan {
-  readonly latencyMs: number
-  /** Per message and recipient. */
-  readonly lost: number
-  readonly doubled: number
-  readonly late: number
-  readonly latestMs: number
-  /** Per alarm and recipient. */
-  readonly alarmLost: number
-  readonly alarmLate: number
-  readonly alarmDoubled: number
-}
-
-export interface StorePlan {
-  readonly requestLost: number
-  readonly answerLost: number
-  readonly late: number
-  readonly refused: number
-  readonly readLost: number
-  readonly lagMs: number
-}
+import type { NetworkPlan, StorePlan } from './trouble.ts'
 
 export interface NemesisPlan {
   /** Mean time between two of each kind, milliseconds; undefined: never. */
