@@ -43,6 +43,15 @@ export async function archivesOfLane(folder: string, of: Pick<ArchiveName, 'real
     .sort((a, b) => a.from - b.from || a.number - b.number)
 }
 
+/** Who reads a folder takes all archives in it for those of one log. Throws `ArchiveRefused`. */
+export async function demandOwnFolder(folder: string, of: Pick<ArchiveName, 'realm' | 'incarnation'>): Promise<void> {
+  for (const name of await namesIn(folder)) {
+    const other = parseArchiveFileName(name)
+    if (other === undefined || (other.realm === of.realm && other.incarnation === of.incarnation)) continue
+    throw new ArchiveRefused(`${folder} holds archives of incarnation ${other.incarnation} of realm ${other.realm} (${name}), and this is incarnation ${of.incarnation} of ${of.realm}: name another folder`)
+  }
+}
+
 /** What an attempt that was killed left of files of this lane. */
 export async function removeDrafts(folder: string, of: Pick<ArchiveName, 'realm' | 'incarnation' | 'lane'>): Promise<void> {
   const begins = `${of.realm}.${of.incarnation}.${of.lane}.`

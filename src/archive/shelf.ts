@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import type { TextStore } from '../../streams/ports/coordinator.ts'
 import type { EventLog } from '../../streams/ports/event-log.ts'
 import { fileFacts, makeFolder } from '../platform/folders.ts'
-import { type ArchiveName, type ArchiveToWrite, type VerifiedArchive, archiveFileName, archivesOfLane, removeDrafts, verifyArchiveAgainst, writeArchive } from './file.ts'
+import { type ArchiveName, type ArchiveToWrite, type VerifiedArchive, archiveFileName, archivesOfLane, demandOwnFolder, removeDrafts, verifyArchiveAgainst, writeArchive } from './file.ts'
 
 export type LaneNamed = Pick<ArchiveName, 'realm' | 'incarnation' | 'lane'>
 
 export interface ArchiveShelf {
   /** For a person. */
   pathOf(name: ArchiveName): string
-  /** It is there, and nothing is left on it of attempts of this lane that were killed. */
+  /** It is there, and nothing is left on it of attempts of this lane that were killed. Throws `ArchiveRefused` where it is that of another log. */
   prepare(of: LaneNamed): Promise<void>
   /** In the order of their turns. */
   archivesOf(of: LaneNamed): Promise<readonly ArchiveName[]>
@@ -26,6 +26,7 @@ export function folderShelf(folder: string, { log, texts }: { readonly log: Even
   return {
     pathOf,
     async prepare(of) {
+      await demandOwnFolder(folder, of)
       await makeFolder(folder)
       await removeDrafts(folder, of)
     },

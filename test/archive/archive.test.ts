@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { laneSchema } from '../../machines/lane/snapshot.ts'
-import { type ArchiveFailpoint } from '../../src/archive/archive.ts'
+import { type ArchiveFailpoint, archiveLane } from '../../src/archive/archive.ts'
 import { demandSameLog, namedFiles, withArchives } from '../../src/archive/merged.ts'
+import { folderShelf } from '../../src/archive/shelf.ts'
 import { renewLane } from '../../src/archive/renew.ts'
 import { beginningOf, laneBeginning } from '../../src/lane/beginning.ts'
 import { foldMessage, foldOn, unfoldedLane } from '../../src/lane/fold.ts'
@@ -193,9 +194,12 @@ test.each<[ArchiveFailpoint, string]>([
   await at.hold()
   const times: number[] = []
   for await (const batch of at.coordinator.log.read({ subjects: [subjects.lane(lane)], from: 1, until: await at.coordinator.log.end() })) for (const { bytes } of batch) times.push(decodeTurn(bytes).timeMs)
-  const olderThanMs = at.clock.nowMs() - times[times.length >> 1]!
+  // However long the other one takes meanwhile.
+  const nowMs = at.clock.nowMs()
+  const half = { lane, shelf: folderShelf(at.folder, at.coordinator), olderThanMs: nowMs - times[times.length >> 1]!, actor: 'person:bob', signal: never }
   let first: unknown
-  const second = at.archive(lane, { olderThanMs: 0, failpoint: async (name) => void (name === failpoint && (first = await at.archive(lane, { olderThanMs }))) })
+  const archiveHalf = async () => void (first = await archiveLane({ ...at.context, clock: { ...at.clock, nowMs: () => nowMs } }, half))
+  const second = at.archive(lane, { olderThanMs: 0, failpoint: async (name) => void (name === failpoint && (await archiveHalf())) })
   await expect(second).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringContaining(told) })
   expect(first).toMatchObject({ archived: { from: 1 }, why: null })
   expect(await findingsOf(at, true)).toEqual([])

@@ -105,7 +105,10 @@ test('a stream that was put back is restored only with the archives, and may be 
   const coordinator = at.realm.connect({ name: 'after', clock: at.clock })
   expect((await allOf(coordinator.log)).slice(0, -1).map(lined)).toEqual(whole.map(lined))
   // The records of the former incarnation are history: what may be archived begins with turn 1 again.
-  const rehearsed = await archiveLane({ ...at.context, coordinator }, { lane, shelf: folderShelf(at.folder, coordinator), olderThanMs: 0, actor: 'person:ann', dryRun: true, signal: new AbortController().signal })
+  const again = { lane, olderThanMs: 0, actor: 'person:ann', signal: new AbortController().signal }
+  // Nobody could read the folder any more.
+  await expect(archiveLane({ ...at.context, coordinator }, { ...again, shelf: folderShelf(at.folder, coordinator) })).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringMatching(/holds archives of incarnation 1 of realm reeve .*name another folder/) })
+  const rehearsed = await archiveLane({ ...at.context, coordinator }, { ...again, shelf: folderShelf(join(at.folder, 'anew'), coordinator), dryRun: true })
   expect(rehearsed).toMatchObject({ finished: null, archived: { from: 1 } })
   await coordinator.close()
 })
@@ -120,7 +123,7 @@ test('a restored lane of which nothing more is old than before is archived anew,
   await restoreRealm({ incarnations, ...base }, { source, subjects, actor: 'program:test', why: 'restored' })
   const coordinator = stage.realm.connect({ name: 'after', clock: stage.clock })
   await stage.hold('b')
-  const again = (olderThanMs: number) => archiveLane({ ...stage!.context, coordinator }, { lane, shelf: folderShelf(stage!.folder, coordinator), olderThanMs, actor: 'person:ann', signal: new AbortController().signal })
+  const again = (olderThanMs: number) => archiveLane({ ...stage!.context, coordinator }, { lane, shelf: folderShelf(join(stage!.folder, 'anew'), coordinator), olderThanMs, actor: 'person:ann', signal: new AbortController().signal })
   const { number } = before.archived!
   expect(await again(old.olderThanMs)).toMatchObject({ finished: null, archived: { from: 1, number } })
   expect(await again(0)).toMatchObject({ finished: null, archived: { from: number + 1 } })
