@@ -140,6 +140,7 @@ test('archives follow on one another: I6 over any ages and kills (property)', as
       const at = await ArchiveStage.start(6, 3, seed)
       try {
         await at.hold()
+        at.standsAtMs = at.clock.nowMs()
         const { log } = at.coordinator
         const all = JSON.parse(await at.known())
         const times: number[] = []
@@ -192,6 +193,7 @@ test.each<[ArchiveFailpoint, string]>([
 ])('two who archive at once: who comes too late, behind %s, is told so, and its file stands before no other', async (failpoint, told) => {
   const at = await started(10, 4)
   await at.hold()
+  at.standsAtMs = at.clock.nowMs()
   const times: number[] = []
   for await (const batch of at.coordinator.log.read({ subjects: [subjects.lane(lane)], from: 1, until: await at.coordinator.log.end() })) for (const { bytes } of batch) times.push(decodeTurn(bytes).timeMs)
   // However long the other one takes meanwhile.

@@ -30,7 +30,9 @@ const startMs = 1_900_000_000_000
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 export class ArchiveStage {
-  readonly clock: Clock = { ...systemClock, nowMs: () => startMs + Math.floor(systemClock.monotonicMs()) }
+  /** Where the wall clock stands still, so that ages are exact. */
+  standsAtMs: number | undefined
+  readonly clock: Clock = { ...systemClock, nowMs: () => this.standsAtMs ?? startMs + Math.floor(systemClock.monotonicMs()) }
   readonly coordinator: Coordinator
   readonly realm: MemoryRealm
   readonly faults: { -readonly [Name in keyof MemoryFaults]: MemoryFaults[Name] } = {}
@@ -43,7 +45,7 @@ export class ArchiveStage {
     const roll = dice(seed)
     this.#random = { bytes: (length: number) => Uint8Array.from({ length }, () => roll(256)) }
     const faults: MemoryFaults = { logRead: (seen) => this.faults.logRead?.(seen), append: (seen) => this.faults.append?.(seen), purge: (seen) => this.faults.purge?.(seen) }
-    this.realm = new MemoryRealm({ realm: 'reeve', clock: this.clock, random: this.#random, faults, answerTimeoutMs: 300 })
+    this.realm = new MemoryRealm({ realm: 'reeve', clock: this.clock, random: this.#random, faults, answerTimeoutMs: 1_000 })
     this.coordinator = this.realm.connect({ name: 'one', clock: this.clock })
   }
 
