@@ -8,6 +8,7 @@ import { sayIntake } from '../../streams/intake.ts'
 import { connectCoordinator } from '../../streams/jetstream/connect.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
 import { systemClock } from '../platform/clock.ts'
+import { optimizeSooner } from '../platform/compile-cache.ts'
 import type { LockAsking } from '../executor/executor.ts'
 import { lockFolder } from '../platform/data-folder.ts'
 import { type LogLevel, createLogger } from '../platform/logger.ts'
@@ -106,6 +107,10 @@ export async function runAgentProgram(options: AgentProgramOptions): Promise<Age
         ...(options.constants === undefined ? {} : { constants: options.constants }),
         ...(options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }),
         ...(options.locks === undefined ? {} : { locks: options.locks }),
+        // At rest it would only cost.
+        onTransition: ({ event }) => {
+          if (event === 'QueueWaiting') optimizeSooner()
+        },
       })
       const signals = onStopSignal((signal, again) => {
         logger.info({ signal, again }, again ? 'ending at once' : 'stopping')
