@@ -5,6 +5,8 @@ import { counted } from '../../machines/counted.ts'
 import { allowsFormat, formatTooOld } from '../../machines/realm/realm.ts'
 import { requireId } from '../../streams/subjects.ts'
 import { type LaneArchiving, archiveLane } from '../archive/archive.ts'
+import { ArchiveRefused } from '../archive/errors.ts'
+import { DamagedArchive } from '../archive/file.ts'
 import { realmOf } from '../archive/lanes.ts'
 import { folderShelf } from '../archive/shelf.ts'
 import { renewLane } from '../archive/renew.ts'
@@ -60,12 +62,21 @@ export function registerLogArchive(log: Command): void {
             return
           }
           const done: LaneArchiving[] = []
+          const refused: string[] = []
           for (const lane of lanes) {
             showStatus(`lane ${lane} …`)
-            const archived = await archiveLane(context, { lane, shelf: folderShelf(folder, coordinator), olderThanMs: olderThanMs!, actor: actorOf(), dryRun: flags['dryRun'] === true, signal: stop.signal })
-            done.push(archived)
-            if (flags['json'] !== true) say(archived, olderThanMs!, flags['dryRun'] === true)
+            try {
+              const archived = await archiveLane(context, { lane, shelf: folderShelf(folder, coordinator), olderThanMs: olderThanMs!, actor: actorOf(), dryRun: flags['dryRun'] === true, signal: stop.signal })
+              done.push(archived)
+              if (flags['json'] !== true) say(archived, olderThanMs!, flags['dryRun'] === true)
+            } catch (error) {
+              // The other lanes have their turn.
+              if (!(error instanceof ArchiveRefused || error instanceof DamagedArchive) || lanes.length === 1) throw error
+              refused.push(`lane ${lane}: ${error.message}`)
+            }
           }
+          const [first, ...more] = refused
+          if (first !== undefined) throw new CommandEnd(exitCodes.refused, first, more)
           if (flags['json'] === true) printJson({ ok: true, ...(flags['dryRun'] === true ? { dryRun: true } : {}), lanes: done })
         } catch (error) {
           const code = (error as { code?: unknown }).code

@@ -183,8 +183,9 @@ export class TurnBuilder {
     const lost = body.kind === 'expire' ? openGrant(state, body.grant) : undefined
     if (lost !== undefined) this.#schedule.forget(lost.instance)
     this.#addOwn(state, decision.events, command)
-    if (body.kind === 'assign') {
-      for (const { first, last, agent } of body.assignments) {
+    for (const { type, data } of decision.events) {
+      if (type !== 'JobsAssigned') continue
+      for (const { first, last, agent } of data.assignments) {
         const list = this.assigned.get(agent) ?? []
         list.push({ group: command.group, first, last })
         this.assigned.set(agent, list)

@@ -119,13 +119,37 @@ export function textLine(text: LogFileText, chain: string): string {
   return JSON.stringify({ text: text.text, payload: text.payload, chain })
 }
 
-export function chainOfSnapshot(before: string, line: string): string {
-  return hash('sha256', `${before}\n${line}`)
+/** A line of the snapshot of an archive, without its newline, or a piece of one: a group of a million jobs takes one of 180 MB. */
+export interface LogFileSnapshot {
+  readonly snapshot: string
+  /** The line goes on in the next record. */
+  readonly more: boolean
 }
 
-/** One line of the snapshot of an archive, without its newline. */
-export function snapshotLine(line: string, chain: string): string {
-  return JSON.stringify({ snapshot: line, chain })
+const snapshotPieceLength = 1024 * 1024
+
+/** No piece ends within a character. */
+export function* snapshotPieces(line: string): Generator<LogFileSnapshot> {
+  let from = 0
+  while (line.length - from > snapshotPieceLength) {
+    const end = from + snapshotPieceLength
+    const to = isHighSurrogate(line.charCodeAt(end - 1)) ? end - 1 : end
+    yield { snapshot: line.slice(from, to), more: true }
+    from = to
+  }
+  yield { snapshot: line.slice(from), more: false }
+}
+
+function isHighSurrogate(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdbff
+}
+
+export function chainOfSnapshot(before: string, { snapshot, more }: LogFileSnapshot): string {
+  return hash('sha256', `${before}\n${snapshot}${more ? '\nmore' : ''}`)
+}
+
+export function snapshotLine({ snapshot, more }: LogFileSnapshot, chain: string): string {
+  return JSON.stringify(more ? { snapshot, more, chain } : { snapshot, chain })
 }
 
 export function trailerLine(trailer: LogFileTrailer): string {

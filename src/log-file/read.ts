@@ -6,7 +6,7 @@ import { subjectTest } from '../../streams/subject-match.ts'
 import { UnreadableLine, readLines } from '../platform/line-files.ts'
 import { systemErrorCode } from '../platform/folders.ts'
 import {
-  MalformedLogFile, chainOfHeader, chainOfRecord, chainOfSnapshot, chainOfText, lineLimitBytes, logFileFormat, logFileVersion, type LogFileHeader, type LogFileRecord, type LogFileText,
+  MalformedLogFile, chainOfHeader, chainOfRecord, chainOfSnapshot, chainOfText, lineLimitBytes, logFileFormat, logFileVersion, type LogFileHeader, type LogFileRecord, type LogFileSnapshot, type LogFileText,
 } from './format.ts'
 
 export interface LogFileOptions {
@@ -58,6 +58,8 @@ export async function* readLogFileWithTexts(file: string, options: LogFileOption
   let line = 0
   let last = 0
   let ended = false
+  /** Of a line of the snapshot that goes on. */
+  const pieces: string[] = []
   for await (const lines of linesOf(file)) {
     const batch: StoredMessage[] = []
     const batchTexts: LogFileText[] = []
@@ -80,13 +82,14 @@ export async function* readLogFileWithTexts(file: string, options: LogFileOption
         continue
       }
       if ('snapshot' in value && header.archive !== undefined) {
-        const snapshotLine = value['snapshot']
-        if (typeof snapshotLine !== 'string') throw new MalformedLogFile(file, line, 'is not a line of a snapshot')
-        chain = chainOfSnapshot(chain, snapshotLine)
+        const piece = snapshotOf(file, line, value)
+        chain = chainOfSnapshot(chain, piece)
         if (value['chain'] !== chain) throw new MalformedLogFile(file, line, 'the digest of a line of the snapshot is wrong: the file was changed or is damaged')
-        snapshot.push(snapshotLine)
+        pieces.push(piece.snapshot)
+        if (!piece.more) snapshot.push(pieces.splice(0).join(''))
         continue
       }
+      if (pieces.length > 0) throw new MalformedLogFile(file, line, 'a line of the snapshot does not go on: the file was changed or is damaged')
       if (!('position' in value)) {
         if (value['records'] !== records || value['texts'] !== texts || value['chain'] !== chain) {
           throw new MalformedLogFile(file, line, `the last line does not fit the ${counted(records, 'record')} before it: the file was changed or is damaged`)
@@ -159,6 +162,11 @@ function isArchive(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const { from, previous, snapshot, ...rest } = value as Record<string, unknown>
   return isArchivedLane(rest) && Number.isSafeInteger(from) && typeof previous === 'string' && typeof snapshot === 'string'
+}
+
+function snapshotOf(file: string, line: number, { snapshot, more = false }: Record<string, unknown>): LogFileSnapshot {
+  if (typeof snapshot !== 'string' || typeof more !== 'boolean') throw new MalformedLogFile(file, line, 'is not a line of a snapshot')
+  return { snapshot, more }
 }
 
 function recordOf(file: string, line: number, value: Record<string, unknown>): LogFileRecord {

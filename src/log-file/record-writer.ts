@@ -3,7 +3,7 @@ import { decodeTurn } from '../../streams/codec.ts'
 import type { TextStore } from '../../streams/ports/coordinator.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import type { FileDraft } from '../platform/line-files.ts'
-import { chainOfHeader, chainOfRecord, chainOfSnapshot, chainOfText, headerLine, recordLine, snapshotLine, textLine, trailerLine, type LogFileHeader } from './format.ts'
+import { chainOfHeader, chainOfRecord, chainOfSnapshot, chainOfText, headerLine, recordLine, snapshotLine, snapshotPieces, textLine, trailerLine, type LogFileHeader } from './format.ts'
 import { fetchTexts, textsNamedBy } from './named-texts.ts'
 import type { Redact } from './redaction.ts'
 
@@ -75,8 +75,10 @@ export class RecordWriter {
 
   /** Of an archive, behind its turns; without its newline. */
   async takeSnapshotLine(snapshot: string): Promise<void> {
-    this.chain = chainOfSnapshot(this.chain, snapshot)
-    await this.#write(snapshotLine(snapshot, this.chain))
+    for (const piece of snapshotPieces(snapshot)) {
+      this.chain = chainOfSnapshot(this.chain, piece)
+      await this.#write(snapshotLine(piece, this.chain))
+    }
   }
 
   async end(): Promise<void> {
