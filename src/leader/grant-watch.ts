@@ -4,7 +4,7 @@
  * 1. A grant is given up only once its executor has said that it stopped (P19), or by the loss of its presence (P18), which this ends.
  * 2. Time counts from when this leader saw the grant, the last job of it settled, or a new holder of its lane; while disconnected it does not.
  * 3. While the store of the log is full no time counts either: no word can be put on record.
- * 4. Who kept a grant so long is given no jobs for `avoidMs`, while others can take them.
+ * 4. Who kept a grant so long is passed over.
  */
 import { type Grant, type GroupState, openGrant, openGrants } from '../../machines/execution-group/state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
@@ -16,11 +16,12 @@ import { Unavailable } from '../../streams/ports/event-log.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { AgentContext } from '../agent/context.ts'
 import type { RealmView } from '../realm/view.ts'
+import type { PassedOver } from './passed-over.ts'
 
 /** Most that are asked after at once; the others wait for a later round, the ones that were asked longest ago first. */
 const mostAsked = 32
 
-export const grantWatchTimes = { lookMs: 2_000, answerMs: 1_000, avoidMs: 60_000 } as const
+export const grantWatchTimes = { lookMs: 2_000, answerMs: 1_000 } as const
 
 export interface GrantWatchDeps {
   readonly context: AgentContext
@@ -29,6 +30,7 @@ export interface GrantWatchDeps {
   /** Groups that are not over. */
   readonly open: () => readonly GroupState[]
   readonly isHere: (instance: string) => boolean
+  readonly passedOver: PassedOver
   /** Nothing of it runs. Its agent is passed over already. */
   readonly giveUp: (group: GroupState, grant: Grant) => void
   /** An agent is passed over from now on. */
@@ -53,8 +55,6 @@ interface Watched {
 export class GrantWatch {
   readonly #deps: GrantWatchDeps
   #watched = new Map<string, Watched>()
-  /** By agent: until when, monotonic. */
-  readonly #avoided = new Map<string, number>()
   readonly #rounds: Repeating
   #asked = 0
   #stopped = false
@@ -67,10 +67,6 @@ export class GrantWatch {
   stop(): void {
     this.#stopped = true
     this.#rounds.stop()
-  }
-
-  avoids(agent: string): boolean {
-    return (this.#avoided.get(agent) ?? -Infinity) > this.#deps.context.clock.monotonicMs()
   }
 
   #round(): void {
@@ -130,7 +126,7 @@ export class GrantWatch {
   }
 
   async #ask(watched: Watched): Promise<void> {
-    const { context, epoch, giveUp } = this.#deps
+    const { context, epoch, passedOver, giveUp } = this.#deps
     try {
       const before = this.#openGrant(watched)
       if (before === undefined || this.#stopped) return
@@ -143,7 +139,7 @@ export class GrantWatch {
       context.logger[watched.warned ? 'debug' : 'warn']({ group: watched.group, grant: watched.grant, executor: agent, said, step }, 'no word of a grant whose executor is present')
       watched.warned = true
       if (step === 'ask-again') return
-      this.#avoided.set(agent, context.clock.monotonicMs() + grantWatchTimes.avoidMs)
+      passedOver.add(agent)
       this.#deps.onChange()
       if (step === 'expire') giveUp(found.state, found.open)
       else await this.#endPresence(instance)

@@ -36,6 +36,7 @@ import { LaneCommands } from './lane-commands.ts'
 import { LaneWatch } from './lane-watch.ts'
 import { LaneFitness } from './lane-fitness.ts'
 import { MappingTable } from './mapping-table.ts'
+import { PassedOver } from './passed-over.ts'
 import { type Plan, emptyPlan } from './plan.ts'
 import { type Placing, placeGivenUp, placeOpenGroups } from './placing.ts'
 import { PresenceWatch } from './presence-watch.ts'
@@ -168,26 +169,24 @@ class Term {
         else changed()
       },
     })
+    const passedOver = new PassedOver(clock)
+    const watched = { context, view, passedOver, open: () => this.#groups?.open() ?? [] }
     this.#grants = new GrantWatch({
-      context,
-      view,
+      ...watched,
       epoch,
-      open: () => this.#groups?.open() ?? [],
       isHere: (instance) => this.#presence.isHere(instance),
       giveUp: (group, grant) => this.#giveUp(group, grant),
       onChange: changed,
     })
     this.#queues = new QueueWatch({
-      context,
-      view,
-      open: () => this.#groups?.open() ?? [],
+      ...watched,
       ready: () => new Set(this.#ready().map(({ agent }) => agent)),
       onChange: () => {
         this.#groups?.lookAtAll()
         changed()
       },
     })
-    this.#placing = { leader: context.agent, load: (agent) => this.#groups!.load(agent), avoids: (agent) => this.#grants.avoids(agent) || this.#queues.avoids(agent) }
+    this.#placing = { leader: context.agent, load: (agent) => this.#groups!.load(agent), avoids: (agent) => passedOver.has(agent) }
     this.#complaints = new Complaints(context.logger)
     this.#cutter = new SnapshotCutter(context, view, deps.snapshots)
     const unfollow = [

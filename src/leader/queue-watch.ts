@@ -15,9 +15,10 @@ import { Unavailable } from '../../streams/ports/event-log.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { AgentContext } from '../agent/context.ts'
 import type { RealmView } from '../realm/view.ts'
+import type { PassedOver } from './passed-over.ts'
 
 /** A holder that is stuck is replaced before. */
-export const queueWatchTimes = { lookMs: 2_000, muteMs: quietLaneMs + 5_000, avoidMs: 60_000 } as const
+export const queueWatchTimes = { lookMs: 2_000, muteMs: quietLaneMs + 5_000 } as const
 
 export interface QueueWatchDeps {
   readonly context: AgentContext
@@ -26,6 +27,7 @@ export interface QueueWatchDeps {
   readonly open: () => readonly GroupState[]
   /** Agents that are here and can be given jobs. */
   readonly ready: () => ReadonlySet<string>
+  readonly passedOver: PassedOver
   /** An agent is passed over from now on. */
   readonly onChange: () => void
 }
@@ -44,8 +46,6 @@ export class QueueWatch {
   readonly #deps: QueueWatchDeps
   /** By lane and agent. */
   #waiting = new Map<string, Waiting>()
-  /** By agent: until when, monotonic. */
-  readonly #avoided = new Map<string, number>()
   readonly #rounds: Repeating
   #passing = false
   #stopped = false
@@ -60,12 +60,8 @@ export class QueueWatch {
     this.#rounds.stop()
   }
 
-  avoids(agent: string): boolean {
-    return (this.#avoided.get(agent) ?? -Infinity) > this.#deps.context.clock.monotonicMs()
-  }
-
   #round(): void {
-    const { context, view, ready } = this.#deps
+    const { context, view, ready, passedOver } = this.#deps
     const before = this.#waiting
     this.#waiting = new Map()
     if (context.coordinator.bus.link === 'disconnected' || context.coordinator.intake?.full === true || view.state.realm.quarantine !== null) return
@@ -73,7 +69,7 @@ export class QueueWatch {
     const here = ready()
     const mute: Waiting[] = []
     for (const [key, waiting] of this.#waitingNow(before, nowMs)) {
-      if (!here.has(waiting.agent) || this.avoids(waiting.agent)) continue
+      if (!here.has(waiting.agent) || passedOver.has(waiting.agent)) continue
       this.#waiting.set(key, waiting)
       if (nowMs - waiting.sinceMs >= queueWatchTimes.muteMs) mute.push(waiting)
     }
@@ -81,7 +77,7 @@ export class QueueWatch {
   }
 
   async #passOver(mute: readonly Waiting[]): Promise<void> {
-    const { context, view, onChange } = this.#deps
+    const { context, view, passedOver, onChange } = this.#deps
     this.#passing = true
     try {
       await view.current()
@@ -91,7 +87,7 @@ export class QueueWatch {
       const passed = mute.filter((waiting) => still.has(waiting))
       for (const { agent, lane, group } of passed) {
         context.logger.warn({ agent, lane, group }, 'an agent does not ask for the jobs in its queue; they go to others')
-        this.#avoided.set(agent, nowMs + queueWatchTimes.avoidMs)
+        passedOver.add(agent)
       }
       if (passed.length > 0) onChange()
     } catch (error) {

@@ -5,6 +5,7 @@ import { type GroupState, absentGroup } from '../../machines/execution-group/sta
 import { overdueAtMs } from '../../machines/placement/overdue.ts'
 import type { AgentContext } from '../../src/agent/context.ts'
 import { GrantWatch, grantWatchTimes } from '../../src/leader/grant-watch.ts'
+import { PassedOver } from '../../src/leader/passed-over.ts'
 import type { RealmView } from '../../src/realm/view.ts'
 import type { AbortRequest } from '../../streams/agent-messages.ts'
 import { fromBytes, toBytes } from '../../streams/coordination.ts'
@@ -60,7 +61,7 @@ beforeEach(() => {
     },
   }
   const view = { state, current: () => Promise.resolve((looks++, state)) } as unknown as RealmView
-  watch = new GrantWatch({ context, view, epoch, open: () => [...groups.values()], isHere: () => true, giveUp() {}, onChange() {} })
+  watch = new GrantWatch({ context, passedOver: new PassedOver(context.clock), view, epoch, open: () => [...groups.values()], isHere: () => true, giveUp() {}, onChange() {} })
 })
 afterEach(() => watch.stop())
 

@@ -5,14 +5,16 @@ import { foldInto } from '../../machines/execution-group/evolve.ts'
 import { type GroupState, absentGroup } from '../../machines/execution-group/state.ts'
 import type { AgentContext } from '../../src/agent/context.ts'
 import { QueueWatch, queueWatchTimes } from '../../src/leader/queue-watch.ts'
+import { PassedOver, passedOverMs } from '../../src/leader/passed-over.ts'
 import type { RealmView } from '../../src/realm/view.ts'
 import { groupId } from '../../streams/subjects.ts'
 import { VirtualTime } from '../simulation/virtual-time.ts'
 import { granted, ready, succeeded } from '../support/group-events.ts'
 
-const { muteMs, avoidMs, lookMs } = queueWatchTimes
+const { muteMs, lookMs } = queueWatchTimes
 let time: VirtualTime
 let watch: QueueWatch
+let passedOver: PassedOver
 let groups: GroupState[]
 let changes: number
 let holder: string
@@ -43,7 +45,8 @@ beforeEach(() => {
     },
   }
   const view = { state, current: async () => late() } as unknown as RealmView
-  watch = new QueueWatch({ context, view, open: () => groups, ready: () => here, onChange: () => (changes += 1) })
+  passedOver = new PassedOver(context.clock)
+  watch = new QueueWatch({ context, passedOver, view, open: () => groups, ready: () => here, onChange: () => (changes += 1) })
 })
 afterEach(() => watch.stop())
 
@@ -64,12 +67,12 @@ const pass = (durationMs: number) => {
 it('who asks for nothing is passed over, for a while', async () => {
   group('here-1')
   await pass(muteMs)
-  expect([watch.avoids('a1'), changes]).toEqual([false, 0])
+  expect([passedOver.has('a1'), changes]).toEqual([false, 0])
   await pass(2 * lookMs)
-  expect([watch.avoids('a1'), changes]).toEqual([true, 1])
+  expect([passedOver.has('a1'), changes]).toEqual([true, 1])
   groups = []
-  await pass(avoidMs)
-  expect([watch.avoids('a1'), changes]).toEqual([false, 1])
+  await pass(passedOverMs)
+  expect([passedOver.has('a1'), changes]).toEqual([false, 1])
 })
 
 it.each<[string, () => void]>([
@@ -80,7 +83,7 @@ it.each<[string, () => void]>([
   group('here-1')
   given()
   await pass(3 * muteMs)
-  expect([watch.avoids('a1'), changes]).toEqual([false, 0])
+  expect([passedOver.has('a1'), changes]).toEqual([false, 0])
 })
 
 it('who is here again after a while has the whole time', async () => {
@@ -89,9 +92,9 @@ it('who is here again after a while has the whole time', async () => {
   await pass(3 * muteMs)
   here.add('a1')
   await pass(muteMs - lookMs)
-  expect([watch.avoids('a1'), changes]).toEqual([false, 0])
+  expect([passedOver.has('a1'), changes]).toEqual([false, 0])
   await pass(3 * lookMs)
-  expect([watch.avoids('a1'), changes]).toEqual([true, 1])
+  expect([passedOver.has('a1'), changes]).toEqual([true, 1])
 })
 
 it('a view that is late passes over nobody: what stands in the log counts', async () => {
@@ -104,16 +107,16 @@ it('a view that is late passes over nobody: what stands in the log counts', asyn
     events = 0
   }
   await pass(muteMs + 2 * lookMs)
-  expect([events, watch.avoids('a1'), changes]).toEqual([0, false, 0])
+  expect([events, passedOver.has('a1'), changes]).toEqual([0, false, 0])
   await pass(muteMs + 2 * lookMs)
-  expect([watch.avoids('a1'), changes]).toEqual([true, 1])
+  expect([passedOver.has('a1'), changes]).toEqual([true, 1])
 })
 
 it('a lock of another lane is none of this one', async () => {
   group('here-1')
   group('here-2', granted([[1, 1]]))
   await pass(muteMs + 2 * lookMs)
-  expect(watch.avoids('a1')).toBe(true)
+  expect(passedOver.has('a1')).toBe(true)
 })
 
 it('time counts anew when something happens in the group, or another holds the lane', async () => {
@@ -123,7 +126,7 @@ it('time counts anew when something happens in the group, or another holds the l
   await pass(muteMs - lookMs)
   holder = 'h-2'
   await pass(muteMs - lookMs)
-  expect([watch.avoids('a1'), changes]).toEqual([false, 0])
+  expect([passedOver.has('a1'), changes]).toEqual([false, 0])
   await pass(3 * lookMs)
-  expect([watch.avoids('a1'), changes]).toEqual([true, 1])
+  expect([passedOver.has('a1'), changes]).toEqual([true, 1])
 })

@@ -39,7 +39,7 @@ export const leaderMutants: readonly Mutant[] = [
     name: 'who-does-not-ask-keeps-its-jobs',
     breaks: ['I3'],
     focus: 'mute',
-    patches: [{ file: 'src/leader/queue-watch.ts', find: 'this.#avoided.set(agent, nowMs + queueWatchTimes.avoidMs)', replace: 'void agent' }],
+    patches: [{ file: 'src/leader/queue-watch.ts', find: 'passedOver.add(agent)', replace: 'void passedOver' }],
   },
   {
     name: 'open-grants-are-closed-unasked',
