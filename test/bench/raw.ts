@@ -1,6 +1,7 @@
 /** The raw limits: what the NATS client alone does on this server, without anything of Reeve. */
-import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from 'nats'
+import { apiCodes } from '../../streams/jetstream/error-codes.ts'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 
 interface AppenderJob {
@@ -15,14 +16,21 @@ interface AppenderJob {
 async function appendSerially(job: AppenderJob): Promise<number> {
   const connection = await connect({ servers: job.url })
   const js = jetstream(connection)
+  const manager = await js.jetstreamManager()
   const bytes = new Uint8Array(job.sizeBytes).fill(120)
   let last = 0
   let count = 0
   const begin = performance.now()
   while (performance.now() - begin < job.forMs) {
-    const ack = await js.publish(job.subject, bytes, { expect: { lastSubjectSequence: last } })
-    last = ack.seq
-    count += 1
+    try {
+      const ack = await js.publish(job.subject, bytes, { expect: { lastSubjectSequence: last } })
+      last = ack.seq
+      count += 1
+    } catch (error) {
+      // The client sends a message again where a replicated stream has no leader yet; the first may have landed, or be on its way.
+      if (!(error instanceof JetStreamApiError) || (error.code !== apiCodes.wrongLastSequence && error.code !== apiCodes.wrongLastSequenceUnknown)) throw error
+      last = (await manager.streams.getMessage(job.stream, { last_by_subj: job.subject }))?.seq ?? 0
+    }
   }
   const took = performance.now() - begin
   await connection.close()
