@@ -78,9 +78,15 @@ function missing({ realm, incarnation }: { readonly realm: string; readonly inca
   return new ArchiveRefused(`turns ${from} to ${number} of lane ${lane} are in no file that was named: ${archiveFileName({ realm, incarnation, lane, from, number })}, or several that cover it, is missing`)
 }
 
+type LogNamed = Pick<LogFileHeader, 'realm' | 'incarnation'>
+
+export function isOf(archives: Archives, log: LogNamed): boolean {
+  return archives.realm === log.realm && archives.incarnation === log.incarnation
+}
+
 /** Throws `ArchiveRefused` where the archives are not of this log. */
-export function demandSameLog(archives: Archives, log: { readonly realm: string; readonly incarnation: number }, name: string): void {
-  if (archives.realm === log.realm && archives.incarnation === log.incarnation) return
+export function demandSameLog(archives: Archives, log: LogNamed, name: string): void {
+  if (isOf(archives, log)) return
   throw new ArchiveRefused(`the archives are of incarnation ${archives.incarnation} of realm ${archives.realm}, ${name} is of incarnation ${log.incarnation} of realm ${log.realm}: an import or a restore took the turns of older archives over`)
 }
 

@@ -3,14 +3,14 @@ import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { counted } from '../../machines/counted.ts'
 import { NoSuchRealm } from '../../streams/jetstream/streams-definition.ts'
-import { demandSameLog } from '../archive/merged.ts'
+import { demandSameLog, isOf } from '../archive/merged.ts'
 import { partText } from '../log-file/format.ts'
 import { readLogFileHeader } from '../log-file/read.ts'
 import { keepMemorySmall } from '../platform/memory.ts'
 import { onStopSignal } from '../platform/process.ts'
 import { workingFolder } from '../platform/terminal.ts'
 import { type Finding, findingLine } from '../verification/finding.ts'
-import { type Verified, type VerifyOptions, compareWithFile, verifyFile, verifyLog } from '../verification/verify.ts'
+import { type Compared, type Verified, type VerifyOptions, compareWithFile, verifyFile, verifyLog } from '../verification/verify.ts'
 import { acting, json } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { plain, print, printJson } from './output.ts'
@@ -29,7 +29,7 @@ export function registerLogVerify(log: Command): void {
     )
     .option('--from <FILE>', 'an exported file instead of the live log; no server is needed')
     .addOption(new Option('--against <FILE>', 'also compare the live log with a file that was exported from it, or that it was imported from').conflicts('from'))
-    .option('--archive <DIR...>', 'folders of the archives of its lanes: they are verified too, together with what is left in the log')
+    .option('--archive <DIR...>', 'folders of the archives of its lanes: they are verified too, together with what is left in the log; with --against, of the file that the log was imported from: they are compared too')
     .action(
       acting(async (settings, flags) => {
         keepMemorySmall()
@@ -49,7 +49,7 @@ export function registerLogVerify(log: Command): void {
         const pathOf = (name: string) => resolve(workingFolder(), flags[name] as string)
         try {
           let verified: Verified
-          let compared: Verified | undefined
+          let compared: Compared | undefined
           let what: string
           let archived = 0
           let part: string | undefined
@@ -70,8 +70,13 @@ export function registerLogVerify(log: Command): void {
               const end = await live.end()
               const paths = flags['archive'] as readonly string[] | undefined
               const archives = paths === undefined ? undefined : (await filesAt(paths)).archives
-              if (archives !== undefined) demandSameLog(archives, { realm, incarnation: live.incarnation }, 'the log')
-              const found = await verifyLog(live, realm, options('verifying', end), archives)
+              // Of what it was imported from, an import has no archives: those that are named then belong to the file.
+              const ofLog = archives !== undefined && isOf(archives, { realm, incarnation: live.incarnation })
+              if (archives !== undefined && !ofLog) {
+                if (flags['against'] === undefined) demandSameLog(archives, { realm, incarnation: live.incarnation }, 'the log')
+                else demandSameLog(archives, await readLogFileHeader(pathOf('against')), pathOf('against'))
+              }
+              const found = await verifyLog(live, realm, options('verifying', end), ofLog ? archives : undefined)
               verified = found
               archived = found.archived
               if (flags['against'] !== undefined) compared = await compareWithFile(live, realm, pathOf('against'), options('comparing', end), archives)
@@ -85,7 +90,7 @@ export function registerLogVerify(log: Command): void {
           if (asJson) {
             printJson({ ok: findings === 0, turns, events, from, until, compared: compared?.turns ?? null, archived, findings: kept, more: Math.max(0, findings - kept.length) })
           } else if (findings === 0) {
-            print(`${what} is what was written${part === undefined ? '' : `, but not the whole log: ${part}`}: ${counted(turns, 'turn')}, ${counted(events, 'event')}, positions ${from} to ${until}${archived === 0 ? '' : `; ${counted(archived, 'turn')} more are in archives (--archive DIR verifies them too)`}${compared === undefined ? '' : `; equal to the ${counted(compared.turns, 'turn')} of ${pathOf('against')}`}`)
+            print(`${what} is what was written${part === undefined ? '' : `, but not the whole log: ${part}`}: ${counted(turns, 'turn')}, ${counted(events, 'event')}, positions ${from} to ${until}${archived === 0 ? '' : `; ${counted(archived, 'turn')} more are in archives (--archive DIR verifies them too)`}${compared === undefined ? '' : `; equal to the ${counted(compared.turns, 'turn')} of ${pathOf('against')}${compared.without.length === 0 ? '' : ' (what was archived before is in its archives: --archive DIR compares that too)'}`}`)
           }
           if (findings > 0) throw new CommandEnd(exitCodes.failed, `${what} is not what was written: ${counted(findings, 'finding')} in ${counted(turns, 'turn')}`)
         } finally {

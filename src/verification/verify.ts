@@ -5,7 +5,7 @@ import { MalformedTurn, decodeTurn } from '../../streams/codec.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { DamagedArchive, verifyArchive } from '../archive/file.ts'
-import { type Archives, type Read, withArchives } from '../archive/merged.ts'
+import { type Archives, type Read, demandSameLog, isOf, withArchives } from '../archive/merged.ts'
 import { lanesBegunLater, realmOf } from '../archive/lanes.ts'
 import { archivesIn } from '../lane/beginning.ts'
 import { type ArchivedLane, type LogFileHeader, MalformedLogFile } from '../log-file/format.ts'
@@ -152,12 +152,19 @@ export class NotComparable extends Error {
   readonly retryable = false
 }
 
+export interface Compared extends Verified {
+  /** Of the file: where the log it came from had archived turns that were compared with nothing, since nobody named those archives. */
+  readonly without: readonly ArchivedLane[]
+}
+
 /**
  * The live log against a file that was exported from it, or that it was imported from: every turn of the file stands in the log, in the same order
- * and to the byte, and none between them that the file should have. Finds what the log cannot show by itself: turns removed at the
- * end of a subject, and a chain that was made anew. Throws `NotComparable`, `MalformedLogFile`, `UnreadableLogFile`, `Unavailable`.
+ * and to the byte, and none between them that the file should have. Turns that the file says it lacks, and those that were archived from the log
+ * since, are passed over by their numbers. `archives` are those of the log, or of the file where it is of another incarnation: then both are
+ * what is compared. Finds what the log cannot show by itself: turns removed at the end of a subject, and a chain that was made anew. Throws
+ * `NotComparable`, `ArchiveRefused`, `MalformedLogFile`, `UnreadableLogFile`, `Unavailable`.
  */
-export async function compareWithFile(log: EventLog, realm: string, file: string, options: VerifyOptions, archives?: Archives): Promise<Verified> {
+export async function compareWithFile(log: EventLog, realm: string, file: string, options: VerifyOptions, archives?: Archives): Promise<Compared> {
   const header = await readLogFileHeader(file)
   if (header.redacted) throw new NotComparable(`${file} is redacted: its payloads are not the stored bytes; name one that was exported without --redact`)
   if (header.incarnation > log.incarnation) throw new NotComparable(`${file} was exported from incarnation ${header.incarnation}, the realm has ${log.incarnation}: it is not of this log, or this log is an older one`)
@@ -175,16 +182,22 @@ export async function compareWithFile(log: EventLog, realm: string, file: string
   const inRealm = (subject: string) => (header.realm === realm ? subject : `${realm}${subject.slice(header.realm.length)}`)
   const subjects = subjectsOf(realm)
   const read: Read = (how) => log.read({ ...how, ...signalOf(options) })
-  const whole = archives === undefined ? read : withArchives(archives, subjects, read)
+  const ofLog = archives !== undefined && isOf(archives, { realm, incarnation: log.incarnation })
+  if (archives !== undefined && !ofLog) demandSameLog(archives, header, file)
+  const whole = ofLog ? withArchives(archives, subjects, read) : read
   const live = until < header.from ? none() : whole({ subjects: header.subjects, from: same ? header.from : 1, until })
-  // What is archived of a lane is not to be found in the log.
-  const later = archives === undefined ? await lanesLater(log, realm) : []
-  const gone = new Map(later.map(({ lane, number }) => [subjects.lane(lane), number]))
-  const isGone = ({ subject, bytes }: StoredMessage) => {
-    const number = gone.get(inRealm(subject))
-    return number !== undefined && decodeTurn(bytes).number <= number
+  // What is archived of a lane is not to be found in the log, or in the file.
+  const gone = new LanesBegunLater(ofLog ? [] : await lanesLater(log, realm), (lane) => subjects.lane(lane))
+  const ofFile = archives === undefined || ofLog ? undefined : archives
+  const without = (header.archived ?? []).filter(({ lane }) => ofFile?.lanes.has(lane) !== true)
+  const lacking = new LanesBegunLater(without, (lane) => subjects.lane(lane))
+  if (ofFile !== undefined) {
+    // Their snapshots too, of which the log says nothing.
+    const damaged = await verifyFiles(ofFile, new Map(), header.realm, options)
+    if (damaged > 0) return { turns: 0, events: 0, findings: damaged, from: header.from, until: header.until, without }
   }
-  const ours = oneByOne(live)
+  const expected = ofFile === undefined ? readLogFile(file) : withArchives(ofFile, subjectsOf(header.realm), (how) => readLogFile(file, how))({ subjects: [], from: 1, until: header.until })
+  const ours = oneByOne(live, ({ subject, bytes }) => !lacking.has(subject, bytes))
   let turns = 0
   let removed: { first: StoredMessage; last: StoredMessage; count: number } | undefined
   const sayRemoved = () => {
@@ -196,11 +209,11 @@ export async function compareWithFile(log: EventLog, realm: string, file: string
   }
   let next = await ours.next()
   try {
-    for await (const batch of readLogFile(file)) {
+    for await (const batch of expected) {
       if (options.signal?.aborted) break
       for (const theirs of batch) {
         turns += 1
-        if (gone.size > 0 && isGone(theirs)) continue
+        if (gone.has(inRealm(theirs.subject), theirs.bytes)) continue
         while (same && !next.done && next.value.position < theirs.position) {
           if (header.aggregates === undefined) found(next.value.position, next.value.subject, 'this turn is not in the file: it was put into the log; find out who may write to the server')
           next = await ours.next()
@@ -224,15 +237,36 @@ export async function compareWithFile(log: EventLog, realm: string, file: string
   } finally {
     await ours.return(undefined)
   }
-  return { turns, events: 0, findings, from: header.from, until: header.until }
+  return { turns, events: 0, findings, from: header.from, until: header.until, without: same ? [] : without }
+}
+
+/** Which turns of lanes a log or a file lacks, by their numbers. */
+class LanesBegunLater {
+  readonly #numbers: Map<string, number>
+
+  constructor(lanes: readonly ArchivedLane[], subjectOf: (lane: string) => string) {
+    this.#numbers = new Map(lanes.map(({ lane, number }) => [subjectOf(lane), number]))
+  }
+
+  /** What is no turn is compared as it stands: that it is none, the verification of the log says. */
+  has(subject: string, bytes: Uint8Array): boolean {
+    const number = this.#numbers.get(subject)
+    if (number === undefined) return false
+    try {
+      return decodeTurn(bytes).number <= number
+    } catch (error) {
+      if (!(error instanceof MalformedTurn)) throw error
+      return false
+    }
+  }
 }
 
 const restore = 'find out who may write to the server, and restore a backup'
 
 async function* none(): AsyncGenerator<readonly StoredMessage[]> {}
 
-async function* oneByOne(batches: AsyncIterable<readonly StoredMessage[]>): AsyncGenerator<StoredMessage, undefined> {
-  for await (const batch of batches) yield* batch
+async function* oneByOne(batches: AsyncIterable<readonly StoredMessage[]>, takes: (message: StoredMessage) => boolean): AsyncGenerator<StoredMessage, undefined> {
+  for await (const batch of batches) for (const message of batch) if (takes(message)) yield message
   return undefined
 }
 

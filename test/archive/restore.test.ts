@@ -17,6 +17,7 @@ import type { Finding } from '../../src/verification/finding.ts'
 import { compareWithFile, verifyFile, verifyLog } from '../../src/verification/verify.ts'
 import { digestOf } from '../../streams/codec.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
+import type { EventLog } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { allOf } from '../support/stored-log.ts'
 import { ArchiveStage, lanes, subjects } from './stage.ts'
@@ -47,6 +48,16 @@ async function archived() {
   const file = join(stage.folder, 'rest.ndjson')
   await exportLog(log, texts, { file, realm: 'reeve', archived: await lanesBegunLater(log, subjects, lanes) })
   return { at: stage, file, whole: [...whole.values()].sort((a, b) => a.position - b.position) }
+}
+
+/** As if the turn at this position had never been. */
+function lacking(log: EventLog, position: number): EventLog {
+  const proxied: Partial<EventLog> = {
+    async *read(options) {
+      for await (const batch of log.read(options)) yield batch.filter((message) => message.position !== position)
+    },
+  }
+  return new Proxy(log, { get: (of, name) => proxied[name as 'read'] ?? (typeof of[name as 'read'] === 'function' ? of[name as 'read'].bind(of) : of[name as 'read']) })
 }
 
 async function findingsOf(verify: (options: { onFinding: (finding: Finding) => void }) => Promise<unknown>): Promise<readonly Finding[]> {
@@ -182,4 +193,44 @@ test('a redacted file of an archived log says where it begins, without digests',
   const text = await readFile(file, 'utf8')
   for (const { turn } of later) expect(text).not.toContain(turn)
   expect(await findingsOf((options) => verifyFile(file, options))).toEqual([])
+})
+
+test('a file from after the archive is compared with the log that it came from, with its archives and without', async () => {
+  const { at, file } = await archived()
+  const { log } = at.coordinator
+  const header = await readLogFileHeader(file)
+  const archives = await archivesAt(at.folder)
+  expect(await findingsOf((options) => compareWithFile(log, 'reeve', file, options))).toEqual([])
+  expect(await findingsOf((options) => compareWithFile(log, 'reeve', file, options, archives))).toEqual([])
+  // More of it leaves the log afterwards.
+  for (const agent of ['b', 'c']) await at.hold(agent)
+  await at.archive(lane, { olderThanMs: 0 })
+  const more = await archivesAt(at.folder)
+  expect(more.lanes.get(lane)!.length).toBe(archives.lanes.get(lane)!.length + 1)
+  expect(await findingsOf((options) => compareWithFile(log, 'reeve', file, options))).toEqual([])
+  expect(await findingsOf((options) => compareWithFile(log, 'reeve', file, options, more))).toEqual([])
+  const last = (await allOf(log)).filter(({ subject, position }) => subject === subjects.lane(lanes[1]) && position <= header.until).at(-1)!
+  for (const given of [undefined, more]) {
+    expect(await findingsOf((options) => compareWithFile(lacking(log, last.position), 'reeve', file, options, given))).toMatchObject([{ kind: 'differs', position: last.position }])
+  }
+})
+
+test('an import is compared with the file and its archives, and with what is in the file alone', async () => {
+  const { at, file, whole } = await archived()
+  const archives = await archivesAt(at.folder)
+  const realm = new MemoryRealm({ realm: 'other', ...base })
+  await restoreRealm({ incarnations: realm.incarnations({ name: 'import', clock: systemClock }), ...base }, { source: await fileSource(file, archives), subjects: subjectsOf('other'), actor: 'program:test', why: 'imported' })
+  const { log } = realm.connect({ name: 'reads', clock: systemClock })
+  const compared = (given?: typeof archives) => compareWithFile(log, 'other', file, { onFinding: (finding) => expect.fail(finding.text) }, given)
+  expect(await compared(archives)).toMatchObject({ turns: whole.length, findings: 0, without: [] })
+  const alone = await compared()
+  expect(alone).toMatchObject({ findings: 0, without: lanes.map((of) => ({ lane: of })) })
+  expect(alone.turns).toBeLessThan(whole.length)
+  // A turn that only the archives have.
+  const second = (await allOf(log)).filter(({ subject }) => subject === subjectsOf('other').lane(lane))[1]!
+  const less = lacking(log, second.position)
+  expect(await findingsOf((options) => compareWithFile(less, 'other', file, options))).toEqual([])
+  expect((await findingsOf((options) => compareWithFile(less, 'other', file, options, archives)))[0]).toMatchObject({ kind: 'differs' })
+  // Archives of neither.
+  await expect(compareWithFile(log, 'other', file, { onFinding() {} }, { ...archives, incarnation: 7 })).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringContaining(file) })
 })
