@@ -43,6 +43,8 @@ export interface ArchiveRequest {
   readonly actor: string
   /** Says what would be archived; writes nothing. */
   readonly dryRun?: boolean
+  /** The archives of this lane may lie in several places: the newest need not be on the shelf. */
+  readonly elsewhere?: boolean
   readonly signal: AbortSignal
   readonly failpoint?: (name: ArchiveFailpoint) => Promise<void>
 }
@@ -94,13 +96,12 @@ class LaneArchiver {
         survey = (await this.#survey())!
       }
     }
-    if (dryRun !== true) {
-      this.#demandWhole(survey)
-      await shelf.prepare(this.#named)
-    }
+    if (dryRun !== true) this.#demandWhole(survey)
+    if (archive !== undefined && finished === null) await this.#demandNewest(archive)
+    if (dryRun !== true) await shelf.prepare(this.#named)
     const from = (archive?.number ?? 0) + 1
     const last = await this.#chosen(survey, from)
-    if (last === undefined) return { lane, finished, archived: null, why: `no turn before its snapshot is as old as that (its last turn is ${survey.last.number})` }
+    if (typeof last === 'string') return { lane, finished, archived: null, why: last }
     const about = { from, number: last.number, turns: last.number - from + 1, file: shelf.pathOf({ ...this.#named, from, number: last.number }) }
     if (dryRun === true) return { lane, finished, archived: { ...about, sha256: null }, why: null }
     const { data, verified } = await this.#written(survey, from, last)
@@ -138,6 +139,18 @@ class LaneArchiver {
     if (gapped || (archive !== undefined && first.previous !== archive.turn)) throw new ArchiveRefused(`the chain of lane ${lane} is broken behind turn ${number}: "reeve log verify" says where; nothing more is archived`)
   }
 
+  /** Who archives a lane into two folders by mistake finds out when the files are needed. By its name and its end, which cost nothing. */
+  async #demandNewest({ from, number }: LaneArchive): Promise<void> {
+    const { shelf, lane, elsewhere } = this.#request
+    const name = { ...this.#named, from, number }
+    const path = shelf.pathOf(name)
+    if (!(await shelf.has(name))) {
+      if (elsewhere === true) return
+      throw new ArchiveRefused(`the newest archive of lane ${lane} is not there: ${path} is missing; name the folder that has it with --to, or say --elsewhere where its archives are to lie in several folders`)
+    }
+    if (!(await shelf.seemsWhole(name))) throw new ArchiveRefused(`the newest archive of lane ${lane}, ${path}, was cut off: its turns ${from} to ${number} are nowhere else; put a whole copy of it there, then repeat this`)
+  }
+
   /** The file that is on record, by its name and digest; where it is lost and none of its turns are purged, it is written again. */
   async #fileOf(archive: LaneArchive, survey: LaneSurvey): Promise<VerifiedArchive> {
     const { shelf, lane } = this.#request
@@ -155,8 +168,8 @@ class LaneArchiver {
     return verified
   }
 
-  /** Step 1. The turn up to which is archived. */
-  async #chosen(survey: LaneSurvey, from: number): Promise<TurnAt | undefined> {
+  /** Step 1. The turn up to which is archived, or why there is none. */
+  async #chosen(survey: LaneSurvey, from: number): Promise<TurnAt | string> {
     const { coordinator, clock, logger, subjects, constants } = this.#context
     const { lane, shelf, olderThanMs, dryRun, signal } = this.#request
     const { log } = coordinator
@@ -174,10 +187,13 @@ class LaneArchiver {
     const limits = { from, before, timeMs: clock.nowMs() - olderThanMs }
     const oldest = await lastBefore(log, this.#subject, limits, signal)
     this.#demandGoing()
-    if (oldest === undefined) return undefined
+    const none = `no turn before its snapshot is as old as that (its last turn is ${survey.last.number})`
+    if (oldest === undefined) return none
+    // Else each run would archive the record of the one before, for ever.
+    if (oldest.idle) return `what is as old as that are the records of its archives (up to turn ${oldest.number} of ${survey.last.number})`
     // An attempt that was cut off before it was recorded: its file is gone on with.
     const begun = (await shelf.archivesOf(this.#named)).find((one) => one.from === from && one.number <= oldest.number)
-    return begun === undefined ? oldest : turnAt(log, this.#subject, begun.number, signal)
+    return begun === undefined ? oldest : ((await turnAt(log, this.#subject, begun.number, signal)) ?? none)
   }
 
   /** Step 2. */
@@ -215,7 +231,7 @@ class LaneArchiver {
       return await this.#request.shelf.verify(name)
     } catch (error) {
       if (!(error instanceof DamagedArchive)) throw error
-      throw new ArchiveRefused(`${error.message}; its turns are all still in the log, so move it away and repeat this`)
+      throw new ArchiveRefused(`${error.fault}; its turns are all still in the log, so move it away and repeat this`)
     }
   }
 

@@ -7,12 +7,13 @@ import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
 import { MalformedLogFile, type ArchiveHeader, type LogFileHeader, logFileFormat, logFileVersion } from '../log-file/format.ts'
 import { UnreadableLogFile, readLogFileHeader, readLogFileWithTexts } from '../log-file/read.ts'
 import { RecordWriter } from '../log-file/record-writer.ts'
-import { fileDigest, namesIn, removeFile } from '../platform/folders.ts'
+import { fileDigest, namesIn, readTextEnd, removeFile } from '../platform/folders.ts'
 import { beginFile } from '../platform/line-files.ts'
 import { ArchiveRefused } from './errors.ts'
 
 /** Read ahead of what is written. */
 const aheadBytes = 4 * 1024 * 1024
+const trailerAtMostBytes = 256
 
 export interface ArchiveName {
   readonly realm: string
@@ -120,8 +121,12 @@ export interface VerifiedArchive {
 export class DamagedArchive extends Error {
   override readonly name = 'DamagedArchive'
   readonly retryable = false
+  /** What is wrong, without what to do. */
+  readonly fault: string
   constructor(path: string, why: string) {
-    super(`${path} cannot be used as an archive: ${why}; take another copy of it`)
+    const fault = `${path} cannot be used as an archive: ${why}`
+    super(`${fault}; take another copy of it`)
+    this.fault = fault
   }
 }
 
@@ -156,6 +161,12 @@ export async function verifyArchive(path: string, onTurn: (message: StoredMessag
     if (error instanceof MalformedLogFile || error instanceof UnreadableLogFile) throw new DamagedArchive(path, error.message)
     throw error
   }
+}
+
+/** It ends with the trailer of an archive of so many turns; nothing else of it is read. */
+export async function endsWhole(path: string, { from, number }: Pick<ArchiveName, 'from' | 'number'>): Promise<boolean> {
+  const end = await readTextEnd(path, trailerAtMostBytes)
+  return /\{"records":(\d+),"texts":\d+,"chain":"[0-9a-f]{64}"\}\n$/.exec(end)?.[1] === String(number - from + 1)
 }
 
 /** As `verifyArchive`, and every turn of it that is still in the log stands there, to the byte. Throws `DamagedArchive`, `ArchiveRefused`, `Unavailable`. */

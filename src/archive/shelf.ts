@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { TextStore } from '../../streams/ports/coordinator.ts'
 import type { EventLog } from '../../streams/ports/event-log.ts'
 import { fileFacts, makeFolder } from '../platform/folders.ts'
-import { type ArchiveName, type ArchiveToWrite, type VerifiedArchive, archiveFileName, archivesOfLane, demandOwnFolder, removeDrafts, verifyArchiveAgainst, writeArchive } from './file.ts'
+import { type ArchiveName, type ArchiveToWrite, type VerifiedArchive, archiveFileName, archivesOfLane, demandOwnFolder, endsWhole, removeDrafts, verifyArchiveAgainst, writeArchive } from './file.ts'
 
 export type LaneNamed = Pick<ArchiveName, 'realm' | 'incarnation' | 'lane'>
 
@@ -15,6 +15,8 @@ export interface ArchiveShelf {
   /** In the order of their turns. */
   archivesOf(of: LaneNamed): Promise<readonly ArchiveName[]>
   has(name: ArchiveName): Promise<boolean>
+  /** By its end alone. */
+  seemsWhole(name: ArchiveName): Promise<boolean>
   /** Whole and durable when it resolves, or not there at all; of the same turns the same, to the byte. */
   write(name: ArchiveName, archive: ArchiveToWrite, signal: AbortSignal): Promise<void>
   /** Read back: whole by itself, and what is still in the log stands there as in it. Throws `DamagedArchive`, `ArchiveRefused`, `Unavailable`. */
@@ -32,6 +34,7 @@ export function folderShelf(folder: string, { log, texts }: { readonly log: Even
     },
     archivesOf: (of) => archivesOfLane(folder, of),
     has: async (name) => (await fileFacts(pathOf(name))) !== undefined,
+    seemsWhole: (name) => endsWhole(pathOf(name), name),
     write: (name, archive, signal) => writeArchive(log, texts, pathOf(name), archive, signal),
     verify: (name) => verifyArchiveAgainst(log, pathOf(name)),
   }

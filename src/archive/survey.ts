@@ -41,19 +41,27 @@ export async function surveyLane(log: EventLog, subject: string, signal: AbortSi
   return { first, last: { number: last.number, position: last.position, digest: digestOf(last.bytes) }, archive, gapped }
 }
 
+export interface LastBefore extends TurnAt {
+  /** From `from` to it there is nothing but what archives themselves left: their records, and turns without events. */
+  readonly idle: boolean
+}
+
 /** The last turn below `before` whose time is before `timeMs`, from turn `from` on; undefined where there is none. Times of a lane never fall. */
-export async function lastBefore(log: EventLog, subject: string, limits: { readonly from: number; readonly before: number; readonly timeMs: number }, signal: AbortSignal): Promise<TurnAt | undefined> {
+export async function lastBefore(log: EventLog, subject: string, limits: { readonly from: number; readonly before: number; readonly timeMs: number }, signal: AbortSignal): Promise<LastBefore | undefined> {
   let found: { number: number; position: number; bytes: Uint8Array } | undefined
+  let idle = true
   const end = await log.last(subject)
   if (end === undefined) return undefined
   reading: for await (const batch of log.read({ subjects: [subject], from: 1, until: end.position, signal })) {
     for (const { position, bytes } of batch) {
-      const { number, timeMs } = decodeTurn(bytes)
+      const { number, timeMs, commits } = decodeTurn(bytes)
       if (number >= limits.before || timeMs >= limits.timeMs) break reading
-      if (number >= limits.from) found = { number, position, bytes }
+      if (number < limits.from) continue
+      found = { number, position, bytes }
+      idle &&= commits.every(({ events }) => events.every(({ type }) => type === 'LaneArchived'))
     }
   }
-  return found === undefined ? undefined : { number: found.number, position: found.position, digest: digestOf(found.bytes) }
+  return found === undefined ? undefined : { number: found.number, position: found.position, digest: digestOf(found.bytes), idle }
 }
 
 /** The turn of this number. */

@@ -5,6 +5,7 @@ import { systemClock } from '../platform/clock.ts'
 import { accountName, environment } from '../platform/process.ts'
 import { systemRandom } from '../platform/random.ts'
 import { workingFolder } from '../platform/terminal.ts'
+import { CommandEnd, exitCodes } from './exit.ts'
 import { type SettingName, type Settings, secretSettings, settingNames, settingTexts, settingsOf } from './configuration.ts'
 
 export type Flags = Readonly<Record<string, unknown>>
@@ -17,8 +18,20 @@ export function acting(act: Act): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command
     const flags = command.optsWithGlobals()
+    demandNamedPlaces(command, flags)
     const settings = await settingsOf({ flags, environment: environment(), workingFolder: workingFolder() })
     await act(settings, flags, command.processedArgs.flat().filter((value) => value !== undefined) as string[])
+  }
+}
+
+/** An empty one, of a variable that is not set, would be taken for the current folder. Throws `CommandEnd`. */
+function demandNamedPlaces(command: Command, flags: Flags): void {
+  for (let at: Command | null = command; at !== null; at = at.parent) {
+    for (const option of at.options) {
+      if (!/<(DIR|FILE|PATH\.\.\.)(\.\.\.)?>/.test(option.flags)) continue
+      const given = [flags[option.attributeName()]].flat()
+      if (given.some((one) => typeof one === 'string' && one.trim() === '')) throw new CommandEnd(exitCodes.usage, `${option.long} is empty: name a ${option.flags.includes('<DIR') ? 'folder' : 'file'}; "." is the current folder`)
+    }
   }
 }
 

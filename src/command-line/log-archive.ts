@@ -11,6 +11,7 @@ import { realmOf } from '../archive/lanes.ts'
 import { folderShelf } from '../archive/shelf.ts'
 import { renewLane } from '../archive/renew.ts'
 import { systemClock } from '../platform/clock.ts'
+import { fileFacts } from '../platform/folders.ts'
 import { keepMemorySmall } from '../platform/memory.ts'
 import { onStopSignal } from '../platform/process.ts'
 import { systemRandom } from '../platform/random.ts'
@@ -30,14 +31,16 @@ export function registerLogArchive(log: Command): void {
     )
     .requiredOption('--to <DIR>', 'folder of the archives, made where it is missing; always the same one')
     .addOption(new Option('--older-than <AGE>', 'age of the youngest turn that is archived, by its time: 90d, 12h').argParser(durationArgument))
+    .option('--elsewhere', 'go on where the newest archive of a lane is not in this folder: its archives lie in several, and who reads them names all')
     .option('--lane <LANE...>', 'only these lanes', laneArgument)
-    .addOption(new Option('--renew', 'archive nothing; make the snapshots that archived lanes begin with anew from the files, after an upgrade that asks for it, or where one is damaged').conflicts(['olderThan', 'dryRun']))
+    .addOption(new Option('--renew', 'archive nothing; make the snapshots that archived lanes begin with anew from the files, after an upgrade that asks for it, or where one is damaged').conflicts(['olderThan', 'dryRun', 'elsewhere']))
     .action(
       acting(async (settings, flags) => {
         const folder = resolve(workingFolder(), flags['to'] as string)
         const olderThanMs = flags['olderThan'] as number | undefined
         const renews = flags['renew'] === true
         if (olderThanMs === undefined && !renews) throw new CommandEnd(exitCodes.usage, 'say how old: --older-than 90d')
+        if ((await fileFacts(folder))?.isFile === true) throw new CommandEnd(exitCodes.usage, `${folder} is a file: --to names the folder of the archives`)
         keepMemorySmall()
         const { coordinator, subjects } = await openLogForReading(settings)
         const stop = new AbortController()
@@ -66,7 +69,7 @@ export function registerLogArchive(log: Command): void {
           for (const lane of lanes) {
             showStatus(`lane ${lane} …`)
             try {
-              const archived = await archiveLane(context, { lane, shelf: folderShelf(folder, coordinator), olderThanMs: olderThanMs!, actor: actorOf(), dryRun: flags['dryRun'] === true, signal: stop.signal })
+              const archived = await archiveLane(context, { lane, shelf: folderShelf(folder, coordinator), olderThanMs: olderThanMs!, actor: actorOf(), dryRun: flags['dryRun'] === true, elsewhere: flags['elsewhere'] === true, signal: stop.signal })
               done.push(archived)
               if (flags['json'] !== true) say(archived, olderThanMs!, flags['dryRun'] === true)
             } catch (error) {

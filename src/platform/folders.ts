@@ -85,6 +85,18 @@ export async function readTextFrom(path: string, fromByte: number): Promise<stri
   return text === undefined ? '' : text.subarray(fromByte).toString('utf8')
 }
 
+/** The last bytes of a file, at most `bytes`. Throws the system's own errors. */
+export async function readTextEnd(path: string, bytes: number): Promise<string> {
+  const file = await open(path, 'r')
+  try {
+    const from = Math.max(0, (await file.stat()).size - bytes)
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, from)
+    return buffer.toString('utf8', 0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
 /** Replaces the file at once: a reader sees the old text or the new one; the new one is on the disk when this resolves. */
 export async function replaceTextFile(path: string, text: string): Promise<void> {
   const draft = `${path}.${randomBytes(6).toString('hex')}.new`

@@ -24,6 +24,12 @@ describe('wrong usage ends with exit code 2 and one clear line', () => {
     [['group', 'nonsense'], /^reeve: unknown command 'nonsense'; "reeve group --help" lists what there is$/m],
     [['group', 'list', '--nonsense'], /^reeve: unknown option '--nonsense'; "reeve group list --help" lists what there is$/m],
     [['group', 'shwo', 'x'], /^reeve: unknown command 'shwo'; did you mean show\?$/m],
+    [['log', 'archive', '--to', '', '--older-than', '90d'], /^reeve: --to is empty: name a folder; "." is the current folder$/m],
+    [['log', 'archive', '--to', fileURLToPath(import.meta.url), '--older-than', '90d'], /usage\.test\.ts is a file: --to names the folder of the archives$/m],
+    [['log', 'verify', '--archive', ''], /^reeve: --archive is empty: name a folder/m],
+    [['log', 'export', '--to', ''], /^reeve: --to is empty: name a file/m],
+    [['machine', 'export', '--to', ' '], /^reeve: --to is empty: name a folder/m],
+    [['service', 'list', '--data', ''], /^reeve: --data is empty: name a folder/m],
     [['replay'], /^reeve: name a group with --group ID, or with --step an agent with --agent ID$/m],
     [['machine', 'watch', '--machine', 'group'], /there is no such machine; there are agent, election, /],
     [['machine', 'watch', '--stately', '99999'], /give a whole number from 0 to 65535/],
@@ -172,7 +178,7 @@ describe('without a realm', () => {
     await writeFile(join(folder, 'broken.ndjson'), '{"format":"reeve-log"\n')
     const { code, err } = await reeve(['replay', '--group', 'here-1-x', '--from', 'broken.ndjson'], { folder })
     expect(code).toBe(1)
-    expect(err).toMatch(/^reeve: broken\.ndjson, line 1: is not JSON.*\n$/)
+    expect(err).toMatch(/^reeve: \S*\/broken\.ndjson, line 1: is not JSON.*\n$/)
   })
 
   test('help says the exit codes', async () => {

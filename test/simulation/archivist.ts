@@ -86,6 +86,7 @@ export class Archivist {
       prepare: async () => {},
       archivesOf: async ({ lane }) => [...kept.values()].map(({ name }) => name).filter((name) => name.lane === lane).sort((a, b) => a.from - b.from || a.number - b.number),
       has: async (name) => kept.has(archiveFileName(name)),
+      seemsWhole: async (name) => kept.has(archiveFileName(name)),
       async write(name, archive) {
         const messages: StoredMessage[] = []
         for await (const batch of log.read({ subjects: [archive.subject], from: archive.fromPosition, until: archive.untilPosition })) messages.push(...batch)
