@@ -26,7 +26,7 @@ export function registerChange(program: Command): void {
     .option('--limit <N>', 'show at most so many jobs', wholeNumber(0, 1_000_000), 50)
     .action(
       acting(async (settings, flags, args) => {
-        const asked = askedOf(flags, args)
+        const asked = askedOf('plan', flags, args)
         await withSession(settings, ({ ask }) => plan(ask, asked, flags))
       }),
     )
@@ -41,7 +41,7 @@ export function registerChange(program: Command): void {
     .option('--limit <N>', 'with --dry-run: show at most so many jobs', wholeNumber(0, 1_000_000), 50)
     .action(
       acting(async (settings, flags, args) => {
-        const asked = askedOf(flags, args)
+        const asked = askedOf('apply', flags, args)
         await withSession(settings, async (session) => {
           if (flags['dryRun']) return plan(session.ask, asked, flags)
           // The plan is seen before it is confirmed, and the very same one is applied.
@@ -116,12 +116,12 @@ export function selectionOptions(command: Command): Command {
     )
 }
 
-function askedOf(flags: Flags, args: readonly string[]): Asked {
-  return { ...asChange(flags, args), ...(flags['mode'] === undefined ? {} : { mode: flags['mode'] as 'jobs' | 'direct' | 'desired' }) }
+function askedOf(verb: 'plan' | 'apply', flags: Flags, args: readonly string[]): Asked {
+  return { ...asChange(`reeve change ${verb}`, flags, args), ...(flags['mode'] === undefined ? {} : { mode: flags['mode'] as 'jobs' | 'direct' | 'desired' }) }
 }
 
-/** Throws `CommandEnd` where nothing is selected or the operation is none. */
-export function asChange(flags: Flags, [operation, value]: readonly string[]): Omit<Asked, 'mode'> {
+/** `command`: as it was given, up to the operation. Throws `CommandEnd` where nothing is selected or the operation is none. */
+export function asChange(command: string, flags: Flags, [operation, value]: readonly string[]): Omit<Asked, 'mode'> {
   const selector: { -readonly [Key in keyof Selector]: Selector[Key] } = {}
   if (flags['site'] !== undefined) selector.sites = flags['site'] as string[]
   if (flags['folder'] !== undefined) selector.folder = flags['folder'] as string
@@ -134,7 +134,7 @@ export function asChange(flags: Flags, [operation, value]: readonly string[]): O
   }
   return {
     selector,
-    operation: operationOf(operation!, value),
+    operation: operationOf(command, operation!, value),
     includeUnchanged: flags['includeUnchanged'] === true,
     window: flags['window'] as number,
     distributionFactor: flags['distributionFactor'] as number,
@@ -152,23 +152,24 @@ function predicateOf(text: string): { readonly service: string; readonly after: 
   return { service: text.slice(0, cut), after: [text.slice(cut + 1)] }
 }
 
-export function operationOf(name: string, value: string | undefined): Operation {
+/** `command`: what stands before the operation. Throws `CommandEnd`. */
+export function operationOf(command: string, name: string, value: string | undefined): Operation {
   const known = operationNames.find((one) => one === name)
   if (known === undefined) throw new CommandEnd(exitCodes.usage, `there is no operation "${name}": use one of ${operationNames.join(', ')}`)
   switch (known) {
     case 'rename':
-      return { name: known, to: needed(known, value, 'the new name') }
+      return { name: known, to: needed(command, known, value, 'the new name') }
     case 'assign':
     case 'deassign':
-      return { name: known, user: needed(known, value, 'a user') }
+      return { name: known, user: needed(command, known, value, 'a user') }
     default:
       if (value !== undefined) throw new CommandEnd(exitCodes.usage, `${known} takes no value; "${value}" is one too many`)
       return { name: known }
   }
 }
 
-function needed(operation: string, value: string | undefined, what: string): string {
-  if (value === undefined || value === '') throw new CommandEnd(exitCodes.usage, `${operation} needs ${what}: reeve change apply ${operation} VALUE …`)
+function needed(command: string, operation: string, value: string | undefined, what: string): string {
+  if (value === undefined || value === '') throw new CommandEnd(exitCodes.usage, `${operation} needs ${what}: ${command} ${operation} VALUE …`)
   return value
 }
 

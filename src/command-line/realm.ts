@@ -40,7 +40,10 @@ export function registerRealm(program: Command): void {
     .action(
       acting(async (settings, flags, [why]) =>
         withSession(settings, async ({ ask }) => {
-          if (flags['dryRun']) return planned(flags, await ask('realm', 'show', {}), `would begin a quarantine (${why})`)
+          if (flags['dryRun']) {
+            const shown = await ask('realm', 'show', {})
+            return planned(flags, shown, shown.quarantine === null ? `would begin a quarantine (${why})` : 'would do nothing')
+          }
           const done = await ask('realm', 'quarantine', { why: why!, actor: actorOf(), command: commandIdOf(flags) })
           if (flags['json']) return printJson(done)
           print(done.changed ? `the realm is in quarantine: nothing is executed until "reeve realm release"` : `the realm is in quarantine already (${done.quarantine?.why ?? ''})${why === unsaid ? '' : reasonNote(done.quarantine?.why ?? '', why!)}`)
@@ -54,7 +57,10 @@ export function registerRealm(program: Command): void {
     .action(
       acting(async (settings, flags) =>
         withSession(settings, async ({ ask }) => {
-          if (flags['dryRun']) return planned(flags, await ask('realm', 'show', {}), 'would end the quarantine; what waits is executed')
+          if (flags['dryRun']) {
+            const shown = await ask('realm', 'show', {})
+            return planned(flags, shown, shown.quarantine === null ? 'would do nothing' : 'would end the quarantine; what waits is executed')
+          }
           const done = await ask('realm', 'release', { actor: actorOf(), command: commandIdOf(flags) })
           if (flags['json']) return printJson(done)
           print(done.changed ? 'the quarantine has ended; what waits is executed' : 'the realm is not in quarantine')

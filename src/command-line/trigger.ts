@@ -8,9 +8,9 @@ import type { TriggerListed } from '../../streams/api/trigger.ts'
 import { requireId } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
-import { namesOffset, parseTime, timeText } from '../platform/time-text.ts'
+import { namesNoDay, namesOffset, parseTime, timeText } from '../platform/time-text.ts'
 import { checkCron } from '../trigger/nominal-times.ts'
-import { previewOf, type PreviewedTime, zoneOf } from '../trigger/preview.ts'
+import { previewOf, type PreviewedTime, whenOnWall, zoneOf } from '../trigger/preview.ts'
 import { asChange, operationOf, selectionOptions } from './change.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
@@ -97,21 +97,25 @@ export function registerTrigger(program: Command): void {
     .description('Shows the next nominal times of a trigger, or of --cron and --at, on the wall of their zone with its offset, and in UTC.')
     .argument('[trigger]', 'id of the trigger; none with --cron or --at')
     .option('--count <N>', 'so many', wholeNumber(1, 1000), 10)
-    .option('--after <TIME>', 'later than this; default: now', timeArgument)
+    .option('--after <TIME>', 'later than this: ISO 8601; without an offset it is of --zone, or of the zone of the trigger; default: now', afterArgument)
     .action(
       acting(async (settings, flags, [id]) => {
         const count = flags['count'] as number
-        const afterMs = flags['after'] as number | undefined
+        const after = flags['after'] as After | undefined
         if ((id === undefined) === (flags['cron'] === undefined && flags['at'] === undefined)) {
           throw new CommandEnd(exitCodes.usage, 'name a trigger, or give --cron EXPRESSION --zone ZONE or --at TIME: one of the two')
         }
         if (id !== undefined) {
-          return withSession(settings, async ({ ask }) => printTimes(await ask('trigger', 'preview', { trigger: id, count, ...(afterMs === undefined ? {} : { afterMs }) }), flags))
+          return withSession(settings, async ({ ask }) => {
+            const zone = after?.kind === 'wall' ? (await ask('trigger', 'show', { trigger: id })).when.cron?.zone : undefined
+            printTimes(await ask('trigger', 'preview', { trigger: id, count, ...(after === undefined ? {} : { afterMs: instantOf(after, zone) }) }), flags)
+          })
         }
         // Needs no realm: nothing but the expression says when it is due.
         const when = whenOf(flags)
-        const fromMs = afterMs ?? systemClock.nowMs()
-        if (when.cron !== undefined) checkCron(when.cron, fromMs)
+        const nowMs = systemClock.nowMs()
+        if (when.cron !== undefined) checkCron(when.cron, nowMs)
+        const fromMs = after === undefined ? nowMs : instantOf(after, flags['zone'] as string | undefined)
         printTimes({ ok: true, zone: zoneOf(when), times: [...previewOf(when, fromMs, count)] }, flags)
       }),
     )
@@ -155,7 +159,7 @@ function whenOf(flags: Flags): TriggerTimes {
 
 /** Throws `CommandEnd` and `BadTime`: what is wrong by itself is said before anybody is asked. */
 function definitionOf(id: string, flags: Flags, args: readonly string[]): Define {
-  const { priority, ...terms } = asChange(flags, args)
+  const { priority, ...terms } = asChange(`reeve trigger add ${id}`, flags, args)
   const change = { ...terms, ...(flags['text'] === undefined ? {} : { text: flags['text'] as string }) }
   const when = whenOf(flags)
   const nowMs = systemClock.nowMs()
@@ -193,7 +197,7 @@ function definitionOf(id: string, flags: Flags, args: readonly string[]): Define
 
 function alternateOf(text: string) {
   const cut = text.indexOf(' ')
-  return cut < 0 ? operationOf(text, undefined) : operationOf(text.slice(0, cut), text.slice(cut + 1))
+  return cut < 0 ? operationOf('--alternate', text, undefined) : operationOf('--alternate', text.slice(0, cut), text.slice(cut + 1))
 }
 
 async function add(ask: Ask, asked: Define, next: readonly PreviewedTime[], flags: Flags): Promise<void> {
@@ -317,13 +321,36 @@ function printTimes(shown: ApiSuccess<'trigger', 'preview'>, flags: Flags): void
 }
 
 function timeArgument(text: string): number {
-  const timeMs = parseTime(text)
-  if (timeMs === undefined) throw new InvalidArgumentError('give a time of ISO 8601 with its offset, such as 2026-03-29T02:30+01:00 or 2026-03-29T01:30Z.')
-  if (!namesOffset(text)) {
-    const time = text.length > 10 ? text.replace(' ', 'T') : `${text}T00:00`
-    throw new InvalidArgumentError(`it does not say of which zone it is: write ${time}Z for UTC, or its offset, such as ${time}+01:00.`)
-  }
+  const timeMs = timeOf(text)
+  if (!namesOffset(text)) throw new InvalidArgumentError(withoutOffset(text))
   return timeMs
+}
+
+/** Throws `InvalidArgumentError`. */
+function timeOf(text: string): number {
+  const timeMs = parseTime(text)
+  if (timeMs !== undefined) return timeMs
+  throw new InvalidArgumentError(namesNoDay(text) ? `there is no day ${text.slice(0, 10)}.` : 'give a time of ISO 8601 with its offset, such as 2026-03-29T02:30+01:00 or 2026-03-29T01:30Z.')
+}
+
+function withoutOffset(text: string): string {
+  const time = text.length > 10 ? text.replace(' ', 'T') : `${text}T00:00`
+  return `it does not say of which zone it is: write ${time}Z for UTC, or its offset, such as ${time}+01:00.`
+}
+
+/** A time, or one that a wall shows: whose is known when the other options are. */
+type After = { readonly kind: 'instant'; readonly atMs: number } | { readonly kind: 'wall'; readonly wallMs: number; readonly text: string }
+
+function afterArgument(text: string): After {
+  const atMs = timeOf(text)
+  return namesOffset(text) ? { kind: 'instant', atMs } : { kind: 'wall', wallMs: atMs, text }
+}
+
+/** Throws `CommandEnd` where no zone is known. */
+function instantOf(after: After, zone: string | undefined): number {
+  if (after.kind === 'instant') return after.atMs
+  if (zone === undefined) throw new CommandEnd(exitCodes.usage, `--after ${after.text}: ${withoutOffset(after.text).slice(0, -1)}`)
+  return whenOnWall(zone, after.wallMs)
 }
 
 function timeList(text: string, before: readonly number[] | undefined): readonly number[] {

@@ -37,6 +37,15 @@ export function shownIn(zone: string, atMs: number): PreviewedTime {
   }
 }
 
+/** When a wall of the zone shows `wallMs`, a time taken as if it were UTC: the first time where it does twice; where clocks skip it, as if they had not been changed yet. */
+export function whenOnWall(zone: string, wallMs: number): number {
+  const dayMs = 24 * 60 * 60 * 1_000
+  const shown = (atMs: number) => Date.parse(`${shownIn(zone, atMs).local.replace(' ', 'T')}Z`) - Math.floor(atMs / 1_000) * 1_000
+  const before = wallMs - shown(wallMs - dayMs)
+  const after = wallMs - shown(wallMs + dayMs)
+  return before + shown(before) === wallMs || after + shown(after) !== wallMs ? before : after
+}
+
 function formatOf(zone: string): Intl.DateTimeFormat {
   return new Intl.DateTimeFormat('en-GB', {
     timeZone: zone, hourCycle: 'h23', weekday: 'short', year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',

@@ -181,3 +181,11 @@ async function endOf(child: ChildProcess): Promise<void> {
   child.kill('SIGTERM')
   await ended
 }
+
+test('realm quarantine --dry-run says where it would do nothing', patience, async () => {
+  expect((await realm.run('realm', 'release', '--dry-run')).out).toMatch(/^would do nothing; now: no quarantine/)
+  expect((await realm.run('realm', 'quarantine', 'a look', '--dry-run')).out).toMatch(/^would begin a quarantine \(a look\); now: no quarantine/)
+  await realm.json('realm', 'quarantine', 'a look')
+  expect((await realm.run('realm', 'quarantine', 'another', '--dry-run')).out).toMatch(/^would do nothing; now: in quarantine \(a look\)/)
+  await realm.json('realm', 'release')
+})

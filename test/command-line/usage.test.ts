@@ -36,7 +36,14 @@ describe('wrong usage ends with exit code 2 and one clear line', () => {
     [['machine', 'list', '--definitions', '--agent', 'a'], /cannot be used with option/],
     [['replay', '--group', 'here-1-x', '--at', 'noon'], /^reeve: --at "noon": give a position/],
     [['change', 'plan', 'explode', '--all'], /^reeve: there is no operation "explode": use one of start, stop/],
-    [['change', 'plan', 'rename', '--all'], /^reeve: rename needs the new name/],
+    [['change', 'plan', 'rename', '--all'], /^reeve: rename needs the new name: reeve change plan rename VALUE …$/m],
+    [['trigger', 'add', 'x', 'assign', '--all', '--at', '2099-01-01T00:00Z'], /^reeve: assign needs a user: reeve trigger add x assign VALUE …$/m],
+    [['trigger', 'add', 't', 'start', '--all', '--at', '2027-02-30T02:30Z'], /argument '2027-02-30T02:30Z' is invalid: there is no day 2027-02-30$/m],
+    [['trigger', 'preview', '--at', '2027-04-31T00:00Z'], /there is no day 2027-04-31/],
+    [['trigger', 'preview', '--cron', '0 0 * * *', '--zone', 'UTC', '--after', '2027-02-29'], /there is no day 2027-02-29/],
+    [['replay', '--group', 'here-1-x', '--at', '2027-02-30'], /^reeve: --at "2027-02-30": give a position/],
+    [['trigger', 'preview', '--cron', '0 0 * * *', '--after', '2027-03-27'], /^reeve: --after 2027-03-27: it does not say of which zone it is: write 2027-03-27T00:00Z for UTC/],
+    [['trigger', 'preview', '--cron', '0 0 * * *', '--zone', 'Nowhere', '--after', '2027-03-27'], /^reeve: there is no time zone "Nowhere"/],
     [['change', 'plan', 'start', 'now', '--all'], /^reeve: start takes no value/],
     [['change', 'plan', 'start'], /^reeve: say which services/],
     [['change', 'plan', 'start', '--all', '--window', '0'], /give a whole number from 1 to 1000/],
@@ -162,6 +169,15 @@ describe('without a realm', () => {
     expect(out).toMatch(/✖ there is no nats-server at/)
     expect(out).toMatch(/✖ no nats-server answers at nats:\/\/127\.0\.0\.1:1/)
     expect(out).toMatch(/2 things have to be done/)
+  })
+
+  test('what the README says of changes at a time is what is shown: --after without an offset is of --zone', async () => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+    const command = /npx reeve (trigger preview .*?)\s+#/.exec(readme)![1]!
+    const args = command.match(/'[^']*'|\S+/g)!.map((word) => word.replaceAll("'", ''))
+    const { code, out, err } = await reeve([...args, '--count', '3', '--json'], { folder })
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(JSON.parse(out).times.map(({ utc }: { utc: string }) => utc)).toEqual(['2027-03-27T01:30:00.000Z', '2027-03-28T01:00:00.000Z', '2027-03-29T00:30:00.000Z'])
   })
 
   test('machines are listed and written', async () => {
