@@ -34,19 +34,22 @@ export function registerAgentConfigure(agent: Command): void {
         const change = changeOf(words)
         await withSession(given, async ({ ask }) => {
           if (flags['dryRun']) {
-            const { planned, byDefault } = await ask('agent', 'show', { agent: id! })
-            if (flags['json']) return printJson({ ok: true, dryRun: true, agent: id, planned, byDefault, change })
-            return print(`would change what is planned for agent ${id}: ${words.join(' ')}; planned now: ${textOf(planned)}`)
+            const { planned, byDefault, would = { planned } } = await ask('agent', 'show', { agent: id!, change })
+            if (flags['json']) return printJson({ ok: true, dryRun: true, agent: id, planned, byDefault, change, would })
+            return print(`would change what is planned for agent ${id}: ${words.join(' ')}; planned now: ${textOf(planned)}${warningsOf(would)}`)
           }
           const done = await ask('agent', 'configure', { agent: id!, change, actor: actorOf(), command: commandIdOf(flags) })
           if (flags['json']) return printJson(done)
-          const { withoutEffect = [], newRegion } = done
-          const but = withoutEffect.length === 0 ? '' : `; without effect, since its build has no such skill: ${withoutEffect.join(', ')}`
-          const alone = newRegion === undefined ? '' : `; in region ${newRegion} there is no site, lane or other agent yet`
-          print(`agent ${id}: ${done.position === 0 ? 'planned so already' : 'planned'}: ${textOf(done.planned)}${but}${alone}`)
+          print(`agent ${id}: ${done.position === 0 ? 'planned so already' : 'planned'}: ${textOf(done.planned)}${warningsOf(done)}`)
         })
       }),
     )
+}
+
+function warningsOf({ withoutEffect = [], newRegion }: Pick<ApiSuccess<'agent', 'configure'>, 'withoutEffect' | 'newRegion'>): string {
+  const but = withoutEffect.length === 0 ? '' : `; without effect, since its build has no such skill: ${withoutEffect.join(', ')}`
+  const alone = newRegion === undefined ? '' : `; in region ${newRegion} there is no site, lane or other agent yet`
+  return but + alone
 }
 
 function changeOf(words: readonly string[]): Change {

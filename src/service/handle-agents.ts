@@ -8,7 +8,7 @@ import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state
 import { openGrants } from '../../machines/execution-group/state.ts'
 import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import type { AgentShown } from '../../streams/api/agent.ts'
-import { ApiFailure } from '../../streams/api/errors.ts'
+import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import { type AgentConfigurationValue, type MappingCollectionValue, type PresenceValue, fromBytes, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
 import { byCodeUnits } from '../change/selection.ts'
 import { type SignedConfiguration, keptMapping, manifestOfAgent, pushedConfigurations, signedDefault } from '../realm/configurations.ts'
@@ -32,7 +32,7 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
       return { ok: true, agents: items, next: last?.agent ?? null }
     },
 
-    async show({ agent: id }) {
+    async show({ agent: id, change }) {
       const fold = await view.current()
       const agent = fold.agents.get(id)
       if (agent === undefined) throw new ApiFailure('unknown-agent', `there is no agent ${id}; "reeve agent list" shows those that are`)
@@ -51,6 +51,7 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
         current: current === null ? null : configuredShown(current),
         coordinator: description?.coordinator ?? null,
         machines: seen,
+        ...(change === undefined ? {} : { would: plannedSaid(fold, afterChange(agent, givenOf(change))) }),
       }
     },
 
@@ -68,17 +69,7 @@ export function agentHandlers(context: ServiceContext): HandlersOf<'agent'> {
         { aggregate: 'agent', id, empty: absentAgent(id), fold: foldAgent, decide: (agent) => configureAgent(agent, given), actor, command },
         `look with "reeve agent show ${id}"`,
       )
-      const withoutEffect = plannedWithoutEffect(state, manifestOfAgent(view.state, state))
-      const { region } = state.planned
-      return {
-        ok: true,
-        agent: id,
-        planned: plannedShown(state.planned),
-        ...(withoutEffect.length === 0 ? {} : { withoutEffect: [...withoutEffect] }),
-        ...(region === undefined || isKnownRegion(view.state, region, id) ? {} : { newRegion: region }),
-        position,
-        revision,
-      }
+      return { ok: true, agent: id, ...plannedSaid(view.state, state), position, revision }
     },
 
     async stop({ agent: id, mode, instance }) {
@@ -155,6 +146,26 @@ interface Look {
 async function lookOf(context: ServiceContext, fold: RealmFold): Promise<Look> {
   const [present, configurations] = await Promise.all([presences(context), pushedConfigurations(context.coordinator)])
   return { fold, present, work: workOf(fold), configurations }
+}
+
+/** Throws `ApiFailure` where it would be refused. */
+function afterChange(agent: AgentState, change: PlanChange): AgentState {
+  const decision = configureAgent(agent, change)
+  if (decision.kind === 'refused') throw new ApiFailure(errorCodeOf(decision.refusal.code), decision.refusal.text)
+  const after = structuredClone(agent)
+  if (decision.kind === 'events') for (const event of decision.events) foldAgent(after, event)
+  return after
+}
+
+/** What is planned for it, and what of that may not be as it was meant. */
+function plannedSaid(fold: RealmFold, agent: AgentState) {
+  const withoutEffect = plannedWithoutEffect(agent, manifestOfAgent(fold, agent))
+  const { region } = agent.planned
+  return {
+    planned: plannedShown(agent.planned),
+    ...(withoutEffect.length === 0 ? {} : { withoutEffect: [...withoutEffect] }),
+    ...(region === undefined || isKnownRegion(fold, region, agent.agent) ? {} : { newRegion: region }),
+  }
 }
 
 /** Somebody else is there already, or is to be. */

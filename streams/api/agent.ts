@@ -34,6 +34,25 @@ const planned = z.object({
   holdsLanes: z.exactOptional(z.boolean()),
 }).describe('what is planned for it; what is absent is as it was started or built')
 
+const planChange = z
+  .strictObject({
+    role: role.nullable().optional(),
+    region: region.nullable().optional(),
+    skillsOn: skillNames.nullable().optional().describe('skills that its build has and it was not started with'),
+    skillsOff: skillNames.nullable().optional(),
+    skilledOnly: z.boolean().nullable().optional().describe('takes only jobs that ask for one of its skills'),
+    capacity: capacity.nullable().optional(),
+    holdsLanes: z.boolean().nullable().optional(),
+  })
+  .describe('what is absent stays as it is planned; null: as it was started or built')
+
+const planWarnings = {
+  withoutEffect: z
+    .exactOptional(z.array(z.string()))
+    .describe('skills that are planned on or off and that its build, as it is on record, does not have; absent where there are none'),
+  newRegion: z.exactOptional(z.string()).describe('the region that is planned, where there is no site, lane or other agent in it yet; absent else'),
+}
+
 const signature = z.object({
   digest,
   revision: count.describe('of the agent: of what was planned or how it was started last'),
@@ -65,7 +84,7 @@ export const agentApi = {
   show: endpoint({
     kind: 'query',
     summary: 'Shows one agent and the states of its machines',
-    request: z.strictObject({ agent: id }),
+    request: z.strictObject({ agent: id, change: planChange.optional().describe('what somebody thinks of planning for it: `would` says what came of it; nothing is written') }),
     response: success({
       ...agent.shape,
       started: z.object({ role: z.enum(['generic', 'skilled']), region: z.string(), skills: z.array(z.string()) }).describe('how it was started last'),
@@ -74,8 +93,9 @@ export const agentApi = {
       current: configured.nullable().describe('what the leader pushed, by which the agent goes; null while there is none'),
       coordinator: z.object({ url: z.string(), region: z.string().nullable() }).nullable().describe('server that it is connected to; null where it did not say'),
       machines: z.array(z.object({ machine: z.string(), state: machineState, atMs: z.int() })).describe('as it says, else as last heard'),
+      would: z.exactOptional(z.object({ planned, ...planWarnings })).describe('what `configure` with this change would say; absent where none was given'),
     }),
-    errors: ['unknown-agent'],
+    errors: ['unknown-agent', 'malformed'],
   }),
   mapping: endpoint({
     kind: 'query',
@@ -110,27 +130,14 @@ export const agentApi = {
     summary: 'Plans what one agent is to do; the leader pushes it, also to an agent that comes later',
     request: z.strictObject({
       agent: id,
-      change: z
-        .strictObject({
-          role: role.nullable().optional(),
-          region: region.nullable().optional(),
-          skillsOn: skillNames.nullable().optional().describe('skills that its build has and it was not started with'),
-          skillsOff: skillNames.nullable().optional(),
-          skilledOnly: z.boolean().nullable().optional().describe('takes only jobs that ask for one of its skills'),
-          capacity: capacity.nullable().optional(),
-          holdsLanes: z.boolean().nullable().optional(),
-        })
-        .describe('what is absent stays as it is planned; null: as it was started or built'),
+      change: planChange,
       actor,
       command: commandId,
     }),
     response: success({
       agent: id,
       planned,
-      withoutEffect: z
-        .exactOptional(z.array(z.string()))
-        .describe('skills that are planned on or off and that its build, as it is on record, does not have; absent where there are none'),
-      newRegion: z.exactOptional(z.string()).describe('the region that is planned, where there is no site, lane or other agent in it yet; absent else'),
+      ...planWarnings,
       ...written,
     }),
     errors: ['unknown-agent', 'malformed', 'format-too-old', 'may-still-happen'],

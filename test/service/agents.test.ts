@@ -87,6 +87,22 @@ test('says which skills that are planned on its build does not have', async () =
   expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { skillsOff: ['libvrit', 'libvirt'] } })).toMatchObject({ withoutEffect: ['libvrit'] })
 })
 
+test('a rehearsal of a plan says the same as the plan, and plans nothing', async () => {
+  await started('abc')
+  await recorded('abc')
+  const before = await realm.api.call('agent', 'show', { agent: 'a1' })
+  expect(before).not.toHaveProperty('would')
+  for (const change of [{ skillsOn: ['drill', 'juggling'] }, { region: 'thre' }, { capacity: 4 }]) {
+    const { would } = await realm.api.call('agent', 'show', { agent: 'a1', change })
+    const { planned } = await realm.api.call('agent', 'show', { agent: 'a1' })
+    expect(planned).toEqual(before.planned)
+    const { ok: _ok, agent: _agent, position: _position, revision: _revision, ...said } = await realm.api.call('agent', 'configure', { agent: 'a1', change })
+    expect(would).toEqual(said)
+    await realm.api.call('agent', 'configure', { agent: 'a1', change: { skillsOn: null, region: null, capacity: null } })
+  }
+  await expect(realm.api.call('agent', 'show', { agent: 'a1', change: { skillsOn: ['x'], skillsOff: ['x'] } })).rejects.toMatchObject({ code: 'malformed' })
+})
+
 test('says that there is nobody and nothing yet in the region that is planned', async () => {
   await started('abc')
   expect(await realm.api.call('agent', 'configure', { agent: 'a1', change: { region: 'thre' } })).toMatchObject({ planned: { region: 'thre' }, newRegion: 'thre' })
