@@ -63,7 +63,7 @@ export function registerGroup(program: Command): void {
         withSession(settings, async ({ ask }) => {
           const shown = await ask('group', 'show', { group: id! })
           if (flags['json']) return printJson(shown)
-          printState(shown.state as ExclusiveState, shown.position, await executorsText(ask, id!))
+          printState(shown.state as ExclusiveState, shown.position, await executorsText(ask, id!), shown.missing)
         }),
       ),
     )
@@ -237,7 +237,7 @@ async function executorsText(ask: Ask, group: string): Promise<string | undefine
   return texts.length === 0 ? undefined : `${texts.join(', ')}${next === null ? '' : ', …'}`
 }
 
-export function printState(state: ExclusiveState, position: number, executedBy?: string): void {
+export function printState(state: ExclusiveState, position: number, executedBy?: string, missing: readonly string[] = []): void {
   printFields([
     ['group', state.group],
     ['name', state.name],
@@ -251,6 +251,7 @@ export function printState(state: ExclusiveState, position: number, executedBy?:
     ...(executedBy === undefined ? [] : ([['by', executedBy]] as const)),
     ['executing', executingText(state)],
     ['pending', runsText(state.pending)],
+    ...(missing.length === 0 ? [] : ([['waits', `no agent takes what asks for ${missing.join(', ')}`]] as const)),
     ...(state.cancelled.length === 0 ? [] : ([['cancelled', runsText(state.cancelled)]] as const)),
     ...state.failed.map((one): [string, string] => ['failed', `${one.job}: ${one.reason.text}`]),
     ...(state.compensation === undefined ? [] : ([['undone', `${state.compensation.of.length === 0 ? 'nothing' : `what succeeded of ${runsText(state.compensation.of.map(([high, low]) => [low, high] as const))}`}, since job ${state.compensation.job} failed`]] as const)),

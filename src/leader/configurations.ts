@@ -136,7 +136,7 @@ export class Configurations {
 }
 
 /** Which jobs the agent may have in its queue; undefined where it may have any. */
-export function restrictionOf({ configuration }: Configured): Restriction {
+export function restrictionOf({ configuration }: { readonly configuration: Pick<Configured['configuration'], 'skills' | 'skilledOnly'> }): Restriction {
   const { skills, skilledOnly } = configuration
   return (skill) => (skill === undefined ? !skilledOnly : skills.includes(skill.name) || (skill.need === 'preferred' && !skilledOnly))
 }

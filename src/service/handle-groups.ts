@@ -17,6 +17,7 @@ import { Executors } from './executors.ts'
 import type { HandlersOf } from './handlers.ts'
 import { pageOf } from './page.ts'
 import { jobSpecsOf } from './job-specs.ts'
+import { missingForGroup } from './missing.ts'
 import type { LaneSender } from '../change/lane-sender.ts'
 
 type Asked = ApiParsedRequest<'group', 'retry'>
@@ -74,9 +75,10 @@ export function groupHandlers(context: ServiceContext, sender: LaneSender): Hand
 
     async show({ group }) {
       const fold = await view.current()
+      const missing = await missingForGroup(context, knownGroup(fold, group))
       const state = knownGroup(fold, group)
       // A copy of what the view goes on changing; nobody writes into it.
-      return { ok: true, state: structuredClone(exclusiveStateOf(state)) as never, lane: laneOfGroup(group)!, position: fold.groupPositions.get(group)! }
+      return { ok: true, state: structuredClone(exclusiveStateOf(state)) as never, lane: laneOfGroup(group)!, position: fold.groupPositions.get(group)!, ...(missing.length === 0 ? {} : { missing: [...missing] }) }
     },
 
     async jobs({ group, after, limit }) {

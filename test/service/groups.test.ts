@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import type { ApiSuccess } from '../../streams/api/catalogue.ts'
 import { canonicalJson, newUlid } from '../../streams/codec.ts'
+import { presenceKey, toBytes } from '../../streams/coordination.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { eventually } from '../support/eventually.ts'
@@ -22,6 +23,20 @@ test('the exclusive state is that of the log, to the byte', async () => {
   expect(canonicalJson(state)).toBe(canonicalJson(exclusiveStateOf(realm.service.view.state.group(group)!)))
   expect(state).toMatchObject({ phase: 'blocked', position: 1, executed: [[1, 1]], failed: [{ job: 2 }], pending: [[3, 4]] })
   expect(position).toBe(await realm.person.log.end())
+})
+
+test('says what its jobs wait for that nobody who is here takes, and nothing when somebody comes or it has ended', async () => {
+  const group = await open()
+  const missing = async () => (await realm.api.call('group', 'show', { group })).missing
+  const [skill, ...more] = (await missing())!
+  expect(more).toEqual([])
+  const here = (agent: string, skills: readonly string[]) => realm.person.agents.put(presenceKey(`${agent}-1`), toBytes({ agent, instance: `${agent}-1`, role: 'generic', region: 'here', skills, build: 'test' }))
+  await here('unskilled', [])
+  expect(await missing()).toEqual([skill])
+  await here('skilled', [skill!])
+  expect(await missing()).toBeUndefined()
+  await realm.api.call('group', 'cancel', { group })
+  expect(await missing()).toBeUndefined()
 })
 
 test('a blocked group is retried under a new job number, its jobs are listed in pages while it runs and after it ended', async () => {
