@@ -17,12 +17,12 @@ export async function realmOf(log: EventLog, subjects: Subjects): Promise<RealmS
   return realm
 }
 
-/** By the first turn of each lane: what is before it was archived, or somebody removed it. Throws `MalformedTurn`, `Unavailable`. */
-export async function lanesBegunLater(log: EventLog, subjects: Subjects, lanes: readonly string[]): Promise<readonly ArchivedLane[]> {
+/** By the first turn of each lane, where that stands behind position `after`: what is before it was archived, or somebody removed it. Throws `MalformedTurn`, `Unavailable`. */
+export async function lanesBegunLater(log: EventLog, subjects: Subjects, lanes: readonly string[], after = 0): Promise<readonly ArchivedLane[]> {
   const later: ArchivedLane[] = []
   for (const lane of lanes) {
     const first = await log.first(subjects.lane(lane))
-    if (first === undefined) continue
+    if (first === undefined || first.position <= after) continue
     const { number, previous } = decodeTurn(first.bytes)
     if (number > 1) later.push({ lane, number: number - 1, turn: previous })
   }

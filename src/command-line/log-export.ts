@@ -2,8 +2,9 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { counted } from '../../machines/counted.ts'
-import { requireId } from '../../streams/subjects.ts'
+import { laneOfGroup, requireId } from '../../streams/subjects.ts'
 import { lanesBegunLater, realmOf } from '../archive/lanes.ts'
+import { notHereText } from '../archive/not-here.ts'
 import { exportLog } from '../log-file/export.ts'
 import { archivedText } from '../log-file/format.ts'
 import { redactionBy } from '../log-file/redaction.ts'
@@ -55,9 +56,11 @@ export function registerLogExport(log: Command): void {
             if ((await coordinator.log.last(subjects.lane(lane))) === undefined) throw new CommandEnd(exitCodes.refused, `there is no turn of lane ${lane} in the log: "reeve machine list" names the lanes`)
           }
           const realm = await realmOf(coordinator.log, subjects)
-          const archivedNow = () => lanesBegunLater(coordinator.log, subjects, lanes ?? realm.lanes.map(({ lane }) => lane))
-          const mayBeWhole = aggregates === undefined && from === undefined
-          const archived = mayBeWhole ? await archivedNow() : []
+          const begunLater = (of: readonly string[]) => lanesBegunLater(coordinator.log, subjects, of, from)
+          const archivedNow = () => begunLater(lanes ?? realm.lanes.map(({ lane }) => lane))
+          const wholeLanes = aggregates === undefined
+          let archived = wholeLanes ? await archivedNow() : []
+          const selection = lanes === undefined && wholeLanes ? undefined : selectionOf(subjects, { ...(lanes && { lanes }), ...(aggregates && { aggregates }) })
           const written = await exportLog(coordinator.log, coordinator.texts, {
             file,
             realm: subjects.realm,
@@ -65,15 +68,17 @@ export function registerLogExport(log: Command): void {
             until,
             // A digest would confirm whoever guesses that turn.
             archived: flags['redact'] === true ? archived.map((lane) => ({ ...lane, turn: '' })) : archived,
-            ...(mayBeWhole ? { archivedNow } : {}),
-            ...(lanes === undefined && aggregates === undefined ? {} : { selection: selectionOf(subjects, { ...(lanes && { lanes }), ...(aggregates && { aggregates }) }) }),
+            ...(wholeLanes ? { archivedNow } : {}),
+            ...(selection === undefined ? {} : { selection }),
             ...(flags['redact'] === true ? { redact: redactionBy(systemRandom.bytes(redactionKeyBytes)) } : {}),
             signal: stop.signal,
             onProgress: (records, at) => bar('exporting', at - (from ?? 1), until - (from ?? 1), records, 'turns'),
           })
+          // What is there from its first event on is whole, whatever was archived of its lane before.
+          if (!wholeLanes) archived = await begunLater([...new Set([...selection!.notBegun].map(({ aggregate, id }) => (aggregate === 'lane' ? id : laneOfGroup(id)!)))])
           if (flags['json']) return printJson({ ok: true, ...written, ...(archived.length === 0 ? {} : { archived }) })
           print(`wrote ${counted(written.records, 'turn')} and ${counted(written.texts, 'text')}, positions ${written.from} to ${written.until}, to ${file}${written.redacted ? ', redacted' : ''}`)
-          if (archived.length > 0) complain(`it is whole only with its archives: ${archivedText(archived)}`)
+          if (archived.length > 0) complain(wholeLanes && from === undefined ? `it is whole only with its archives: ${archivedText(archived)}` : notHereText(archived))
           if (written.missingTexts.length > 0) complain(`${counted(written.missingTexts.length, 'text')} that they name ${written.missingTexts.length === 1 ? 'is' : 'are'} not there any more, the first is ${written.missingTexts[0]}`)
         } catch (error) {
           const code = (error as { code?: unknown }).code

@@ -1,7 +1,9 @@
 /** `reeve log`: the log itself. */
 import type { Command } from 'commander'
 import { fromBytes } from '../../streams/coordination.ts'
+import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import type { FeedMessage } from '../../streams/feed.ts'
+import { groupNotHere, lanesNotHere, notHereText } from '../archive/not-here.ts'
 import { systemClock } from '../platform/clock.ts'
 import { onStopSignal } from '../platform/process.ts'
 import { shortTimeText } from '../platform/time-text.ts'
@@ -12,7 +14,7 @@ import { registerLogArchive } from './log-archive.ts'
 import { registerLogExport } from './log-export.ts'
 import { registerLogRestore } from './log-restore.ts'
 import { registerLogVerify } from './log-verify.ts'
-import { plain, print, printJson, styled } from './output.ts'
+import { complain, plain, print, printJson, styled } from './output.ts'
 import { withSession } from './session.ts'
 
 const position = wholeNumber(1, Number.MAX_SAFE_INTEGER)
@@ -36,6 +38,13 @@ export function registerLog(program: Command): void {
           const stop = new AbortController()
           const signals = onStopSignal(() => stop.abort())
           try {
+            const from = flags['from'] as number | undefined
+            if (from !== undefined && flags['json'] !== true) {
+              const read = (request: ApiRequest<'log', 'read'>) => ask('log', 'read', request)
+              const lanes = async () => (await ask('lane', 'list', {})).lanes.map(({ lane }) => lane)
+              const notHere = group === undefined ? await lanesNotHere(read, await lanes(), from) : await groupNotHere(read, group, from)
+              if (notHere.length > 0) complain(notHereText(notHere, group))
+            }
             const follow = followLog(
               {
                 read: (request) => ask('log', 'read', { ...request, ...(group === undefined ? {} : { aggregate: 'group', id: group }) }),
@@ -47,7 +56,7 @@ export function registerLog(program: Command): void {
                 clock: systemClock,
               },
               {
-                ...(flags['from'] === undefined ? { last: flags['last'] as number } : { from: flags['from'] as number }),
+                ...(from === undefined ? { last: flags['last'] as number } : { from }),
                 follow: flags['follow'] === true,
                 signal: stop.signal,
               },

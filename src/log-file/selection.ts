@@ -13,6 +13,8 @@ export interface Selection {
   readonly subjects: readonly string[]
   /** As the header says them; absent: every turn of the subjects. */
   readonly aggregates?: readonly string[]
+  /** Of the groups and lanes that were asked for, those of whom no first event was taken so far. */
+  readonly notBegun: ReadonlySet<AggregateNamed>
   takes(message: StoredMessage): boolean
 }
 
@@ -36,7 +38,7 @@ export function parseAggregate(text: string): AggregateNamed {
 /** Everything, whole lanes, or the turns that hold a commit of one of the aggregates. */
 export function selectionOf(subjects: Subjects, asked: { readonly lanes?: readonly string[]; readonly aggregates?: readonly AggregateNamed[] }): Selection {
   const { lanes = [], aggregates = [] } = asked
-  if (aggregates.length === 0) return { subjects: lanes.map((lane) => subjects.lane(lane)), takes: () => true }
+  if (aggregates.length === 0) return { subjects: lanes.map((lane) => subjects.lane(lane)), notBegun: new Set(), takes: () => true }
   const where = ({ aggregate, id }: AggregateNamed) => {
     if (aggregate === 'group') return subjects.lane(laneOfGroup(id)!)
     return aggregate === 'lane' ? subjects.lane(id) : subjects.aggregate(aggregate as (typeof aggregatesWithSubject)[number], id)
@@ -45,7 +47,9 @@ export function selectionOf(subjects: Subjects, asked: { readonly lanes?: readon
   const shared = aggregates.filter(({ aggregate }) => aggregate === 'group' || aggregate === 'lane')
   const own = new Set(aggregates.filter((one) => !shared.includes(one)).map(where))
   const names = shared.map(({ id }) => Buffer.from(`"${id}"`))
+  const notBegun = new Set(shared)
   return {
+    notBegun,
     subjects: [...new Set([...own, ...shared.map(where)])],
     aggregates: aggregates.map(({ aggregate, id }) => `${aggregate}:${id}`),
     takes: ({ subject, bytes }) => {
@@ -54,7 +58,9 @@ export function selectionOf(subjects: Subjects, asked: { readonly lanes?: readon
       const stored = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       if (!names.some((name) => stored.includes(name))) return false
       const { commits } = decodeTurn(bytes)
-      return commits.some((commit) => shared.some(({ aggregate, id }) => commit.aggregate === aggregate && commit.id === id))
+      const found = shared.filter(({ aggregate, id }) => commits.some((commit) => commit.aggregate === aggregate && commit.id === id))
+      for (const one of found) if (notBegun.has(one) && commits.some(({ aggregate, id, revision }) => aggregate === one.aggregate && id === one.id && revision === 1)) notBegun.delete(one)
+      return found.length > 0
     },
   }
 }

@@ -82,5 +82,15 @@ it('killed after each step, repeated, and everybody started anew: the same state
   expect((await realm.command(['replay', '--group', group])).stderr).toMatch(/--from DIR/)
   const replayed = await command('replay', '--group', group, '--from', folder)
   expect(replayed.state).toEqual(before.groups[0]!.state)
+  // What is not shown is said.
+  for (const args of [['log', 'export', '--to', join(realm.folder, 'part.log'), '--only', `group:${group}`], ['log', 'tail', '--group', group, '--from', '1', '--no-follow'], ['log', 'tail', '--from', '1', '--no-follow']]) {
+    const { code, stderr } = await realm.command(args)
+    expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: expect.stringMatching(/^turns 1 to .* are in archives .*--from DIR/m) })
+  }
+  // A file of what is left is compared with the log.
+  const file = join(realm.folder, 'rest.log')
+  await command('log', 'export', '--to', file)
+  expect(await command('log', 'verify', '--against', file)).toMatchObject({ ok: true })
+  expect(await command('log', 'verify', '--against', file, '--archive', folder)).toMatchObject({ ok: true })
   expect(await realm.judge()).toEqual([])
 }, patienceMs)
