@@ -25,11 +25,11 @@ export function registerLogVerify(log: Command): void {
   json(log.command('verify'))
     .summary('find turns that were removed, changed or put in another order')
     .description(
-      'Checks the live log, or an exported file or archive: per subject the chain of digests and numbers, revisions of every aggregate, positions, and of a file its own chain. One line a finding; exit code 1 where there is any. What a log cannot show by itself (the last turns of a subject removed or changed, a chain made anew, the order of turns on different subjects) is found against a file: ops/runbooks/backup.md.',
+      'Checks the live log, or an exported file or archive: per subject the chain of digests and numbers, revisions of every aggregate, positions, and of a file its own chain. One line a finding; exit code 1 where there is any, or a file cannot be read; 3 where an archive is missing or of another log, and nothing could be checked with it. What a log cannot show by itself (the last turns of a subject removed or changed, a chain made anew, the order of turns on different subjects) is found against a file: ops/runbooks/backup.md.',
     )
     .option('--from <FILE>', 'an exported file instead of the live log; no server is needed')
     .addOption(new Option('--against <FILE>', 'also compare the live log with a file that was exported from it, or that it was imported from').conflicts('from'))
-    .option('--archive <DIR...>', 'folders of the archives of its lanes: they are verified too, together with what is left in the log; with --against, of the file that the log was imported from: they are compared too')
+    .option('--archive <DIR...>', 'folders of the archives of its lanes: they are verified too, together with what is left in the log, or with --from in the file; with --against, of the file that the log was imported from: they are compared too')
     .action(
       acting(async (settings, flags) => {
         keepMemorySmall()
@@ -53,11 +53,18 @@ export function registerLogVerify(log: Command): void {
           let what: string
           let archived = 0
           let part: string | undefined
+          const paths = flags['archive'] as readonly string[] | undefined
+          const archives = paths === undefined ? undefined : (await filesAt(paths)).archives
+          if (paths !== undefined && archives === undefined) throw new CommandEnd(exitCodes.refused, `${paths.join(', ')} is no archive: name the folder that "reeve log archive --to DIR" wrote`)
           if (flags['from'] !== undefined) {
             what = pathOf('from')
             const header = await readLogFileHeader(what).catch(() => undefined)
-            part = header === undefined ? undefined : partText(header)
-            verified = await verifyFile(what, options('verifying', header?.until ?? 0))
+            if (header !== undefined) {
+              const { archived: lanes, ...rest } = header
+              const lacking = lanes?.filter(({ lane, number }) => (archives?.lanes.get(lane)?.at(-1)?.header.archive.number ?? 0) < number) ?? []
+              part = partText(lacking.length === 0 ? rest : { ...rest, archived: lacking })
+            }
+            verified = await verifyFile(what, options('verifying', header?.until ?? 0), archives)
           } else {
             const place = await placeOf(settings)
             const incarnations = await openIncarnationsAt(settings, place)
@@ -68,8 +75,6 @@ export function registerLogVerify(log: Command): void {
               const { log: live } = whole
               what = `the log of realm ${realm}`
               const end = await live.end()
-              const paths = flags['archive'] as readonly string[] | undefined
-              const archives = paths === undefined ? undefined : (await filesAt(paths)).archives
               // Of what it was imported from, an import has no archives: those that are named then belong to the file.
               const ofLog = archives !== undefined && isOf(archives, { realm, incarnation: live.incarnation })
               if (archives !== undefined && !ofLog) {

@@ -4,6 +4,7 @@ import type { LaneArchive } from '../../machines/lane/machine.ts'
 import { MalformedTurn, decodeTurn } from '../../streams/codec.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
+import { ArchiveRefused } from '../archive/errors.ts'
 import { DamagedArchive, verifyArchive } from '../archive/file.ts'
 import { type Archives, type Read, demandSameLog, isOf, withArchives } from '../archive/merged.ts'
 import { lanesBegunLater, realmOf } from '../archive/lanes.ts'
@@ -58,8 +59,9 @@ export async function verifyLog(log: EventLog, realm: string, options: VerifyOpt
     const text = first === last ? 'no turn stands here: it was removed' : `no turns stand here up to position ${last}: they were removed`
     options.onFinding({ kind: 'missing-position', position: first, subject: null, text: `${text}; ${whatToDo}` })
   }
-  if (until > 0) {
-    for await (const batch of whole({ subjects: [], from: 1, until })) {
+  let damaged = false
+  try {
+    for await (const batch of until > 0 ? whole({ subjects: [], from: 1, until }) : none()) {
       for (const message of batch) {
         for (const archive of archivesIn(message.bytes, log.incarnation)) records.set(`${message.subject} ${archive.from}-${archive.number}`, archive)
         if (message.position > expected) missing(expected, message.position - 1)
@@ -69,8 +71,12 @@ export async function verifyLog(log: EventLog, realm: string, options: VerifyOpt
       options.onProgress?.(check.turns, expected - 1)
     }
     if (expected <= until && !options.signal?.aborted) missing(expected, until)
+  } catch (error) {
+    // Of an archive: what is wrong with it is said when it is verified by itself.
+    if (!(error instanceof MalformedLogFile)) throw error
+    damaged = true
   }
-  if (!options.signal?.aborted) check.finish()
+  if (!options.signal?.aborted && !damaged) check.finish()
   if (lacks && empty !== check.archivedTurns && !options.signal?.aborted) {
     findings += 1
     const text = `${counted(empty, 'position')} have no turn, and ${counted(check.archivedTurns, 'turn')} are on record as archived: "reeve log verify --archive DIR" says which are missing`
@@ -115,19 +121,29 @@ async function verifyFiles(archives: Archives, records: ReadonlyMap<string, Lane
   return findings
 }
 
-/** A file: its own chain, and that of the turns in it, so that one whose chain was made anew is found too. Throws `UnreadableLogFile`. */
-export async function verifyFile(file: string, options: VerifyOptions): Promise<Verified & { readonly header: LogFileHeader | null }> {
+/**
+ * A file: its own chain, and that of the turns in it, so that one whose chain was made anew is found too. With `archives`, together with
+ * those, which are verified too. Throws `UnreadableLogFile`, `ArchiveRefused`.
+ */
+export async function verifyFile(file: string, options: VerifyOptions, archives?: Archives): Promise<Verified & { readonly header: LogFileHeader | null }> {
   let header: LogFileHeader | null = null
   let check: ChainCheck | undefined
   let findings = 0
   let last = 0
+  const records = new Map<string, LaneArchive>()
   try {
     header = await readLogFileHeader(file)
     const { realm, incarnation, from, aggregates, redacted, archived, archive } = header
     check = new ChainCheck({ realm, incarnation, fromBeginning: archive === undefined ? from === 1 : archive.from === 1, archives: archived !== undefined, gaps: aggregates !== undefined, redacted, onFinding: options.onFinding })
-    for await (const batch of readLogFile(file)) {
+    if (archives !== undefined) demandJoinable(file, header, archives)
+    const read: Read = (how) => readLogFile(file, how)
+    const turns = archives === undefined ? readLogFile(file) : withArchives(archives, subjectsOf(realm), read)({ subjects: header.subjects, from, until: header.until })
+    for await (const batch of turns) {
       if (options.signal?.aborted) break
-      for (const message of batch) check.take(message)
+      for (const message of batch) {
+        if (archives !== undefined) for (const one of archivesIn(message.bytes, incarnation)) records.set(`${message.subject} ${one.from}-${one.number}`, one)
+        check.take(message)
+      }
       last = batch.at(-1)!.position
       options.onProgress?.(check.turns, last)
     }
@@ -138,12 +154,19 @@ export async function verifyFile(file: string, options: VerifyOptions): Promise<
       findings += 1
       options.onFinding({ kind: 'file', position: null, subject: null, text: error.message })
     } else if (!(error instanceof MalformedLogFile)) throw error
-    else {
+    else if (error.file === file) {
       findings += 1
       options.onFinding({ kind: 'file', position: null, subject: null, text: `${error.message}; what stands before that line is as it was written: take another copy of the file, or export again` })
     }
   }
+  if (archives !== undefined && header !== null) findings += await verifyFiles(archives, records, header.realm, options)
   return { turns: check?.turns ?? 0, events: check?.events ?? 0, findings: findings + (check?.findings ?? 0), from: header?.from ?? 1, until: last, header }
+}
+
+function demandJoinable(file: string, header: LogFileHeader, archives: Archives): void {
+  if (header.archive !== undefined) throw new ArchiveRefused(`${file} is an archive itself: verify it without --archive, or all archives with the live log or an exported file`)
+  if (header.redacted || header.aggregates !== undefined) throw new ArchiveRefused(`${file} ${header.redacted ? 'is redacted' : 'holds only some turns of its lanes'}, and does not go on from archives: verify it without --archive`)
+  demandSameLog(archives, header, file)
 }
 
 /** A file that nothing can be compared with. */
@@ -207,8 +230,8 @@ export async function compareWithFile(log: EventLog, realm: string, file: string
     if (first === last) return found(first.position, inRealm(first.subject), `this turn of the file is not in the log: it was removed; ${restore}`)
     found(first.position, null, `${counted(count, 'turn')} of the file, up to position ${last.position}, are not in the log: they were removed; ${restore}`)
   }
-  let next = await ours.next()
   try {
+    let next = await ours.next()
     for await (const batch of expected) {
       if (options.signal?.aborted) break
       for (const theirs of batch) {
@@ -234,6 +257,10 @@ export async function compareWithFile(log: EventLog, realm: string, file: string
     for (; same && header.aggregates === undefined && !next.done && !options.signal?.aborted; next = await ours.next()) {
       found(next.value.position, next.value.subject, 'this turn is not in the file: it was put into the log; find out who may write to the server')
     }
+  } catch (error) {
+    if (!(error instanceof MalformedLogFile) || error.file === file) throw error
+    findings += 1
+    options.onFinding({ kind: 'file', position: null, subject: null, text: `${error.message}; what comes behind that was not compared: take another copy of it` })
   } finally {
     await ours.return(undefined)
   }

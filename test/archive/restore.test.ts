@@ -1,5 +1,5 @@
 /** A realm that was archived, exported, imported and restored: whole again with its archives, and refused in one line without (I6). */
-import { copyFile, mkdir, readFile, readdir, rm } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { archiveLane } from '../../src/archive/archive.ts'
@@ -233,4 +233,22 @@ test('an import is compared with the file and its archives, and with what is in 
   expect((await findingsOf((options) => compareWithFile(less, 'other', file, options, archives)))[0]).toMatchObject({ kind: 'differs' })
   // Archives of neither.
   await expect(compareWithFile(log, 'other', file, { onFinding() {} }, { ...archives, incarnation: 7 })).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringContaining(file) })
+})
+
+test('a file and its archives are verified together; one that was cut off is a finding that says what to do', async () => {
+  const { at, file, whole } = await archived()
+  const { log } = at.coordinator
+  const archives = await archivesAt(at.folder)
+  const onFinding = ({ text }: Finding) => expect.fail(text)
+  expect(await verifyFile(file, { onFinding }, archives)).toMatchObject({ turns: whole.length, findings: 0 })
+  const [first] = archives.lanes.get(lane) as readonly ArchiveFile[]
+  await expect(verifyFile(first!.path, { onFinding }, archives)).rejects.toMatchObject({ name: 'ArchiveRefused', message: expect.stringContaining('is an archive itself') })
+  await expect(verifyFile(file, { onFinding }, { ...archives, incarnation: 7 })).rejects.toMatchObject({ name: 'ArchiveRefused' })
+  const text = await readFile(first!.path, 'utf8')
+  await writeFile(first!.path, text.slice(0, text.length / 2))
+  const cut = [{ kind: 'file', text: expect.stringMatching(/line \d+: is not JSON: the file is damaged or was cut off; take another copy of it$/) }]
+  expect(await findingsOf((options) => verifyFile(file, options, archives))).toMatchObject(cut)
+  expect(await findingsOf((options) => verifyLog(log, 'reeve', options, archives))).toMatchObject(cut)
+  expect(await findingsOf((options) => compareWithFile(log, 'reeve', file, options))).toEqual([])
+  expect(await findingsOf((options) => compareWithFile(log, 'reeve', file, options, archives))).toMatchObject([{ kind: 'file', text: expect.stringContaining('was not compared') }])
 })

@@ -92,5 +92,6 @@ it('killed after each step, repeated, and everybody started anew: the same state
   await command('log', 'export', '--to', file)
   expect(await command('log', 'verify', '--against', file)).toMatchObject({ ok: true })
   expect(await command('log', 'verify', '--against', file, '--archive', folder)).toMatchObject({ ok: true })
+  expect(await command('log', 'verify', '--from', file, '--archive', folder)).toMatchObject({ ok: true })
   expect(await realm.judge()).toEqual([])
 }, patienceMs)
