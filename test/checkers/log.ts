@@ -16,13 +16,17 @@ export function checkLog(log: ReadLog, facts: LogFacts = {}): Violation[] {
 /** Numbers, digests and times of each subject; positions of the whole. A log that begins later (archived) is judged from there. */
 function checkSubjects(log: ReadLog): Violation[] {
   const violations: Violation[] = []
-  const tails = new Map<string, { number: number; digest: string; timeMs: number; incarnation: number }>()
+  const tails = new Map<string, { number: number; digest: string; timeMs: number }>()
   let lastPosition = 0
+  let incarnation = 0
   for (const { message, turn } of log.turns) {
     const { position, subject } = message
     const say = (rule: string, what: string) => violations.push({ rule, what: `${subject}: ${what}`, position })
     if (position <= lastPosition) say('I5', `position ${position} after ${lastPosition}`)
     lastPosition = position
+    // Of any subject: who writes in a log of the next incarnation has heard of it.
+    if (turn.incarnation < incarnation) say('P12', `a turn of incarnation ${turn.incarnation} after one of ${incarnation}`)
+    incarnation = Math.max(incarnation, turn.incarnation)
     const tail = tails.get(subject)
     if (tail === undefined) {
       if (turn.number === 1 && turn.previous !== firstDigest) say('I4', 'the first turn names a turn before it')
@@ -30,9 +34,8 @@ function checkSubjects(log: ReadLog): Violation[] {
       if (turn.number !== tail.number + 1) say('I4', `number ${turn.number} after ${tail.number}`)
       if (turn.previous !== tail.digest) say('I4', `turn ${turn.number} does not hold the digest of the turn before it`)
       if (turn.timeMs < tail.timeMs) say('I6', `time ${turn.timeMs} after ${tail.timeMs}`)
-      if (turn.incarnation < tail.incarnation) say('I4', `incarnation ${turn.incarnation} after ${tail.incarnation} (P12)`)
     }
-    tails.set(subject, { number: turn.number, digest: digestOf(message.bytes), timeMs: turn.timeMs, incarnation: turn.incarnation })
+    tails.set(subject, { number: turn.number, digest: digestOf(message.bytes), timeMs: turn.timeMs })
   }
   return violations
 }

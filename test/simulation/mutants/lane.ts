@@ -107,7 +107,11 @@ export const laneMutants: readonly Mutant[] = [
   {
     name: 'idle-holder-never-looks',
     breaks: ['P11', 'I3'],
-    patches: [{ file: 'src/lane/holder.ts', find: 'if (!this.#appended) this.verifyTail()', replace: '' }],
+    patches: [
+      { file: 'src/lane/holder.ts', find: 'if (!this.#appended) this.verifyTail()', replace: '' },
+      // The leader would give the jobs that its executor never hears of to others.
+      { file: 'src/leader/queue-watch.ts', find: 'passedOver.add(agent)', replace: 'void passedOver' },
+    ],
   },
   {
     name: 'commands-are-forgotten-at-once',
