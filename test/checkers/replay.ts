@@ -16,9 +16,16 @@ export function checkReplay(log: ReadLog, live: readonly LiveLane[]): Violation[
   const violations: Violation[] = []
   for (const { lane, holder, state, upTo } of live) {
     const folded = emptyLane(lane)
+    const further = log.turns.filter((stored) => stored.lane === lane && stored.turn.number > (upTo ?? state.number))
     // One that was replaced and has not written since does not know it yet; what it holds is the log up to its own last turn (I4).
-    const last = upTo ?? lastKnown(log, lane, state)
+    const replaced = further[0]?.turn.commits.some(({ events }) => events[0]?.type === 'LaneTaken') === true
+    const last = upTo ?? (replaced ? state.number : Infinity)
     for (const stored of log.turns) if (stored.lane === lane && stored.turn.number <= last) foldTurn(folded, stored.turn)
+    if (upTo === undefined && !replaced && further.length === 1) {
+      // It has decided that turn, and was not told yet that it landed: its answer is late, or lost.
+      folded.number = state.number
+      folded.timeMs = state.timeMs
+    }
     const expected = plain(folded)
     const found = plain(state)
     for (const key of new Set([...Object.keys(expected), ...Object.keys(found)])) {
@@ -27,18 +34,6 @@ export function checkReplay(log: ReadLog, live: readonly LiveLane[]): Violation[
     }
   }
   return violations
-}
-
-/**
- * Lane number up to which the log is this holder's business: its own last turn where another has taken the lane since, or where one further
- * turn stands there that only proves something (P4), of which it may not have been told yet; else the end.
- */
-function lastKnown(log: ReadLog, lane: string, { number }: LaneState): number {
-  const [next, ...later] = log.turns.filter((stored) => stored.lane === lane && stored.turn.number > number)
-  if (next === undefined) return number
-  const replaced = next.turn.commits.some(({ events }) => events[0]?.type === 'LaneTaken')
-  const proves = next.turn.commits.length === 0 && later.length === 0
-  return replaced || proves ? number : Infinity
 }
 
 function plain(state: LaneState): Record<string, unknown> {
