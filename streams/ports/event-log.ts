@@ -82,6 +82,21 @@ export interface EventLog {
   purge(subject: string, upTo: number): Promise<void>
 }
 
+/** The same log, but for what is named. */
+export function logWith(log: EventLog, changed: Partial<Omit<EventLog, 'incarnation'>>): EventLog {
+  return {
+    incarnation: log.incarnation,
+    append: (request) => log.append(request),
+    first: (subject) => log.first(subject),
+    last: (subject) => log.last(subject),
+    at: (position) => log.at(position),
+    end: () => log.end(),
+    read: (options) => log.read(options),
+    purge: (subject, upTo) => log.purge(subject, upTo),
+    ...changed,
+  }
+}
+
 /** The coordinator could not be asked in time. A retry can help. */
 export class Unavailable extends Error {
   override readonly name = 'Unavailable'

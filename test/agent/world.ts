@@ -14,7 +14,7 @@ import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
 import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
-import type { EventLog, ReadOptions } from '../../streams/ports/event-log.ts'
+import { type EventLog, type ReadOptions, logWith } from '../../streams/ports/event-log.ts'
 import type { MemoryFaults } from '../../streams/memory/faults.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import { groupId, subjectsOf } from '../../streams/subjects.ts'
@@ -211,19 +211,12 @@ export class World {
 }
 
 function noting(log: EventLog, note: (options: ReadOptions) => void): EventLog {
-  return {
-    incarnation: log.incarnation,
-    append: (request) => log.append(request),
-    first: (subject) => log.first(subject),
-    last: (subject) => log.last(subject),
-    purge: (subject, upTo) => log.purge(subject, upTo),
-    at: (position) => log.at(position),
-    end: () => log.end(),
+  return logWith(log, {
     read: (options) => {
       note(options)
       return log.read(options)
     },
-  }
+  })
 }
 
 function clockOf(time: VirtualTime): Clock {

@@ -13,6 +13,7 @@ import { decodeTurn } from '../../streams/codec.ts'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { GrantMessage } from '../../streams/lane-protocol.ts'
 import { connectCoordinator } from '../../streams/jetstream/connect.ts'
+import { logWith } from '../../streams/ports/event-log.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import { eventually } from '../support/eventually.ts'
 import { BenchRealm, rehearsal } from './realm.ts'
@@ -102,8 +103,7 @@ function stampingAppends(coordinator: Coordinator, stamps: Stamps): Coordinator 
     }
     return outcome
   }
-  const stamping = { incarnation: log.incarnation, append, first: log.first.bind(log), last: log.last.bind(log), purge: log.purge.bind(log), at: log.at.bind(log), end: log.end.bind(log), read: log.read.bind(log) }
-  return { ...coordinator, log: stamping }
+  return { ...coordinator, log: logWith(log, { append }) }
 }
 
 function stampingGrants(coordinator: Coordinator, stamps: Stamps): Coordinator {

@@ -12,6 +12,7 @@ import { systemRandom } from '../../src/platform/random.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import { connectCoordinator } from '../../streams/jetstream/connect.ts'
 import { pause } from '../../streams/ports/clock.ts'
+import { logWith } from '../../streams/ports/event-log.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import { eventually } from '../support/eventually.ts'
 import { quiet } from './grant.ts'
@@ -109,7 +110,7 @@ function stamping(coordinator: Coordinator, stamps: Stamps): Coordinator {
     }
     return outcome
   }
-  return { ...coordinator, log: { incarnation: log.incarnation, append, first: log.first.bind(log), last: log.last.bind(log), purge: log.purge.bind(log), at: log.at.bind(log), end: log.end.bind(log), read: log.read.bind(log) } }
+  return { ...coordinator, log: logWith(log, { append }) }
 }
 
 /** One conditional append at a time, one every 10 ms; milliseconds each. */

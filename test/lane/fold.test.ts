@@ -1,7 +1,7 @@
 /** Folding a lane, and giving that up. */
 import { expect, it } from 'vitest'
 import { foldOn, unfoldedLane } from '../../src/lane/fold.ts'
-import type { EventLog } from '../../streams/ports/event-log.ts'
+import { logWith } from '../../streams/ports/event-log.ts'
 import { Stage, lane, subjects } from './stage.ts'
 
 it('one that was given up folds nothing more, also of what it has read already (seed 700000487)', async () => {
@@ -12,14 +12,7 @@ it('one that was given up folds nothing more, also of what it has read already (
   const { log } = stage.asker
   const stopping = new AbortController()
   let handed = 0
-  const given: EventLog = {
-    incarnation: log.incarnation,
-    append: (request) => log.append(request),
-    first: (subject) => log.first(subject),
-    last: (subject) => log.last(subject),
-    purge: (subject, upTo) => log.purge(subject, upTo),
-    at: (position) => log.at(position),
-    end: () => log.end(),
+  const given = logWith(log, {
     async *read(options) {
       for await (const batch of log.read(options)) {
         handed += batch.length
@@ -27,7 +20,7 @@ it('one that was given up folds nothing more, also of what it has read already (
         yield batch
       }
     },
-  }
+  })
   const folded = unfoldedLane(lane, stage.state.constants)
   await stage.drive(foldOn(given, stage.clock, subjects.lane(lane), folded, stopping.signal))
   expect(handed).toBeGreaterThan(3)

@@ -16,7 +16,7 @@ import { fromBytes, toBytes } from '../../streams/coordination.ts'
 import { type SnapshotPointer, SnapshotReader, snapshotKey, snapshotLines } from '../../streams/lane-snapshot.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
-import type { EventLog, ReadOptions } from '../../streams/ports/event-log.ts'
+import { type ReadOptions, logWith } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { dice, record } from '../replay/recorded.ts'
 
@@ -275,19 +275,12 @@ describe('a view that begins with snapshots', () => {
     await joinRealm(from, subjects, { ...founding, region: 'there' })
     await record(coordinator, subjects, 5, 3, ['there-1'], 11)
     const reads: ReadOptions[] = []
-    const noting: EventLog = {
-      incarnation: coordinator.log.incarnation,
-      append: (request) => coordinator.log.append(request),
-      first: (subject) => coordinator.log.first(subject),
-      last: (subject) => coordinator.log.last(subject),
-      purge: (subject, upTo) => coordinator.log.purge(subject, upTo),
-      at: (position) => coordinator.log.at(position),
-      end: () => coordinator.log.end(),
+    const noting = logWith(coordinator.log, {
       read: (options) => {
         reads.push(options)
         return coordinator.log.read(options)
       },
-    }
+    })
     const whole = new RealmView(coordinator.log, subjects)
     const short = new RealmView(noting, subjects, startFromSnapshots({ ...context, coordinator: { ...coordinator, log: noting } }, [...lanes, 'here-4']))
     await Promise.all([whole.current(), short.current()])
