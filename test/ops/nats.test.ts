@@ -6,7 +6,7 @@ import { connectCoordinator } from '../../streams/jetstream/connect.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { eventually } from '../support/eventually.ts'
-import { freePorts } from '../support/nats-cluster.ts'
+import { freePorts } from '../support/free-ports.ts'
 import { TestNatsServer } from '../support/nats-server.ts'
 
 const running: TestNatsServer[] = []

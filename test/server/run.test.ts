@@ -13,6 +13,7 @@ import { processIdentity } from '../../src/platform/process.ts'
 import { NatsServerError } from '../../src/server/errors.ts'
 import { startNatsServer, type NatsServer, type NatsServerOptions } from '../../src/server/run.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-ports.ts'
 import { programOfVersion, realNatsServer, shellProgram } from './program.ts'
 
 let program: string
@@ -178,15 +179,6 @@ describe('one clear line when', () => {
     expect(await failure({ program: weak })).toMatchObject({ problem: 'not-synced', message: expect.stringContaining(weak) })
   })
 })
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
 
 /** Another process of Node that starts the server of this test's folder and tells its process id. */
 async function startElsewhere() {

@@ -2,9 +2,7 @@
  * Three real nats-servers in a cluster on loopback, every write synced; each can be killed and started again on its data, and, where the
  * cluster has gates, cut off from the others and from its clients.
  */
-import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { freePorts } from './free-ports.ts'
 import { TestNatsServer } from './nats-server.ts'
 import { TcpGate } from './tcp-gate.ts'
 
@@ -31,6 +29,7 @@ export class TestNatsCluster implements AsyncDisposable {
   }
 
   static async start(options: NatsClusterOptions = {}): Promise<TestNatsCluster> {
+    // Routes name each other, so these ports must be known before any of the servers listens.
     const ports = await freePorts(3)
     const servers = new Map<string, TestNatsServer>()
     const gates = options.gates === true ? await Gates.open(ports, (name) => servers.get(name)!.port) : undefined
@@ -112,13 +111,4 @@ class Gates implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#gates.values()].map((gate) => gate[Symbol.asyncDispose]()))
   }
-}
-
-/** Routes name each other, so these ports must be known before any of the servers listens. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const holders = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(holders.map((holder) => once(holder, 'listening')))
-  const ports = holders.map((holder) => (holder.address() as AddressInfo).port)
-  await Promise.all(holders.map((holder) => new Promise((resolve) => holder.close(resolve))))
-  return ports
 }

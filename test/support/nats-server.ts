@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { realNatsServer } from '../server/program.ts'
 import { eventually } from './eventually.ts'
+import { freePort } from './free-ports.ts'
 
 export interface NatsServerOptions {
   /** `test` when absent. */
@@ -36,18 +37,19 @@ export class TestNatsServer implements AsyncDisposable {
   readonly #program: string
   readonly #options: NatsServerOptions
   #child: ChildProcess | undefined
-  #port = -1
+  readonly #port: number
   #monitoringUrl = ''
 
-  private constructor(folder: string, program: string, options: NatsServerOptions) {
+  private constructor(folder: string, program: string, port: number, options: NatsServerOptions) {
     this.#folder = folder
     this.#program = program
+    this.#port = port
     this.#options = options
   }
 
   static async start(options: NatsServerOptions = {}): Promise<TestNatsServer> {
     const folder = await mkdtemp(join(tmpdir(), 'reeve-nats-'))
-    const server = new TestNatsServer(folder, await realNatsServer(), options)
+    const server = new TestNatsServer(folder, await realNatsServer(), await freePort(), options)
     try {
       await server.start()
     } catch (error) {
@@ -74,7 +76,7 @@ export class TestNatsServer implements AsyncDisposable {
     return this.#child.pid
   }
 
-  /** On the port that it had before, if any. */
+  /** Always on the same port. */
   async start(): Promise<void> {
     if (this.#child !== undefined) throw new Error('this nats-server runs already')
     const configuration = join(this.#folder, 'server.conf')
@@ -105,9 +107,8 @@ export class TestNatsServer implements AsyncDisposable {
     const ports = await eventually(async () => {
       const name = (await readdir(this.#folder)).find((file) => file.endsWith(`_${child.pid}.ports`))
       if (name === undefined) return undefined
-      return JSON.parse(await readFile(join(this.#folder, name), 'utf8')) as { nats: string[]; monitoring: string[] }
+      return JSON.parse(await readFile(join(this.#folder, name), 'utf8')) as { monitoring: string[] }
     })
-    this.#port = Number(new URL(ports.nats[0] as string).port)
     this.#monitoringUrl = ports.monitoring[0] as string
   }
 
