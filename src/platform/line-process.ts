@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { CannotStart, type Environment, type ProcessExit } from './process.ts'
 
 export interface LineProcess {
-  /** To the end of its output. Whoever stops reading ends the process. */
+  /** To the end of its output. Whoever stops reading before that ends the process. */
   readonly lines: AsyncIterable<string>
   readonly exited: Promise<ProcessExit>
   /** The beginning of what it wrote to standard error, whole once it has exited. */
@@ -14,6 +14,8 @@ export interface LineProcess {
 }
 
 const keptErrorCharacters = 64 * 1024
+/** For its end, once its output has ended: a program that exits closes its output first, and its exit code is what it has to say. */
+const leavingMs = 30_000
 
 /** With this very Node and its options. Lines are read as they are taken: a child that is ahead waits. Rejects with `CannotStart`. */
 export function startLineProcess(program: string, args: readonly string[], options: { readonly environment: Environment; readonly workingFolder: string }): LineProcess {
@@ -29,18 +31,26 @@ export function startLineProcess(program: string, args: readonly string[], optio
   // Heard by whoever awaits it; nobody may.
   exited.catch(() => {})
   const end = () => void child.kill('SIGKILL')
+  const endLater = () => {
+    const timer = setTimeout(end, leavingMs)
+    timer.unref()
+    child.once('exit', () => clearTimeout(timer))
+  }
   return {
-    lines: linesOf(child.stdout!, end),
+    lines: linesOf(child.stdout!, end, endLater),
     exited,
     errors: () => errors,
     end,
   }
 }
 
-async function* linesOf(input: NodeJS.ReadableStream, end: () => void): AsyncGenerator<string> {
+async function* linesOf(input: NodeJS.ReadableStream, stopped: () => void, ended: () => void): AsyncGenerator<string> {
+  let isWhole = false
   try {
     for await (const line of createInterface({ input, crlfDelay: Infinity })) yield line
+    isWhole = true
   } finally {
-    end()
+    if (isWhole) ended()
+    else stopped()
   }
 }
