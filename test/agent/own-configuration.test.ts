@@ -28,7 +28,7 @@ test('what is pushed into a bucket that was deleted and made anew is in force, t
     expect(own.inForce?.configuration.capacity).toBe(3)
     await config.ensure()
     await config.put(agentConfigurationKey('a1'), pushed(2, 4))
-    await eventually(() => own.inForce?.configuration.capacity === 4, { withinMs: 3_000 })
+    await eventually(() => own.inForce?.configuration.capacity === 4)
   } finally {
     own.stop()
     await client.close()

@@ -68,7 +68,7 @@ export class ArchiveStage {
     const host = startLaneHost(context, presence, {})
     this.#ends.push(() => host.abandon(), () => coordinator.close())
     for (const lane of lanes) await coordinator.mappings.put(laneMappingKey(lane), toBytes({ lane, agent, epoch: 1 }))
-    await eventually(() => lanes.every((lane) => host.held.includes(lane)), { withinMs: 10_000 })
+    await eventually(() => lanes.every((lane) => host.held.includes(lane)))
   }
 
   get context(): ArchiveContext {

@@ -150,7 +150,7 @@ describe('a server that cannot be used', () => {
   })
 
   const up = (args: readonly string[], environment: Readonly<Record<string, string>> = {}) =>
-    reeve(['up', '--data', join(folder, 'data'), ...args], { folder, environment, withinMs: 90_000 })
+    reeve(['up', '--data', join(folder, 'data'), ...args], { folder, environment })
 
   test('a taken port', patience, async () => {
     const taken = createServer()
@@ -161,7 +161,7 @@ describe('a server that cannot be used', () => {
       const server = await up(['--port', `${port}`, '--nats-server', natsServer])
       expect(server.code).toBe(3)
       expect(server.err).toBe(`reeve: port ${port} on 127.0.0.1 is taken by another program: stop that one, or choose another port (0: any free one)\n`)
-      const site = oneLine(await reeve(['simulated-site', '--port', `${port}`, '--data', join(folder, 'site')], { folder, withinMs: 90_000 }))
+      const site = oneLine(await reeve(['simulated-site', '--port', `${port}`, '--data', join(folder, 'site')], { folder }))
       expect(site).toEqual({ code: 3, line: `port ${port} on 127.0.0.1 is taken: stop the program that uses it, or choose another port` })
       const both = await up(['--port', `${port}`, '--server', 'nats://127.0.0.1:9'])
       expect(both.code).toBe(2)
@@ -205,7 +205,7 @@ describe('a server that cannot be used', () => {
     const unknown = await up(['--server', server.url, '--exit'])
     expect(unknown.code).toBe(3)
     expect(unknown.err).toMatch(/^reeve: durability of the NATS server is unknown: only the system account or the monitoring page .*--accept-weak-durability\n$/)
-    const agent = await reeve(['agent', '--server', server.url, '--data', join(folder, 'agent')], { folder, withinMs: 90_000 })
+    const agent = await reeve(['agent', '--server', server.url, '--data', join(folder, 'agent')], { folder })
     // A program logs, too.
     expect(agent).toMatchObject({ code: 3, err: expect.stringMatching(/^reeve: durability of the NATS server is unknown: .*\n$/m) })
 

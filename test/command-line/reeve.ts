@@ -29,7 +29,7 @@ export function reeve(args: readonly string[], options: RunOptions): Promise<Run
     let err = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
-    const timer = setTimeout(() => child.kill('SIGKILL'), options.withinMs ?? 25_000)
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.withinMs ?? 120_000)
     child.once('error', reject)
     child.once('close', (code) => {
       clearTimeout(timer)

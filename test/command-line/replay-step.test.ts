@@ -88,7 +88,7 @@ describe('on a terminal', () => {
     await terminal.shows(/step 1 of 26/)
     terminal.press('n\u001a')
     const pid = await pidOf(folder)
-    await eventually(() => terminal.all().endsWith('\u001b[?25h\u001b[?1049l'), { withinMs: 30_000, what: 'the terminal as it was before' })
+    await eventually(() => terminal.all().endsWith('\u001b[?25h\u001b[?1049l'), { what: 'the terminal as it was before' })
     // Not before it has stopped, or it would be woken first and then sleep for ever.
     await eventually(async () => / T /.test(await readFile(`/proc/${pid}/stat`, 'utf8')), { what: 'a stopped process' })
     process.kill(pid, 'SIGCONT')

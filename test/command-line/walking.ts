@@ -32,7 +32,7 @@ export function onTerminal(args: readonly string[], options: { readonly folder: 
     screen,
     press: (keys) => void child.stdin!.write(keys),
     shows: (text) =>
-      eventually(() => text.test(screen()), { withinMs: 30_000, what: `${text} on the screen` }).catch((error: unknown) => {
+      eventually(() => text.test(screen()), { what: `${text} on the screen` }).catch((error: unknown) => {
         throw new Error(`${(error as Error).message}; it shows:\n${screen()}`, { cause: error })
       }),
     async ended() {

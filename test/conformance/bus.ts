@@ -155,7 +155,7 @@ export function testBus(factory: RealmFactory): void {
       expect(await bus.ask('s', bytesOf(''), { timeoutMs: 1_000 })).toEqual({ kind: 'offline' })
       await expect(bus.flush(100)).rejects.toBeInstanceOf(Unavailable)
       await realm.start()
-      await eventually(() => bus.link === 'connected' && far.link === 'connected', { withinMs: 15_000 })
+      await eventually(() => bus.link === 'connected' && far.link === 'connected')
       expect(states).toEqual(['disconnected', 'connected'])
       await far.flush(2_000)
       bus.publish('s', bytesOf('heard'))

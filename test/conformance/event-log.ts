@@ -290,7 +290,7 @@ export function testEventLog(factory: RealmFactory): void {
       await eventually(() => seen.length >= 10)
       await realm.interrupt()
       await writing
-      await eventually(() => seen.length >= total, { withinMs: 15_000 })
+      await eventually(() => seen.length >= total)
       stop.abort()
       await reading
       expect(seen).toEqual(Array.from({ length: total }, (_, i) => i + 1))

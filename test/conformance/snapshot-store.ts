@@ -20,7 +20,7 @@ export function testSnapshotStore(factory: RealmFactory): void {
       await given.client.snapshots.put('here-1.a.0', bytesOf(text))
       const second = await given.realm.connect('second')
       await given.realm.interrupt()
-      const found = await eventually(() => second.snapshots.get('here-1.a.0'), { withinMs: 15_000 })
+      const found = await eventually(() => second.snapshots.get('here-1.a.0'))
       expect(textOf(found)).toBe(text)
       expect(await second.snapshots.names()).toEqual(['here-1.a.0'])
     })

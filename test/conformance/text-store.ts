@@ -16,7 +16,7 @@ export function testTextStore(factory: RealmFactory): void {
       expect(await given.client.texts.put(text)).toBe(digest)
       const second = await given.realm.connect('second')
       await given.realm.interrupt()
-      const found = await eventually(() => second.texts.get(digest), { withinMs: 15_000 })
+      const found = await eventually(() => second.texts.get(digest))
       expect(textOf(found)).toBe(textOf(text))
     })
 

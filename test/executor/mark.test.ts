@@ -137,7 +137,7 @@ describe('P21', () => {
     expect(calls).toHaveLength(2)
   })
 
-  test('what is at hand is known, however many marks were raised since: what runs, and what nobody has acknowledged, is not begun again', { timeout: 30_000 }, async () => {
+  test('what is at hand is known, however many marks were raised since: what runs, and what nobody has acknowledged, is not begun again', async () => {
     // More than are remembered, of a group that this executor has nothing else to do with.
     const flood = (grant: number) => grantOf(grant, { group: 'here-1-F', instance: 'e-0', unordered: true, jobs: Array.from({ length: 400_001 }, (_, index) => ({ job: index + 1, spec })) })
     acknowledges = false

@@ -80,7 +80,7 @@ it('kill -9 of all three at once together with an executor, and a start of all t
   await run.repair(async () => {
     await Promise.all(servers.map((server) => server.start()))
     // Servers that start together choose their leaders first, by waits of 4 to 9 s of their own.
-    await realm.eventually(() => leaderOfLog(realm), { what: 'a leader of the log', withinMs: 60_000 })
+    await realm.eventually(() => leaderOfLog(realm), { what: 'a leader of the log' })
   })
   await run.end()
 }, patienceMs)

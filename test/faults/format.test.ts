@@ -56,7 +56,7 @@ async function begin(wanted: Parameters<typeof FaultRealm.start>[0]): Promise<{ 
 }
 
 async function rises(begun: FaultRealm): Promise<void> {
-  await begun.eventually(() => begun.view.state.realm.format === 2, { withinMs: 60_000, what: 'format 2' })
+  await begun.eventually(() => begun.view.state.realm.format === 2, { what: 'format 2' })
 }
 
 /** Before the raising the log holds shapes of format 1 only; a program of format 1 that starts afterwards says one line and ends. */

@@ -24,7 +24,7 @@ import type { Program } from './program.ts'
 import type { Wire } from './wire.ts'
 
 /** Within which a process that wakes makes the call for which it had checked everything before. */
-const wakingMs = 250
+const wakingMs = 1_000
 
 export interface Expected {
   /** Every group has come to its end; default true. */
@@ -121,7 +121,7 @@ async function checkAlarms({ coordinator, view }: JudgedRealm): Promise<Violatio
       return next !== undefined && next > Date.now() + 1_000 && !set.has(trigger)
     })
   }
-  const late = await eventually(async () => (await missing()).length === 0, { what: 'the alarms', withinMs: 10_000 }).then(() => [], () => missing())
+  const late = await eventually(async () => (await missing()).length === 0, { what: 'the alarms' }).then(() => [], () => missing())
   return late.map(({ trigger }) => ({ rule: 'I11', what: `trigger ${trigger} has no alarm for its next time`, position: undefined }))
 }
 

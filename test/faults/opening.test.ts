@@ -32,7 +32,7 @@ it('killed after each part, and before the first and the last step: the same gro
       const repeated = await realm.api.call('change', 'apply', { selector: { sites: ['drill'] }, operation: { name: 'rehearse' }, command })
       expect(repeated).toMatchObject({ group, command, known: true })
     }
-    await realm.eventually(() => realm.view.state.group(group) !== undefined && isWhole(realm.group(group)), { withinMs: 40_000, what: `group ${group}, left after ${after}, sealed` })
+    await realm.eventually(() => realm.view.state.group(group) !== undefined && isWhole(realm.group(group)), { what: `group ${group}, left after ${after}, sealed` })
     expect(realm.group(group).jobsAnnounced).toBe(jobs)
     groups.push(group)
     if (step < parts) await realm.api.call('group', 'cancel', { group })

@@ -100,7 +100,7 @@ export class FaultRealm implements AsyncDisposable {
         create: true,
         durability: { level: 'synced' },
       }),
-      { what: 'a realm on the server', withinMs: 60_000 },
+      { what: 'a realm on the server' },
     )
     const { log } = this.#coordinator
     const founding = { actor: 'program:test', region: 'here', constants: shortTimes, durability: { level: 'synced' }, acceptWeakDurability: false, ...(format === undefined ? {} : { newestFormat: format }) } as const
@@ -180,7 +180,7 @@ export class FaultRealm implements AsyncDisposable {
         const held = [...lanes.values()].filter(({ holder }) => holder !== null && holder.agent !== realm.leader?.agent)
         return realm.lanes.length > 0 && held.length === realm.lanes.length && [...agents.values()].every(({ phase }) => phase === 'started')
       },
-      { withinMs: 60_000, what: 'a settled realm' },
+      { what: 'a settled realm' },
     )
   }
 
@@ -231,7 +231,7 @@ export class FaultRealm implements AsyncDisposable {
   #names = 0
 
   /** Resolves with the phase in which it ended, or was stopped (blocked, faulted). */
-  async stopped(group: string, withinMs = 60_000): Promise<string> {
+  async stopped(group: string, withinMs = 120_000): Promise<string> {
     const phase = () => this.group(group).phase
     const stopped = () => groupTable.isFinal(phase()) || phase() === 'blocked' || phase() === 'faulted'
     await this.eventually(stopped, { withinMs, what: `the end of group ${group}` }).catch((error: unknown) => {
@@ -252,7 +252,7 @@ export class FaultRealm implements AsyncDisposable {
 
   /** Resolves with the agent that holds the lock of the group, once it holds one and so many jobs are settled. */
   async executing(group: string, settledJobs = 0): Promise<string> {
-    return this.eventually(() => this.group(group).position >= settledJobs && this.group(group).grant?.agent, { what: `an executor in group ${group}`, everyMs: 5, withinMs: 40_000 })
+    return this.eventually(() => this.group(group).position >= settledJobs && this.group(group).grant?.agent, { what: `an executor in group ${group}`, everyMs: 5 })
   }
 
   /** A job of the group is inside a call at the site. Resolves with the executor. */
@@ -264,7 +264,7 @@ export class FaultRealm implements AsyncDisposable {
         const calls = await this.sites.get(site)!.journal()
         return calls.some((call) => call.token.scope === group && call.token.revision === grant.revision && call.beganOrder > 0 && call.endedOrder === 0) && grant.agent
       },
-      { what: `a call of group ${group} at site ${site}`, everyMs: 10, withinMs: 40_000 },
+      { what: `a call of group ${group} at site ${site}`, everyMs: 10 },
     )
   }
 

@@ -21,7 +21,7 @@ export async function killSubmitter(realm: FaultRealm, site: string, after: Kill
   try {
     let submitter: ChildProcess | undefined
     const submitted = realm.command(['change', 'apply', 'rehearse', '--site', site, '--command', command], (child) => (submitter = child))
-    await realm.eventually(() => held.lost > 0, { withinMs: 60_000, what: `the submitter going beyond ${after}` })
+    await realm.eventually(() => held.lost > 0, { what: `the submitter going beyond ${after}` })
     await Promise.all([realm.service.kill(), submitter!.kill('SIGKILL')])
     const { code, stdout } = await submitted
     if (code !== null || stdout !== '') throw new Error(`the submitter had ended before: ${code} ${stdout}`)

@@ -55,7 +55,7 @@ export class UnderFault {
         const held = load.inFlight()
         return [...held.values()].reduce((sum, count) => sum + count, 0) >= inFlightJobs && (victim === realm.leader || held.has(victim))
       },
-      { what: `${inFlightJobs} jobs in flight, one of them at ${victim}`, withinMs: 30_000, everyMs: 2 },
+      { what: `${inFlightJobs} jobs in flight, one of them at ${victim}`, everyMs: 2 },
     )
     return new UnderFault(realm, load, victim)
   }
@@ -76,7 +76,7 @@ export class UnderFault {
 
   /** Counted from here, where what was done has been undone; some group stands open then. */
   async repair(undo: () => Promise<unknown>): Promise<void> {
-    await this.#realm.eventually(() => this.#load.inFlight().size > 0, { what: 'a job in flight', withinMs: 30_000, everyMs: 2 })
+    await this.#realm.eventually(() => this.#load.inFlight().size > 0, { what: 'a job in flight', everyMs: 2 })
     await undo()
     this.#repairedMs = Date.now()
   }
@@ -86,7 +86,7 @@ export class UnderFault {
     await this.#load.goesOn(followingJobs)
     const stoppedMs = Date.now()
     await this.#load.stop()
-    const log = await eventually(() => this.#realm.log(), { what: 'the log', withinMs: 30_000 })
+    const log = await eventually(() => this.#realm.log(), { what: 'the log' })
     const inFlight = grantsOpenAt(log, this.#struckMs)
     const { violations, living, held } = checkGoesOn(log, { atMs: this.#repairedMs, killed: new Set([this.#victim]), livingMs, heldMs })
     const away = succeededBetween(log, this.#struckMs, this.#repairedMs)

@@ -49,7 +49,7 @@ test('imported, verified, restored, verified', async () => {
     const ready = await opened.whole().then(() => true, () => false)
     if (!ready) await opened.close()
     return ready ? opened : undefined
-  }, { withinMs: 60_000, everyMs: 200, what: 'a leader of the cluster' })
+  }, { everyMs: 200, what: 'a leader of the cluster' })
   closing.push(() => incarnations.close())
   const request = { subjects, actor: 'program:test', why: 'tried' }
   const imported = await restoreRealm({ incarnations, ...base }, { ...request, source: await fileSource(file) })

@@ -43,7 +43,7 @@ beforeAll(async () => {
   await record(one, subjectsOf('one'), 1_200, 40, ['here-1', 'here-2', 'here-3', 'here-4'])
   file = join(folder, 'one.ndjson')
   await exportLog(one.log, one.texts, { file, realm: 'one' })
-}, 120_000)
+})
 beforeEach(async () => {
   server = await TestNatsServer.start()
 })
@@ -87,7 +87,7 @@ const lanesText = async (coordinator: NatsCoordinator, realm: string) => {
   return { events, text: canonicalJson([...lanes.values()].map((state) => ({ ...state, groups: [...state.groups.values()], commands: [...state.commands] }))) }
 }
 
-test('more than 100,000 events on another server and under another name: every lane is the same to the byte, and so is every text', { timeout: 120_000 }, async () => {
+test('more than 100,000 events on another server and under another name: every lane is the same to the byte, and so is every text', async () => {
   const before = await lanesText(one, 'one')
   expect(before.events).toBeGreaterThan(100_000)
   const done = await importInto('two')
@@ -103,7 +103,7 @@ test('more than 100,000 events on another server and under another name: every l
   expect(exported).toMatchObject({ records: done.turns + 1, texts: 1_200, missingTexts: [] })
 })
 
-test('killed half way: no program takes it for a realm, and the same import repeated does all of it', { timeout: 120_000 }, async () => {
+test('killed half way: no program takes it for a realm, and the same import repeated does all of it', async () => {
   const child = spawn(process.execPath, [mainFile, 'log', 'import', file, '--server', server.url, '--realm', 'two'], { env: cleanEnvironment(), stdio: 'ignore' })
   const link = await openLink({ servers: [server.url], name: 'test', clock: systemClock })
   closing.push(() => link.close())
@@ -111,7 +111,7 @@ test('killed half way: no program takes it for a realm, and the same import repe
     const answer = await link.api<{ readonly state: { readonly messages: number } }>('STREAM.INFO.TWO_EVENTS_2')
     return answer.ok ? answer.value.state.messages : 0
   }
-  await eventually(async () => (await held()) > 0, { withinMs: 30_000, everyMs: 2, what: 'its first batch' })
+  await eventually(async () => (await held()) > 0, { everyMs: 2, what: 'its first batch' })
   child.kill('SIGKILL')
   await once(child, 'close')
   expect(await held()).toBeLessThan((await one.log.end()) + 1)
@@ -126,7 +126,7 @@ test('killed half way: no program takes it for a realm, and the same import repe
     expect.objectContaining({ level: 'problem', text: expect.stringMatching(/^realm two is being imported or restored/) }),
   ])
 
-  const { code, out, err } = await reeve(['log', 'import', file, '--server', server.url, '--realm', 'two', '--json'], { folder, withinMs: 60_000 })
+  const { code, out, err } = await reeve(['log', 'import', file, '--server', server.url, '--realm', 'two', '--json'], { folder })
   expect({ code, err }).toEqual({ code: 0, err: '' })
   expect(JSON.parse(out)).toMatchObject({ ok: true, incarnation: 2 })
   const two = await connected('two')
@@ -161,7 +161,7 @@ test('killed again and again at any step of a restore: the log is the former one
   for (const [index, step] of steps.entries()) {
     const from = (await incarnations.whole())!.incarnation
     const child = spawn(process.execPath, [mainFile, 'log', 'restore', '--server', server.url, '--realm', 'two'], { env: cleanEnvironment(), stdio: 'ignore' })
-    await eventually(() => step(from), { withinMs: 30_000, everyMs: 1, what: `step ${index}` })
+    await eventually(() => step(from), { everyMs: 1, what: `step ${index}` })
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
     const { incarnation, log } = (await incarnations.whole())!
@@ -169,14 +169,14 @@ test('killed again and again at any step of a restore: the log is the former one
     await verifyLog(log, 'two', noFinding)
     if (!own(await info(incarnation)) || (incarnation === from && (await info(from + 1)) !== undefined)) await expect(connected('two')).rejects.toMatchObject({ name: 'RealmUnfinished' })
   }
-  const { code, out, err } = await reeve(['log', 'restore', '--server', server.url, '--realm', 'two', '--json'], { folder, withinMs: 60_000 })
+  const { code, out, err } = await reeve(['log', 'restore', '--server', server.url, '--realm', 'two', '--json'], { folder })
   expect({ code, err }).toEqual({ code: 0, err: '' })
   const last = await connected('two')
   expect(last.log.incarnation).toBe(JSON.parse(out).incarnation)
   expect(await lanesText(last, 'two')).toEqual(before)
 })
 
-test('told to stop half way, or with a file that is damaged near its end, nothing is left of it', { timeout: 120_000 }, async () => {
+test('told to stop half way, or with a file that is damaged near its end, nothing is left of it', async () => {
   const stop = new AbortController()
   await expect(importInto('two', { signal: stop.signal, onProgress: () => stop.abort() })).rejects.toMatchObject({ name: 'RestoreStopped' })
   expect((await streams()).filter((name) => name.includes('EVENTS'))).toEqual([])
@@ -187,7 +187,7 @@ test('told to stop half way, or with a file that is damaged near its end, nothin
   expect((await streams()).filter((name) => name.includes('EVENTS'))).toEqual([])
 })
 
-test('a realm that is not empty, a part of a log, an incarnation that was in use: refused in one line, nothing written', { timeout: 60_000 }, async () => {
+test('a realm that is not empty, a part of a log, an incarnation that was in use: refused in one line, nothing written', async () => {
   const two = await connected('two', true)
   await joinRealm({ log: two.log, ...base }, subjectsOf('two'), { actor: 'program:test', region: 'here', durability: { level: 'synced' }, acceptWeakDurability: false })
   const end = await two.log.end()
@@ -207,7 +207,7 @@ test('a realm that is not empty, a part of a log, an incarnation that was in use
   expect((await streams()).filter((name) => name.startsWith('THREE_EVENTS'))).toEqual([])
 })
 
-test('written to while it is restored: nothing of that is lost, the former log goes on', { timeout: 60_000 }, async () => {
+test('written to while it is restored: nothing of that is lost, the former log goes on', async () => {
   const two = await connected('two', true)
   await joinRealm({ log: two.log, ...base }, subjectsOf('two'), { actor: 'program:test', region: 'here', durability: { level: 'synced' }, acceptWeakDurability: false })
   const incarnations = await incarnationsOf('two')
@@ -221,7 +221,7 @@ test('written to while it is restored: nothing of that is lost, the former log g
   expect((await connected('two')).log.incarnation).toBe(1)
 })
 
-test('while somebody lives in the realm nothing is restored; a presence that nobody renews ends, and does not hinder', { timeout: 60_000 }, async () => {
+test('while somebody lives in the realm nothing is restored; a presence that nobody renews ends, and does not hinder', async () => {
   const two = await connected('two', true)
   await joinRealm({ log: two.log, ...base }, subjectsOf('two'), { actor: 'program:test', region: 'here', durability: { level: 'synced' }, acceptWeakDurability: false })
   await two.mappings.put('lane.here-1', toBytes({ lane: 'here-1', agent: 'a1' }))

@@ -53,7 +53,7 @@ function statesOf(realm: string, messages: readonly StoredMessage[]): string {
 
 const worlds: readonly (readonly [number, Focus | undefined])[] = [[1, undefined], [2, undefined], [3, 'restored'], [4, 'triggers'], [5, 'quarantine'], [6, 'upgraded'], [7, 'asked'], [8, 'planned']]
 
-test.each(worlds)('world %i (%s): imported from a file, and restored after it, everything is as it was but the realm itself', { timeout: 60_000 }, async (seed, focus) => {
+test.each(worlds)('world %i (%s): imported from a file, and restored after it, everything is as it was but the realm itself', async (seed, focus) => {
   const messages = await simulated(seed, focus)
   const incarnation = Math.max(...messages.map(({ bytes }) => decodeTurn(bytes).incarnation))
   const log = storedLog(messages, incarnation)

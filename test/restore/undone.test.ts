@@ -57,7 +57,7 @@ const created = async (link: Link, incarnation: number) => {
 const isEntering = (verb: string, payload: unknown) => verb === 'STREAM.UPDATE.TWO_EVENTS_2' && JSON.stringify(payload).includes('"two.event.>"]')
 const late = { subject: subjects.aggregate('site', 'late'), bytes: toBytes({ late: true }), expectedLast: 0 }
 
-test('the answer to its last step is lost, the step was done: it is the log of the realm, and nothing is removed', { timeout: 60_000 }, async () => {
+test('the answer to its last step is lost, the step was done: it is the log of the realm, and nothing is removed', async () => {
   let lost = 0
   const { incarnations } = await maker((api) => async (verb, payload, timeoutMs) => {
     const answer = await api(verb, payload, timeoutMs)
@@ -71,7 +71,7 @@ test('the answer to its last step is lost, the step was done: it is the log of t
   expect((await again.log.append(late)).kind).toBe('landed')
 })
 
-test('its last step is lost on the way: it is done again', { timeout: 60_000 }, async () => {
+test('its last step is lost on the way: it is done again', async () => {
   let lost = 0
   const { incarnations } = await maker((api) => async (verb, payload, timeoutMs) => {
     if (isEntering(verb, payload) && lost++ === 0) throw new Unavailable('no answer')
@@ -81,7 +81,7 @@ test('its last step is lost on the way: it is done again', { timeout: 60_000 }, 
   expect((await connected()).log.incarnation).toBe(2)
 })
 
-test.each(['STREAM.PURGE.KV_two_mappings', 'STREAM.UPDATE.TWO_EVENTS_2'])('refused at %s, when the former log is closed: that goes on, and the unfinished one is gone', { timeout: 60_000 }, async (refused) => {
+test.each(['STREAM.PURGE.KV_two_mappings', 'STREAM.UPDATE.TWO_EVENTS_2'])('refused at %s, when the former log is closed: that goes on, and the unfinished one is gone', async (refused) => {
   const { link, incarnations } = await maker((api) => async (verb, payload, timeoutMs) =>
     verb === refused ? { ok: false, error: { code: 503, err_code: 10_008, description: 'not now' } } : api(verb, payload, timeoutMs))
   await expect(restore(incarnations)).rejects.toMatchObject({ name: 'Unavailable', message: expect.stringContaining('not now') })
@@ -91,7 +91,7 @@ test.each(['STREAM.PURGE.KV_two_mappings', 'STREAM.UPDATE.TWO_EVENTS_2'])('refus
   expect((await again.log.append(late)).kind).toBe('landed')
 })
 
-test('and where the former log cannot be given back either, it says that it is to be repeated; repeated, it does all of it', { timeout: 60_000 }, async () => {
+test('and where the former log cannot be given back either, it says that it is to be repeated; repeated, it does all of it', async () => {
   let failing = false
   const { incarnations } = await maker((api) => async (verb, payload, timeoutMs) => {
     failing ||= verb.startsWith('STREAM.PURGE.')
@@ -104,7 +104,7 @@ test('and where the former log cannot be given back either, it says that it is t
   expect((await connected()).log.incarnation).toBe(2)
 })
 
-test('what somebody else makes under the same name, or has made the log of the realm, is not removed', { timeout: 60_000 }, async () => {
+test('what somebody else makes under the same name, or has made the log of the realm, is not removed', async () => {
   const first = await maker()
   const abandoned = await first.incarnations.begin(2)
   await first.link.api('STREAM.DELETE.TWO_EVENTS_2')
@@ -123,7 +123,7 @@ test('what somebody else makes under the same name, or has made the log of the r
   expect((await connected()).log.incarnation).toBe(2)
 })
 
-test('a log that grows no more is not dropped while its maker lives; after that it is', { timeout: 60_000 }, async () => {
+test('a log that grows no more is not dropped while its maker lives; after that it is', async () => {
   const first = await maker()
   await first.incarnations.begin(2)
   const before = await created(first.link, 2)

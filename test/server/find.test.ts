@@ -136,7 +136,7 @@ describe('fetching', () => {
     expect(await find()).toMatchObject({ origin: 'fetched', program: one.program })
     expect((await readFile(one.program)).equals(bytes)).toBe(true)
     expect(await readdir(cache)).toHaveLength(1)
-  }, 120_000)
+  })
 
   test('without apt says what to install', async () => {
     const error = await failure({ environment: variables('') })
@@ -159,7 +159,7 @@ describe('fetching', () => {
     const startMs = performance.now()
     const error = await failure({ environment: variables(systemPath), sites: [site], fetchDeadlineMs: 1_500 })
     expect(error).toMatchObject({ problem: 'cannot-fetch', message: expect.stringContaining('did not answer within') })
-    expect(performance.now() - startMs).toBeLessThan(10_000)
+    expect(performance.now() - startMs).toBeLessThan(60_000)
     expect(await readdir(cacheFolder(variables()))).toEqual([])
   })
 

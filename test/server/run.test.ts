@@ -22,7 +22,7 @@ const started: NatsServer[] = []
 
 beforeAll(async () => {
   program = await realNatsServer()
-}, 120_000)
+})
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'reeve-server-'))

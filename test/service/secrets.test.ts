@@ -103,7 +103,7 @@ describe('the server that a program is told to use', () => {
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
   test.each([['realm', 'show'], ['agent', '--id', 'a'], ['serve', '--id', 's'], ['up']])('%s %s: neither what it says nor a file that it leaves holds the password', async (...args) => {
-    const { code, out, err } = await reeve([...args, '--server', `nats://robot:${word}@127.0.0.1:1`, '--data', folder], { folder, withinMs: 60_000 })
+    const { code, out, err } = await reeve([...args, '--server', `nats://robot:${word}@127.0.0.1:1`, '--data', folder], { folder })
     expect(code).not.toBe(0)
     expect(err).toContain('127.0.0.1:1')
     expect(out + err).not.toContain(word)

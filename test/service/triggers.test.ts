@@ -180,4 +180,4 @@ test.each([[1, undefined], [100, 100]])('a run that no leader starts is started 
   expect(await realm.api.call('group', 'show', { group: shown.group })).toMatchObject({ state: { distributionFactor: factor } })
   await realm.work(shown.group)
   await eventually(async () => (await realm.api.call('trigger', 'show', { trigger: 'nightly' })).running?.state === 'succeeded')
-}, 60_000)
+})

@@ -20,8 +20,8 @@ beforeEach(async () => {
   const connect = (name: string) =>
     connectCoordinator({ servers: cluster.urls, realm: 'reeve', name, clock: systemClock, random: systemRandom, create: true })
   // The cluster elects its own leader first.
-  first = await eventually(() => connect('first'), { withinMs: 60_000 })
-  second = await connect('second')
+  first = await eventually(() => connect('first'))
+  second = await eventually(() => connect('second'))
 })
 afterEach(async () => {
   await first?.close()
@@ -68,7 +68,7 @@ test('two writers of one lane, the stream\'s leader killed: each turn stands onc
   const landed: number[] = []
   const write = async (client: NatsCoordinator) => {
     for (let number = 1; number <= 100; ) {
-      const expectedLast = (await eventually(async () => ({ position: (await client.log.last(lane))?.position ?? 0 }), { withinMs: 30_000 })).position
+      const expectedLast = (await eventually(async () => ({ position: (await client.log.last(lane))?.position ?? 0 }))).position
       const outcome = await appendTurn(client.log, systemClock, { subject: lane, ...freshTurn(number), expectedLast })
       if (outcome.kind === 'landed') {
         landed.push(outcome.position)
@@ -79,11 +79,11 @@ test('two writers of one lane, the stream\'s leader killed: each turn stands onc
     }
   }
   const writing = Promise.all([write(first), write(second)])
-  await eventually(() => landed.length >= 40, { withinMs: 30_000 })
+  await eventually(() => landed.length >= 40)
   const leader = await leaderOf(first)
   await cluster.servers.get(leader)!.kill()
   await writing
-  await eventually(() => read.length >= 200, { withinMs: 30_000 })
+  await eventually(() => read.length >= 200)
   stop.abort()
   await reading
   expect(new Set(landed).size).toBe(200)

@@ -99,7 +99,7 @@ export class TestNatsServer implements AsyncDisposable {
     running.add(child)
     child.once('exit', () => running.delete(child))
     child.stderr?.setEncoding('utf8').on('data', (text: string) => log.push(text))
-    await eventually(() => child.exitCode !== null || log.join('').includes('Server is ready'), { what: 'the start of nats-server', withinMs: 20_000 })
+    await eventually(() => child.exitCode !== null || log.join('').includes('Server is ready'), { what: 'the start of nats-server' })
     if (child.exitCode !== null) {
       this.#child = undefined
       throw new Error(`nats-server ended at its start:\n${log.join('')}`)

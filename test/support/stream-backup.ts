@@ -4,6 +4,8 @@
  */
 import { type NatsConnection, createInbox } from 'nats'
 
+const patienceMs = 60_000
+
 export interface StreamBackup {
   readonly stream: string
   readonly config: unknown
@@ -19,7 +21,7 @@ interface Answer {
 }
 
 async function api(connection: NatsConnection, verb: string, payload: unknown): Promise<Answer> {
-  const answer = (await connection.request(`$JS.API.${verb}`, JSON.stringify(payload), { timeout: 10_000 })).json<Answer>()
+  const answer = (await connection.request(`$JS.API.${verb}`, JSON.stringify(payload), { timeout: patienceMs })).json<Answer>()
   if (answer.error !== undefined) throw new Error(`${verb}: ${answer.error.description}`)
   return answer
 }
@@ -45,7 +47,7 @@ export async function backUpStream(connection: NatsConnection, stream: string): 
 /** The stream must not be there. */
 export async function putStreamBack(connection: NatsConnection, { stream, config, state, chunks }: StreamBackup): Promise<void> {
   const { deliver_subject: to } = await api(connection, `STREAM.RESTORE.${stream}`, { config, state })
-  for (const chunk of chunks) await connection.request(to!, chunk, { timeout: 10_000 })
-  const last = (await connection.request(to!, new Uint8Array(0), { timeout: 30_000 })).json<Answer>()
+  for (const chunk of chunks) await connection.request(to!, chunk, { timeout: patienceMs })
+  const last = (await connection.request(to!, new Uint8Array(0), { timeout: patienceMs })).json<Answer>()
   if (last.error !== undefined) throw new Error(`restore of ${stream}: ${last.error.description}`)
 }

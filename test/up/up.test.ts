@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(() => realm[Symbol.asyncDispose]())
 
 describe('reeve up', () => {
-  test('--demo --exit: a sample change runs once; the state is that of the log; nothing is left behind', { timeout: 120_000 }, async () => {
+  test('--demo --exit: a sample change runs once; the state is that of the log; nothing is left behind', async () => {
     const first = realm.spawn('--demo', '--exit')
     const [code] = await once(first.child, 'close')
     expect(first.out()).toMatch(/Sample change: maintenance-on for 8 services of north and south/)
@@ -36,7 +36,7 @@ describe('reeve up', () => {
     expect(turns(second.out())).toBe(turns(first.out()))
   })
 
-  test('commands find it; the same state by endpoint, by replay and from a file; Ctrl-C ends all of it within 3 s', { timeout: 120_000 }, async () => {
+  test('commands find it; the same state by endpoint, by replay and from a file; Ctrl-C ends all of it within 3 s', async () => {
     const running = await realm.up('--demo')
     const { groups } = JSON.parse((await realm.run('group', 'list', '--json')).out)
     expect(groups).toHaveLength(1)
@@ -69,7 +69,7 @@ describe('reeve up', () => {
     expect(processesOf(realm.folder)).toEqual([])
   })
 
-  test('its nats-server that is killed comes back on its port with its data, and changes go on', { timeout: 120_000 }, async () => {
+  test('its nats-server that is killed comes back on its port with its data, and changes go on', async () => {
     const running = await realm.up('--demo')
     const server = processesOf(realm.folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('nats-server.conf'))!
     process.kill(server, 'SIGKILL')
@@ -79,7 +79,7 @@ describe('reeve up', () => {
     expect(applied.code).toBe(0)
   })
 
-  test('a child that is killed comes back, one that is told to stop does not, and kill -9 of up itself leaves nothing behind', { timeout: 120_000 }, async () => {
+  test('a child that is killed comes back, one that is told to stop does not, and kill -9 of up itself leaves nothing behind', async () => {
     const running = await realm.up('--demo')
     const service = processesOf(realm.folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('serve'))!
     process.kill(service, 'SIGKILL')
@@ -88,7 +88,7 @@ describe('reeve up', () => {
     expect(await realm.run('agent', 'stop', 'simulated-1', '--wait')).toMatchObject({ code: 0 })
     await running.until('• simulated-1 was told to stop, and did')
     running.child.kill('SIGKILL')
-    await eventually(() => processesOf(realm.folder).length === 0, { withinMs: 10_000, what: 'the end of every process' })
+    await eventually(() => processesOf(realm.folder).length === 0, { what: 'the end of every process' })
   })
 
   test('a program for the server that is too old, or none, is one line', async () => {
