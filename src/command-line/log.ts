@@ -39,11 +39,12 @@ export function registerLog(program: Command): void {
           const signals = onStopSignal(() => stop.abort())
           try {
             const from = flags['from'] as number | undefined
-            if (from !== undefined && flags['json'] !== true) {
+            if (from !== undefined) {
               const read = (request: ApiRequest<'log', 'read'>) => ask('log', 'read', request)
               const lanes = async () => (await ask('lane', 'list', {})).lanes.map(({ lane }) => lane)
               const notHere = group === undefined ? await lanesNotHere(read, await lanes(), from) : await groupNotHere(read, group, from)
-              if (notHere.length > 0) complain(notHereText(notHere, group))
+              if (notHere.length > 0 && flags['json'] === true) printJson({ archived: notHere })
+              else if (notHere.length > 0) complain(notHereText(notHere, group))
             }
             const follow = followLog(
               {

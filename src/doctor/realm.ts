@@ -17,6 +17,7 @@ export async function checkRealm(ask: Ask): Promise<readonly Finding[]> {
     leader(realm.leader, agents),
     ...agentFindings(agents),
     laneFinding(lanes),
+    ...waitingGroups(realm.groups.waiting),
     ...(await siteFindings(ask)),
   ]
 }
@@ -59,6 +60,16 @@ function laneFinding(lanes: readonly { readonly lane: string; readonly holder: o
   if (lanes.length === 0) return problem('lanes', 'the realm has no lanes', 'start "reeve serve" or an agent, which founds them')
   if (free.length === 0) return ok('lanes', `${counted(lanes.length, 'lane')}, each with a holder`)
   return problem('lanes', `lanes without a holder: ${free.join(', ')}`, 'the leader gives them to agents within seconds; start an agent in that region where there is none')
+}
+
+/** What only a person can end: nobody who is here takes their jobs. */
+function waitingGroups(waiting: { readonly count: number; readonly first: readonly string[]; readonly missing: readonly string[] } | undefined): readonly Finding[] {
+  if (waiting === undefined) return []
+  const { count, first, missing } = waiting
+  const named = `${first.slice(0, 3).join(', ')}${count > 3 ? ', …' : ''}`
+  const skill = missing.find((one) => one !== 'no skill' && !one.startsWith('role '))
+  const how = skill === undefined ? 'reeve agent' : `reeve agent --role skilled --skill ${skill}`
+  return [problem('groups', `${counted(count, 'group')} (${named}) ${count === 1 ? 'waits' : 'wait'} for what no agent takes: ${missing.join(', ')}`, `start an agent that does ("${how}"); "reeve group show ${first[0]}" says more`)]
 }
 
 async function siteFindings(ask: Ask): Promise<readonly Finding[]> {

@@ -8,6 +8,7 @@ import { putIntoQuarantine, releaseFromQuarantine } from '../realm/quarantine.ts
 import type { ServiceContext } from './context.ts'
 import { presences } from './handle-agents.ts'
 import type { HandlersOf } from './handlers.ts'
+import { missingForAll } from './missing.ts'
 import { told } from './write.ts'
 
 export function laneHandlers({ view }: ServiceContext): HandlersOf<'lane'> {
@@ -56,6 +57,7 @@ export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
       const { realm } = fold
       const { durability } = coordinator
       const present = await presences(context)
+      const waiting = await missingForAll(context)
       const groups = [...fold.groups()]
       return {
         ok: true,
@@ -73,7 +75,7 @@ export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
         sites: [...fold.sites.values()].filter((site) => site.managed).length,
         agents: present.size,
         lanes: realm.lanes.length,
-        groups: { total: groups.length, unfinished: groups.filter((group) => !groupTable.isFinal(group.phase)).length },
+        groups: { total: groups.length, unfinished: groups.filter((group) => !groupTable.isFinal(group.phase)).length, ...(waiting.count === 0 ? {} : { waiting: { count: waiting.count, first: [...waiting.first], missing: [...waiting.missing] } }) },
       }
     },
   }

@@ -1,6 +1,6 @@
 /** `realm`: what holds for all. */
 import { z } from 'zod'
-import { actor, commandId, count, oneLine, success } from './common.ts'
+import { actor, commandId, count, groupIdText, oneLine, success } from './common.ts'
 import { endpoint } from './endpoint.ts'
 
 const quarantine = z.object({ why: z.string() }).nullable().describe('while not null nothing is executed')
@@ -26,7 +26,13 @@ export const realmApi = {
       sites: count,
       agents: count.describe('present'),
       lanes: count,
-      groups: z.object({ total: count, unfinished: count }),
+      groups: z.object({
+        total: count,
+        unfinished: count,
+        waiting: z
+          .exactOptional(z.object({ count, first: z.array(groupIdText).describe('20 at most'), missing: z.array(z.string()).describe('skills, "no skill" or a role') }))
+          .describe('those with jobs that ask for what no agent that is here takes, so that they wait; absent where there are none'),
+      }),
     }),
     errors: [],
   }),

@@ -31,10 +31,16 @@ test('says what its jobs wait for that nobody who is here takes, and nothing whe
   const [skill, ...more] = (await missing())!
   expect(more).toEqual([])
   const here = (agent: string, skills: readonly string[]) => realm.person.agents.put(presenceKey(`${agent}-1`), toBytes({ agent, instance: `${agent}-1`, role: 'generic', region: 'here', skills, build: 'test' }))
+  const waiting = async () => (await realm.api.call('realm', 'show', {})).groups.waiting
   await here('unskilled', [])
   expect(await missing()).toEqual([skill])
+  const second = await open()
+  expect(await waiting()).toEqual({ count: 2, first: [group, second].sort(), missing: [skill] })
+  await realm.api.call('group', 'cancel', { group: second })
+  expect(await waiting()).toEqual({ count: 1, first: [group], missing: [skill] })
   await here('skilled', [skill!])
   expect(await missing()).toBeUndefined()
+  expect(await waiting()).toBeUndefined()
   await realm.api.call('group', 'cancel', { group })
   expect(await missing()).toBeUndefined()
 })
