@@ -79,13 +79,13 @@ export function testBucket(factory: RealmFactory): void {
       const seen: string[] = []
       const watch = client.lease.watch((change) => seen.push(told(change)))
       await eventually(() => seen.includes('current'))
-      const created = revisionOf(await client.lease.create('leader', bytesOf('a'), { ttlMs: 1_000 }))
-      revisionOf(await client.lease.update('leader', bytesOf('b'), created, { ttlMs: 2_000 }))
+      const created = revisionOf(await client.lease.create('leader', bytesOf('a'), { ttlMs: 3_000 }))
+      revisionOf(await client.lease.update('leader', bytesOf('b'), created, { ttlMs: 4_000 }))
       await eventually(() => seen.includes('leader gone'))
       expect(seen).toEqual(['current', 'leader=a', 'leader=b', 'leader gone'])
       expect(await client.lease.get('leader')).toBeUndefined()
       expect(await client.lease.createOnce('leader', bytesOf('c'))).toEqual({ kind: 'conflict' })
-      revisionOf(await client.lease.create('leader', bytesOf('d'), { ttlMs: 5_000 }))
+      revisionOf(await client.lease.create('leader', bytesOf('d'), { ttlMs: 60_000 }))
       watch.stop()
     })
 

@@ -29,7 +29,7 @@ export async function realmOnJetStream(): Promise<JetStreamRealm> {
       clock: systemClock,
       random: systemRandom,
       create: true,
-      answerTimeoutMs: 1_500,
+      answerTimeoutMs: 3_000,
     })
     clients.push(client)
     return client

@@ -230,12 +230,12 @@ test('while somebody lives in the realm nothing is restored; a presence that nob
   const restore = async () => restoreRealm({ incarnations, ...base }, { source: await streamSource((await incarnations.whole())!, 'two'), subjects: subjectsOf('two'), actor: 'program:test', why: 'restored from nats://ada:secret@here' })
   const key = presenceKey('01ARZ3NDEKTSV4RRFFQ69G5FAV')
   const value = toBytes({ agent: 'a1', instance: '01ARZ3NDEKTSV4RRFFQ69G5FAV', role: 'generic', region: 'here', skills: [], build: 'b' })
-  let written = await two.agents.createOnce(key, value, { ttlMs: 3_000 })
+  let written = await two.agents.createOnce(key, value, { ttlMs: 6_000 })
   let living = true
   const renewing = (async () => {
     while (living) {
       await new Promise<void>((resolve) => systemClock.after(100, resolve))
-      if (written.kind === 'written') written = await two.agents.update(key, value, written.revision, { ttlMs: 3_000 })
+      if (written.kind === 'written') written = await two.agents.update(key, value, written.revision, { ttlMs: 6_000 })
     }
   })()
   await expect(restore()).rejects.toMatchObject({ name: 'RestoreRefused', message: expect.stringMatching(/^agent a1 lives in the realm/) })

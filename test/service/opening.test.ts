@@ -30,7 +30,7 @@ async function serviceThatDies(cut: (body: LaneCommandBody) => boolean) {
   const coordinator = await realm.opened('dying')
   return realm.serve('dying-service', {
     lanes: cutting(laneClient({ bus: coordinator.bus, subjects }), cut),
-    timings: { laneAnswerMs: 50, continueMs: 1_000_000 },
+    timings: { laneAnswerMs: 1_000, continueMs: 1_000_000 },
   })
 }
 
@@ -72,7 +72,7 @@ test('the asker repeats at another service and gets the first plan', async () =>
 })
 
 test('where the plan is lost the holder abandons the group, and a repeat says so', async () => {
-  realm = await startRealm({ openDeadlineMs: 400 })
+  realm = await startRealm({ openDeadlineMs: 3_000 })
   const dying = await serviceThatDies((body) => body.kind === 'seal')
   await addTwoSites(realm)
   const request: ApiRequest<'change', 'apply'> = { selector: { sites: ['alpha'] }, operation: { name: 'start' }, command: newCommand() }

@@ -48,7 +48,7 @@ it('published: it is dropped and told of, and what was published before and afte
 })
 
 it('asked: it ends at once as one that was not sent, and what else is asked is answered', async () => {
-  const [large, small] = await Promise.all([bus.ask('here', ofBytes(limitBytes + 1), { timeoutMs: 5_000 }), bus.ask('here', ofBytes(2), { timeoutMs: 5_000 })])
+  const [large, small] = await Promise.all([bus.ask('here', ofBytes(limitBytes + 1), { timeoutMs: 60_000 }), bus.ask('here', ofBytes(2), { timeoutMs: 60_000 })])
   expect(large).toEqual({ kind: 'offline' })
   expect(small).toMatchObject({ kind: 'answer' })
   expect(heard).toEqual([2])

@@ -59,7 +59,7 @@ async function replaceBy(wanted: readonly { readonly subject: string; readonly b
   const { persist_mode: _, mirror: _m, sources: _s, republish: _r, subject_transform: _t, ...fields } = eventsDefinition(subjects, 1).fields
   await demand('STREAM.DELETE.REEVE_EVENTS_1', undefined)
   await demand('STREAM.CREATE.REEVE_EVENTS_1', { name: 'REEVE_EVENTS_1', ...fields, ...more, num_replicas: 1 })
-  for (const { subject, bytes } of wanted) expect((await link.exchange(subject, bytes, { timeoutMs: 5_000 })).kind).toBe('answer')
+  for (const { subject, bytes } of wanted) expect((await link.exchange(subject, bytes, { timeoutMs: 60_000 })).kind).toBe('answer')
 }
 
 const isLast = (index: number) => !messages.slice(index + 1).some(({ subject }) => subject === messages[index]!.subject)
