@@ -44,7 +44,7 @@ export default defineConfig({
       {
         // `npm run test:long`, in CI: the package as others install it.
         extends: true,
-        test: { name: 'package', include: packageTests, testTimeout: 300_000, hookTimeout: 300_000 },
+        test: { name: 'package', include: packageTests, testTimeout: 900_000, hookTimeout: 900_000 },
       },
     ],
   },

@@ -17,7 +17,7 @@ afterAll(() => realm?.[Symbol.asyncDispose](), hookMs)
 it('killed in the middle of opening, sealed by the service that is started next, and executed one by one to the end', async () => {
   const { group } = await killSubmitter(realm, 'drill', 30)
   await realm.service.start()
-  await realm.eventually(() => isWhole(realm.group(group)), { withinMs: 120_000, what: 'the sealed group' })
+  await realm.eventually(() => isWhole(realm.group(group)), { withinMs: 240_000, what: 'the sealed group' })
   const startMs = performance.now()
   await realm.completes(group, 500_000)
   const ranMs = performance.now() - startMs
@@ -28,7 +28,7 @@ it('killed in the middle of opening, sealed by the service that is started next,
 
 it('nobody goes on with it: the holder abandons it, nothing of it ever ran, and who asks again is told so', async () => {
   const { group, command } = await killSubmitter(realm, 'drill', 5)
-  await realm.eventually(() => realm.group(group).phase === 'abandoned', { withinMs: 120_000, everyMs: 200, what: 'the abandoned group' })
+  await realm.eventually(() => realm.group(group).phase === 'abandoned', { withinMs: 240_000, everyMs: 200, what: 'the abandoned group' })
   await realm.service.start()
   const repeated = await realm.api.answer('change', 'apply', { selector: { sites: ['drill'] }, operation: { name: 'rehearse' }, command })
   expect(repeated).toMatchObject({ ok: false })

@@ -26,7 +26,7 @@ beforeAll(async () => {
   await writeFile(join(empty, 'package.json'), '{"name":"empty","version":"1.0.0","private":true}')
   await run('npm', ['install', '--no-fund', '--no-audit', '--omit=dev', join('..', tarball)], empty)
   installed = join(empty, 'node_modules', 'reeve')
-}, 300_000)
+}, 900_000)
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
@@ -49,7 +49,7 @@ async function start(command: string, args: readonly string[], cwd: string, node
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...environment, PATH: path },
-    timeout: 240_000,
+    timeout: 600_000,
   })
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (piece) => (stdout += piece))
