@@ -13,6 +13,7 @@ import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import type { Operation } from '../../machines/service/operation.ts'
+import { LaneSender } from '../../src/change/lane-sender.ts'
 import { callIdentity } from '../../src/executor/call-identity.ts'
 import { type Read, namedFiles, withArchives } from '../../src/archive/merged.ts'
 import { type NoAnswer, laneClient } from '../../src/lane/client.ts'
@@ -295,13 +296,24 @@ export class FaultRealm implements AsyncDisposable {
     const { log, bus } = this.#coordinator
     const instance = this.view.state.agents.get(agent)!.instance
     const request = { builtOn: { incarnation: log.incarnation, number: 0 }, agent, instance, capacity: 0, held: [], outcomes: [], stopped: [], asks }
-    return laneClient({ bus, subjects }).work(lane, request)
+    return this.#atHolder(() => laneClient({ bus, subjects }).work(lane, request))
   }
 
   /** On the wire, to whoever holds the lane. */
   toLane(lane: string, command: Omit<LaneCommand, 'builtOn'>): Promise<LaneCommandAnswer | NoAnswer> {
     const { log, bus } = this.#coordinator
-    return laneClient({ bus, subjects }).send(lane, { builtOn: { incarnation: log.incarnation, number: 0 }, ...command })
+    return this.#atHolder(() => laneClient({ bus, subjects }).send(lane, { builtOn: { incarnation: log.incarnation, number: 0 }, ...command }))
+  }
+
+  /** A lane that moves just now is held by nobody for a moment: nothing was done then, and it is asked again. */
+  #atHolder<A extends { readonly kind: string }>(ask: () => Promise<A | NoAnswer>): Promise<A | NoAnswer> {
+    return this.eventually(
+      async () => {
+        const answer = await ask()
+        return 'why' in answer && answer.kind === 'no-answer' && answer.why === 'no-holder' ? undefined : answer
+      },
+      { what: 'a holder', everyMs: 100 },
+    ) as Promise<A | NoAnswer>
   }
 
   /** On the wire: jobs as they are given here, which no plan of an adapter makes; proposed to the agent, where one is named. Resolves when the group is sealed. */
@@ -314,9 +326,12 @@ export class FaultRealm implements AsyncDisposable {
       ...(agent === undefined ? [] : [(revision: number): LaneCommandBody => ({ kind: 'assign', assignments: [{ first: 1, last: jobs.length, agent }], ifRevision: revision })]),
       () => ({ kind: 'seal', plan }),
     ]
+    const { bus, log } = this.#coordinator
+    // As a service does: repeated while a lane moves, or its server is away.
+    const sender = new LaneSender({ lanes: laneClient({ bus, subjects }), view: this.view, incarnation: log.incarnation, clock: systemClock, answerMs: 90_000, signal: new AbortController().signal })
     let revision = 0
     for (const body of bodies) {
-      const answer = await this.toLane(lane, { group, actor: 'program:test', body: body(revision) })
+      const answer = await sender.send(lane, { group, actor: 'program:test', body: body(revision) })
       if (answer.kind !== 'done') throw new Error(`${body(revision).kind} of group ${group}: ${JSON.stringify(answer)}`)
       revision = answer.revision
     }
