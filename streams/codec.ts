@@ -7,6 +7,7 @@ import canonicalize from 'canonicalize'
 import type { Cause, Commit, Turn } from './envelope.ts'
 import { schemaVersion, turnLimitBytes } from './envelope.ts'
 import type { Random } from './ports/clock.ts'
+import { shareEqualParts } from './shared-jobs.ts'
 
 /** What stands at a position is not a turn. Never retried: the bytes are for ever. */
 export class MalformedTurn extends Error {
@@ -74,7 +75,9 @@ export function decodeTurn(bytes: Uint8Array): Turn {
   }
   const fault = envelopeFault(value)
   if (fault !== undefined) throw new MalformedTurn(`a stored turn is malformed: ${fault}`)
-  return value as Turn
+  const turn = value as Turn
+  for (const { events } of turn.commits) for (const { type, data } of events) if (type === 'JobsAdded') shareEqualParts((data as { readonly jobs?: unknown } | undefined | null)?.jobs)
+  return turn
 }
 
 /** First thing wrong with what claims to be a turn; undefined when nothing is. */

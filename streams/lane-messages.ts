@@ -7,6 +7,7 @@ import type { AbortRequest } from './agent-messages.ts'
 import { isUlid } from './codec.ts'
 import { MalformedMessage, fromBytes } from './coordination.ts'
 import type { AssignedMessage, GrantsMessage, LaneAnnounced, LaneCommand, ReleaseRequest, WorkRequest } from './lane-protocol.ts'
+import { shareEqualParts } from './shared-jobs.ts'
 import { idPattern, laneOfGroup } from './subjects.ts'
 
 /** Longest actor, cause or correlation, in UTF-16 units: they stand in every commit of a turn beside its events (P16). */
@@ -136,7 +137,12 @@ function readerOf<T>(what: string, check: Check): (bytes: Uint8Array) => T {
 }
 
 export const readWorkRequest = readerOf<WorkRequest>('a request for work', work)
-export const readLaneCommand = readerOf<LaneCommand>('a command to a lane', command)
+const readCommand = readerOf<LaneCommand>('a command to a lane', command)
+export function readLaneCommand(bytes: Uint8Array): LaneCommand {
+  const read = readCommand(bytes)
+  if (read.body.kind === 'add') shareEqualParts(read.body.jobs)
+  return read
+}
 export const readGrants = readerOf<GrantsMessage>('a message of grants', grants)
 export const readAssigned = readerOf<AssignedMessage>('a message of assignments', assigned)
 export const readAnnounced = readerOf<LaneAnnounced>('an announcement of a holder', announced)

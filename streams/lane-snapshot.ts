@@ -2,10 +2,12 @@
  * Snapshots of lanes on the wire: lines of JSON in the object store, and the pointer to them in the bucket of mappings
  * (docs/wire.md "Snapshots"). Line by line, so that writing and reading one is never late by its own work (P8).
  */
+import { compacted } from '../machines/execution-group/ended.ts'
 import type { GroupState } from '../machines/execution-group/state.ts'
 import { type LaneHead, type PlainLane, laneSchema } from '../machines/lane/snapshot.ts'
 import type { KnownCommand } from '../machines/lane/state.ts'
 import { fromBytes } from './coordination.ts'
+import { shareEqualParts } from './shared-jobs.ts'
 
 /** Bucket `mappings`, key `snapshot.<lane>`. It has no key `lane`: other values of the bucket are told by that. */
 export interface SnapshotPointer {
@@ -152,7 +154,7 @@ export class SnapshotReader {
     }
     if (this.#head === undefined) this.#head = value as unknown as SnapshotHead
     else if (this.#end !== undefined) throw new MalformedSnapshot('a snapshot goes on behind its end')
-    else if (value.group !== undefined) this.#groups.push(value.group)
+    else if (value.group !== undefined) this.#takeGroup(value.group)
     else if (value.commands !== undefined) this.#commands.push(...value.commands)
     else if (value.shown !== undefined) {
       this.#shownLines += 1
@@ -160,6 +162,11 @@ export class SnapshotReader {
       for (const set of value.shown.desired ?? []) this.#shown.desired.push(set)
     } else if (value.end !== undefined) this.#end = value.end
     else throw new MalformedSnapshot('a line of a snapshot is of no known kind')
+  }
+
+  #takeGroup(group: GroupState): void {
+    shareEqualParts(group.specs)
+    this.#groups.push(compacted(group))
   }
 
   /** Throws `MalformedSnapshot` where lines are missing. */

@@ -4,6 +4,7 @@
  */
 import { type GroupEvent } from '../execution-group/events.ts'
 import { foldCommitInto, isGroupEventType } from '../execution-group/evolve.ts'
+import { compacted, expanded } from '../execution-group/ended.ts'
 import { type GroupState, absentGroup } from '../execution-group/state.ts'
 import { type RealmConstants, defaultConstants } from '../realm/realm.ts'
 import { type LaneArchive, type LaneEvent, type LaneEventType, type LanePhase, laneTable } from './machine.ts'
@@ -47,6 +48,7 @@ export interface LaneState {
   epoch: number
   /** What the last `LaneArchived` says, and the incarnation in which it was recorded. */
   archived: RecordedArchive | null
+  /** Those that have ended are `compacted`: read only. */
   readonly groups: Map<string, GroupState>
   /** In the order of their turns, so that the oldest are dropped first. */
   readonly commands: Map<string, KnownCommand>
@@ -121,12 +123,11 @@ export function foldCommit(lane: LaneState, commit: FoldableCommit, turn: Pick<F
   if (commit.aggregate === 'lane') foldLaneCommit(lane, commit, turn)
   if (commit.command !== undefined) know(lane, commit.command, { aggregate: commit.aggregate, id: commit.id, revision: commit.revision + commit.events.length - 1, atMs: turn.timeMs, withdrawn: false })
   if (commit.aggregate === 'group') {
-    let group = lane.groups.get(commit.id)
-    if (group === undefined) {
-      group = absentGroup(commit.id)
-      lane.groups.set(commit.id, group)
-    }
+    const known = lane.groups.get(commit.id)
+    const group = known === undefined ? absentGroup(commit.id) : expanded(known)
     foldCommitInto(group, commit.revision, commit.events as readonly GroupEvent[])
+    const kept = compacted(group)
+    if (kept !== known) lane.groups.set(commit.id, kept)
     if (group.phase === 'faulted') lane.unknownType ??= commit.events.find((event) => !isGroupEventType(event.type))?.type ?? null
   } else if (commit.aggregate !== 'lane') {
     lane.unknownType ??= commit.aggregate

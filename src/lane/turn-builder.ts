@@ -6,6 +6,7 @@
  * grant of the next are one commit.
  */
 import { type Decision, type Refusal, type RefusalCode, nothing, refused } from '../../machines/decision.ts'
+import { compacted } from '../../machines/execution-group/ended.ts'
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { foldInto } from '../../machines/execution-group/evolve.ts'
 import * as opening from '../../machines/execution-group/decide/opening.ts'
@@ -377,6 +378,7 @@ export class TurnBuilder {
       this.#open.set(state.group, { commit, state })
     }
     for (const event of events) foldInto(state, event)
+    if (groupTable.isFinal(state.phase)) this.#lane.groups.set(state.group, compacted(state))
     this.#schedule.update(state, events)
     this.#spentBytes += takesBytes
   }
