@@ -25,7 +25,20 @@ export class JetStreamSnapshotStore implements SnapshotStore {
   }
 
   async get(name: string): Promise<Uint8Array | undefined> {
-    return this.#ask(async () => (await (await this.#opened())?.getBlob(name)) ?? undefined)
+    return this.#ask(async () => {
+      const object = await (await this.#opened())?.get(name)
+      if (object == null) return undefined
+      // At their places as they come: the client would hold all pieces, and then the whole beside them.
+      const bytes = new Uint8Array(object.info.size)
+      let at = 0
+      for await (const piece of object.data) {
+        bytes.set(piece, at)
+        at += piece.length
+      }
+      const error = await object.error
+      if (error != null) throw error
+      return bytes.subarray(0, at)
+    })
   }
 
   async remove(name: string): Promise<void> {

@@ -114,7 +114,7 @@ async function configure(world: BenchWorld, agent: string): Promise<void> {
 }
 
 /** Position of what was written. */
-async function toRealm(world: BenchWorld, decide: (state: RealmState) => Decision<RealmEvent>): Promise<number> {
+export async function toRealm(world: BenchWorld, decide: (state: RealmState) => Decision<RealmEvent>): Promise<number> {
   const written = await writeAggregate<RealmState, RealmEvent>(
     { log: world.coordinator.log, clock: systemClock, random: systemRandom },
     { subject: world.subjects.aggregate('realm', singletons.realm), aggregate: 'realm', id: singletons.realm, empty: emptyRealm(), fold: foldRealm, decide, actor: 'program:bench' },

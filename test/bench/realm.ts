@@ -27,6 +27,8 @@ export const drillSite = 'drill'
 export interface AgentProcess {
   readonly agent: string
   readonly child: ChildProcess
+  /** File with what it says. */
+  readonly log: string
   /** As a power failure would: nothing is said. Resolves when it is gone; the time is that of the signal, milliseconds, monotonic. */
   kill(): Promise<number>
 }
@@ -67,19 +69,22 @@ export class BenchRealm {
     const { folder, server } = this.world
     const data = join(folder, 'agents')
     mkdirSync(data, { recursive: true })
-    const log = openSync(join(folder, `${agent}.log`), 'a')
+    const log = join(folder, `${agent}.log`)
+    const says = openSync(log, 'a')
     const flags = ['--server', server.url, '--monitoring-url', server.monitoringUrls.join(','), '--realm', benchRealm, '--data', data, '--region', region]
     const skillFlags = skills.length === 0 ? [] : ['--skill', ...skills]
     const profile = process.env['REEVE_BENCH_PROFILE']
-    const nodeFlags = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', join(profile, agent)]
+    // Nothing listens unless the process is sent SIGUSR1 (`process-memory.ts`).
+    const nodeFlags = ['--inspect-port=127.0.0.1:0', ...(profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', join(profile, agent)])]
     const child = spawn(process.execPath, [...nodeFlags, program, 'agent', ...flags, '--id', agent, '--role', role, ...skillFlags], {
       cwd: folder,
-      stdio: ['ignore', log, log, 'ipc'],
+      stdio: ['ignore', says, says, 'ipc'],
     })
     const ended = once(child, 'exit')
     const running: AgentProcess = {
       agent,
       child,
+      log,
       async kill() {
         const atMs = systemClock.monotonicMs()
         child.kill('SIGKILL')
@@ -184,6 +189,11 @@ export class BenchRealm {
       },
       { what: `${body.kind} of ${group}`, withinMs: 20_000 },
     )
+  }
+
+  /** Of a group that is there. */
+  tell(lane: string, group: string, kind: 'pause' | 'resume' | 'cancel'): Promise<void> {
+    return this.#send(lane, group, { kind }, undefined)
   }
 
   /** Those that are profiled are told to stop, so that they write what they saw. */

@@ -6,6 +6,7 @@ import { jobRowNames, jobRows } from './jobs.ts'
 import { laneLiveRows } from './lane-live.ts'
 import { logFileRows } from './log-file.ts'
 import { idleRows } from './idle.ts'
+import { memoryRowNames, memoryRows } from './memory.ts'
 import { pacedRows } from './paced.ts'
 import { pauseRows } from './pause.ts'
 import { laneRowNames, laneRows } from './lanes.ts'
@@ -36,6 +37,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
     run: () => inWorld((world) => takeoverRows(world, wants, say)),
   },
   { rows: ['lane-live', 'lane-snapshot'], run: () => inWorld((world) => laneLiveRows(world, { groups: 1_000, jobsPerGroup: 500, open: 20 })) },
+  { rows: memoryRowNames, run: () => inWorld((world) => memoryRows(world, { groups: 1_000, jobsPerGroup: 1_000, events: 1_000_000, jobsPerEnded: 100, small: 5_000 }, say)) },
   { rows: ['export', 'export-memory', 'import', 'import-memory', 'verify'], run: () => inWorld((world) => logFileRows(world, { groups: 1_000, jobsPerGroup: 250 })) },
   { rows: ['replay', 'replay-memory', 'replay-memory-twice', 'replay-live-twice'], run: () => inWorld((world) => replayRows(world, { groups: 1_000, jobsPerGroup: 500 })) },
 ]
