@@ -28,6 +28,8 @@ export class JetStreamSnapshotStore implements SnapshotStore {
     return this.#ask(async () => {
       const object = await (await this.#opened())?.get(name)
       if (object == null) return undefined
+      // What fails on the way is heard of through the pieces, too.
+      object.error.catch(() => {})
       // At their places as they come: the client would hold all pieces, and then the whole beside them.
       const bytes = new Uint8Array(object.info.size)
       let at = 0
