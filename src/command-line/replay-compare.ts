@@ -98,5 +98,5 @@ export async function sayDigests(settings: Settings, flags: Flags): Promise<void
       // Whoever reads may be behind.
       await outFlushed()
     }
-  })
+  }, { compared: true })
 }

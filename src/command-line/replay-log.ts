@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import { type NamedFiles, demandSameLog, namedFiles, withArchives } from '../archive/merged.ts'
 import { readLogFile } from '../log-file/read.ts'
+import { readingInThread } from '../log-reading/thread-reader.ts'
 import { fileFacts } from '../platform/folders.ts'
 import { workingFolder } from '../platform/terminal.ts'
 import type { ReadMessages } from '../replay/group.ts'
@@ -15,8 +16,16 @@ export async function filesAt(paths: readonly string[]): Promise<NamedFiles> {
   return namedFiles(await Promise.all(resolved.map(async (path) => ({ path, isFolder: (await fileFacts(path))?.isFile === false }))))
 }
 
-/** `until`: the end of the log as it is now, of the live one or as the header of the exported file says. */
-export async function withLog(settings: Settings, paths: readonly string[] | undefined, use: (read: ReadMessages, subjects: Subjects, until: number | undefined) => Promise<void>): Promise<void> {
+type UseLog = (read: ReadMessages, subjects: Subjects, until: number | undefined) => Promise<void>
+
+/** Builds that are compared read the same log at the same time. */
+const comparedBuilds = 2
+
+/**
+ * `until`: the end of the log as it is now, of the live one or as the header of the exported file says. `compared`: the whole log is folded, by another build
+ * as well; whoever looks for one group alone does little with a turn, and reading it elsewhere would gain nothing.
+ */
+export async function withLog(settings: Settings, paths: readonly string[] | undefined, use: UseLog, { compared = false } = {}): Promise<void> {
   const { exported, archives } = paths === undefined ? { exported: undefined, archives: undefined } : await filesAt(paths)
   if (exported !== undefined) {
     const { path, header } = exported
@@ -26,11 +35,11 @@ export async function withLog(settings: Settings, paths: readonly string[] | und
     demandSameLog(archives, header, path)
     return use(withArchives(archives, subjects, read), subjects, undefined)
   }
-  const { coordinator, subjects } = await openLogForReading(settings)
+  const { coordinator, subjects, connect } = await openLogForReading(settings)
   const { log } = coordinator
   try {
     if (archives !== undefined) demandSameLog(archives, { realm: subjects.realm, incarnation: log.incarnation }, 'the log')
-    const read: ReadMessages = (options) => log.read(options)
+    const read: ReadMessages = compared ? readingInThread(log, connect, { beside: comparedBuilds }) : (options) => log.read(options)
     await use(archives === undefined ? read : withArchives(archives, subjects, read), subjects, await log.end())
   } finally {
     await coordinator.close()

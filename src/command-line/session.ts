@@ -2,6 +2,7 @@
 import type { Noun, Verb, ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { ServerPlace } from '../../machines/coordinator/choice.ts'
 import { connectCoordinator, openLink, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
+import type { LinkOptions } from '../../streams/jetstream/open-link.ts'
 import { openIncarnations } from '../../streams/jetstream/incarnations.ts'
 import { NatsBus } from '../../streams/jetstream/bus.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
@@ -75,20 +76,19 @@ export async function apiOf(bus: Bus, subjects: Subjects): Promise<Ask> {
   return (noun, verb, request) => client.call(noun, verb, request)
 }
 
+export interface LogForReading {
+  readonly coordinator: NatsCoordinator
+  readonly subjects: Subjects
+  /** For a further connection of the same kind. */
+  readonly connect: Omit<LinkOptions, 'clock'>
+}
+
 /** For what only reads the log. Throws `Unavailable`, `NoSuchRealm`, `WrongDefinition`, `ServerTooOld`, `CommandEnd`. */
-export async function openLogForReading(settings: Settings): Promise<{ readonly coordinator: NatsCoordinator; readonly subjects: Subjects }> {
+export async function openLogForReading(settings: Settings): Promise<LogForReading> {
   const place = await placeOf(settings)
-  const coordinator = await connectCoordinator({
-    servers: place.servers.map(({ url }) => url),
-    realm: place.realm,
-    name: 'reeve command (reads)',
-    clock: systemClock,
-    random: systemRandom,
-    create: false,
-    connectTimeoutMs,
-    ...settings.login,
-  })
-  return { coordinator, subjects: subjectsOf(place.realm) }
+  const connect = { servers: place.servers.map(({ url }) => url), name: 'reeve command (reads)', connectTimeoutMs, ...settings.login }
+  const coordinator = await connectCoordinator({ ...connect, realm: place.realm, clock: systemClock, random: systemRandom, create: false })
+  return { coordinator, subjects: subjectsOf(place.realm), connect }
 }
 
 /** For who looks at the log whatever its stream is like, or makes the next one. Throws `Unavailable`, `ServerTooOld`, `CommandEnd`. */

@@ -1,7 +1,7 @@
 /** What this machine and its runtime say of themselves. */
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { availableParallelism, hostname } from 'node:os'
+import { availableParallelism, hostname, loadavg } from 'node:os'
 
 /** Without a "v". */
 export function nodeVersion(): string {
@@ -20,6 +20,11 @@ export async function isWritableFolder(path: string): Promise<boolean> {
 /** Processors that this process may use. */
 export function processors(): number {
   return availableParallelism()
+}
+
+/** Tasks that ran or waited to run, on average of the last minute; 0 where the system does not tell. */
+export function load(): number {
+  return loadavg()[0]!
 }
 
 export function hostName(): string {

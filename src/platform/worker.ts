@@ -2,7 +2,8 @@
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 
 export interface ThreadChannel {
-  send(message: unknown): void
+  /** What is in `handedOver` is not copied: the sender has it no more. */
+  send(message: unknown, handedOver?: readonly ArrayBuffer[]): void
   onMessage(listener: (message: unknown) => void): void
 }
 
@@ -13,13 +14,21 @@ export interface Thread extends ThreadChannel {
   end(): Promise<void>
 }
 
+export interface ThreadLimits {
+  /** Of what it has made last, before the first collection; absent: as the runtime likes. */
+  readonly youngMebibytes?: number
+}
+
 /**
  * Starts `<name>.ts` (in a clone) or `<name>.js` (in the published package) beside `siblingUrl` as a thread; `data` is copied
  * to it. The thread does not keep the process alive.
  */
-export function startThread(siblingUrl: string, name: string, data: unknown): Thread {
+export function startThread(siblingUrl: string, name: string, data: unknown, limits: ThreadLimits = {}): Thread {
   const extension = siblingUrl.endsWith('.ts') ? 'ts' : 'js'
-  const worker = new Worker(new URL(`${name}.${extension}`, siblingUrl), { workerData: data })
+  const worker = new Worker(new URL(`${name}.${extension}`, siblingUrl), {
+    workerData: data,
+    ...(limits.youngMebibytes !== undefined && { resourceLimits: { maxYoungGenerationSizeMb: limits.youngMebibytes } }),
+  })
   worker.unref()
   let ended = false
   let failed: ((error: Error) => void) | undefined
@@ -32,7 +41,7 @@ export function startThread(siblingUrl: string, name: string, data: unknown): Th
   worker.on('error', fail)
   worker.on('exit', (code) => fail(new Error(`thread ${name} ended with code ${code}`)))
   return {
-    send: (message) => worker.postMessage(message),
+    send: (message, handedOver = []) => worker.postMessage(message, handedOver),
     onMessage: (listener) => void worker.on('message', listener),
     onFailure(listener) {
       failed = listener
@@ -51,6 +60,6 @@ export function ownThread<Data>(): { readonly data: Data; readonly channel: Thre
   const port = parentPort
   return {
     data: workerData as Data,
-    channel: { send: (message) => port.postMessage(message), onMessage: (listener) => void port.on('message', listener) },
+    channel: { send: (message, handedOver = []) => port.postMessage(message, handedOver), onMessage: (listener) => void port.on('message', listener) },
   }
 }

@@ -1,13 +1,9 @@
 /** Connecting a program to its realm on NATS: everything of `Coordinator`, behind one connection. */
-import type { ConnectionOptions } from 'nats'
-import { connect } from 'nats'
 import { type IntakeSaid, IntakeWatch } from '../intake.ts'
-import { withoutLogin } from '../login-in-text.ts'
 import type { Bucket } from '../ports/bucket.ts'
 import type { LinkState } from '../ports/bus.ts'
-import type { Clock, Random } from '../ports/clock.ts'
+import type { Random } from '../ports/clock.ts'
 import type { Coordinator, CoordinatorPlace, Durability } from '../ports/coordinator.ts'
-import { Unavailable } from '../ports/event-log.ts'
 import type { BucketKind } from '../subjects.ts'
 import { subjectsOf } from '../subjects.ts'
 import { JetStreamAlarms } from './alarms.ts'
@@ -15,28 +11,20 @@ import { JetStreamBucket } from './bucket.ts'
 import { NatsBus } from './bus.ts'
 import { durabilityOfServers } from './durability.ts'
 import { JetStreamEventLog } from './event-log.ts'
-import { Link, type TooLarge } from './link.ts'
-import { ServerOrder } from './nearest.ts'
+import type { Link, TooLarge } from './link.ts'
 import { isUnfinished } from './next-incarnation.ts'
+import { type LinkOptions, type Login, named, openLink } from './open-link.ts'
 import { JetStreamSnapshotStore } from './snapshot-store.ts'
 import { bucketDefinition, configOf, ensureStream, eventsDefinition, findIncarnation, NoSuchRealm, schedulesDefinition } from './streams-definition.ts'
 import { openTextStore } from './text-store.ts'
 
-export interface Login {
-  readonly token?: string
-  readonly user?: string
-  readonly pass?: string
-}
+export { openLink }
+export type { Login }
 
-export interface ConnectOptions extends Login {
-  /** URLs, nearest first [508]. */
-  readonly servers: readonly string[]
+export interface ConnectOptions extends LinkOptions {
   /** Region of each of `servers`, where it is known. */
   readonly regions?: readonly (string | null)[]
   readonly realm: string
-  /** Shown by the server beside the connection. */
-  readonly name: string
-  readonly clock: Clock
   readonly random: Random
   /** Makes streams and buckets that are missing; else a missing realm is an error. */
   readonly create?: boolean
@@ -44,10 +32,6 @@ export interface ConnectOptions extends Login {
   readonly durability?: Durability
   /** A login of the system account, with which the servers can be asked whether they sync. */
   readonly systemLogin?: Login
-  /** How long the first connection is tried, milliseconds; 5,000 when absent. */
-  readonly connectTimeoutMs?: number
-  /** How long each answer is waited for, milliseconds; 5,000 when absent. A write without one is indeterminate. */
-  readonly answerTimeoutMs?: number
   readonly onLink?: (state: LinkState) => void
   /** Told when the log takes nothing that this program appends, and when it does again. */
   readonly onIntake?: (said: IntakeSaid) => void
@@ -187,43 +171,6 @@ function placeOf(link: Link, options: ConnectOptions, incarnation: number): Coor
     },
     moveNearer: () => link.dialAnew(),
   }
-}
-
-/** A connection with the client's settings that the ports rely on. Throws `Unavailable`. */
-export async function openLink(options: Pick<ConnectOptions, 'servers' | 'name' | 'clock' | 'connectTimeoutMs' | 'answerTimeoutMs'> & Login): Promise<Link> {
-  const { servers, name, clock, connectTimeoutMs = 5_000 } = options
-  const order = new ServerOrder(servers)
-  const settings: ConnectionOptions = {
-    servers: [...servers],
-    name,
-    ...loginOf(options),
-    timeout: connectTimeoutMs,
-    // The client gives up after 10 reconnections unless told otherwise.
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 100,
-    reconnectJitter: 50,
-    reconnectJitterTLS: 50,
-    // A half-open connection is found within three of these.
-    pingInterval: 3_000,
-    maxPingOut: 2,
-    noAsyncTraces: true,
-    noRandomize: true,
-    reconnectToServer: order.choose,
-  }
-  try {
-    return new Link(await connect(settings), clock, options.answerTimeoutMs, order)
-  } catch (cause) {
-    throw new Unavailable(`no nats-server answers at ${named(servers)}: check the URL and that it runs`, { cause })
-  }
-}
-
-/** I10. */
-function named(servers: readonly string[]): string {
-  return servers.map(withoutLogin).join(', ')
-}
-
-function loginOf({ token, user, pass }: Login): Login {
-  return { ...(token !== undefined && { token }), ...(user !== undefined && { user }), ...(pass !== undefined && { pass }) }
 }
 
 /** How long answers of further servers of a cluster are waited for. */

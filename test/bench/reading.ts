@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { systemClock } from '../../src/platform/clock.ts'
+import { readingInThread } from '../../src/log-reading/thread-reader.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { replayLanes } from '../../src/replay/lanes.ts'
 import { connectCoordinator } from '../../streams/jetstream/connect.ts'
@@ -25,12 +26,14 @@ export interface WasRead {
   readonly events: number
   readonly turns: number
   readonly tookMs: number
+  /** CPU time of the whole process from its start, all threads, user and system. */
+  readonly cpuMs: number
   readonly peakBytes: number
   /** On the heap once all garbage is collected, with the folded states still held. */
   readonly liveBytes: number
 }
 
-type Read = Omit<WasRead, 'peakBytes' | 'liveBytes'> & { readonly holds?: unknown }
+type Read = Omit<WasRead, 'cpuMs' | 'peakBytes' | 'liveBytes'> & { readonly holds?: unknown }
 
 export function readInProcess(reading: Reading): Promise<WasRead> {
   return new Promise((resolve, reject) => {
@@ -69,9 +72,10 @@ async function readRaw({ url, realm, stream, until }: Reading): Promise<Read> {
 }
 
 async function replay({ url, realm, until }: Reading): Promise<Read> {
-  const coordinator = await connectCoordinator({ servers: [url], realm, name: 'bench', clock: systemClock, random: systemRandom, durability: { level: 'synced' } })
+  const connect = { servers: [url], name: 'bench' }
+  const coordinator = await connectCoordinator({ ...connect, realm, clock: systemClock, random: systemRandom, durability: { level: 'synced' } })
   const begin = performance.now()
-  const replayed = await replayLanes((read) => coordinator.log.read(read), subjectsOf(realm), until)
+  const replayed = await replayLanes(readingInThread(coordinator.log, connect), subjectsOf(realm), until)
   const tookMs = performance.now() - begin
   await coordinator.close()
   return { events: replayed.events, turns: replayed.turns, tookMs, holds: replayed }
@@ -81,9 +85,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const reading = JSON.parse(process.argv[2]!) as Reading
   const { holds, ...read } = await (reading.how === 'raw' ? readRaw(reading) : replay(reading))
   // Kilobytes, as the kernel counts the most that was resident.
-  const peakBytes = process.resourceUsage().maxRSS * 1024
+  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage()
+  const peakBytes = maxRSS * 1024
+  const cpuMs = (userCPUTime + systemCPUTime) / 1000
   setFlagsFromString('--expose-gc')
   ;(runInNewContext('gc') as () => void)()
   const liveBytes = process.memoryUsage().heapUsed
-  process.stdout.write(JSON.stringify({ ...read, peakBytes, liveBytes, held: holds === undefined ? 0 : 1 }))
+  process.stdout.write(JSON.stringify({ ...read, cpuMs, peakBytes, liveBytes, held: holds === undefined ? 0 : 1 }))
 }

@@ -93,13 +93,13 @@ export async function replayRows(world: BenchWorld, options: { readonly groups: 
   const events = tails.reduce((sum, { events: count }) => sum + count, 0)
   const until = await log.end()
   const place = { url: world.server.url, realm: benchRealm, stream: world.subjects.streamName(log.incarnation), until }
-  const measured: { readonly raw: number; readonly replayed: number; readonly peakBytes: number; readonly liveBytes: number }[] = []
+  const measured: { readonly raw: number; readonly replayed: number; readonly rawCpuMs: number; readonly cpuMs: number; readonly peakBytes: number; readonly liveBytes: number }[] = []
   let rawPeakBytes = 0
   for (let round = 0; round < rounds; round++) {
     const raw = await readInProcess({ ...place, how: 'raw' })
     const replayed = await readInProcess({ ...place, how: 'replay' })
     for (const read of [raw, replayed]) if (read.events !== events) throw new Error(`${read.events} events were read of ${events}`)
-    measured.push({ raw: (events * 1000) / raw.tookMs, replayed: (events * 1000) / replayed.tookMs, peakBytes: replayed.peakBytes, liveBytes: replayed.liveBytes })
+    measured.push({ raw: (events * 1000) / raw.tookMs, replayed: (events * 1000) / replayed.tookMs, rawCpuMs: raw.cpuMs, cpuMs: replayed.cpuMs, peakBytes: replayed.peakBytes, liveBytes: replayed.liveBytes })
     rawPeakBytes = Math.max(rawPeakBytes, raw.peakBytes)
   }
   const middle = measured.sort((left, right) => left.replayed / left.raw - right.replayed / right.raw)[Math.floor(rounds / 2)]!
@@ -114,8 +114,9 @@ export async function replayRows(world: BenchWorld, options: { readonly groups: 
   const liveBytes = Math.min(...measured.map((one) => one.liveBytes))
   const twiceLiveBytes = Math.min(...twices.map((one) => one.liveBytes))
   const mebibytes = (bytes: number) => bytes / 2 ** 20
+  const perEvent = (cpuMs: number) => ((cpuMs * 1000) / events).toFixed(2)
   return [
-    rate('replay', `replay of ${events} events, ${groups} groups interleaved, to raw ordered reads with JSON parsing`, 'events/s', middle.replayed, middle.raw),
+    rate('replay', `replay of ${events} events, ${groups} groups interleaved, to raw ordered reads with JSON parsing`, 'events/s', middle.replayed, middle.raw, `CPU time of the process: ${perEvent(middle.cpuMs)} µs an event, raw ${perEvent(middle.rawCpuMs)}`),
     compared('replay-memory', 'most resident memory of the process that replays, to that of the one that reads raw', 'MiB', mebibytes(peakBytes), mebibytes(rawPeakBytes)),
     compared('replay-memory-twice', `the same of a log twice as long (${groups} groups after the first ${groups} have ended), to that of the log once`, 'MiB', mebibytes(twicePeakBytes), mebibytes(peakBytes), `garbage and buffers of the runtime included; the most of ${rounds} rounds each`),
     compared(

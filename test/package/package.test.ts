@@ -70,6 +70,8 @@ describe('the package', () => {
   test('holds compiled JavaScript and no sources', () => {
     expect(packed).toContain('package/dist/src/main.js')
     expect(packed).toContain('package/bin/reeve.mjs')
+    // Threads are started by their file's name.
+    for (const thread of ['presence/renewal-thread', 'log-reading/reading-thread']) expect(packed).toContain(`package/dist/src/${thread}.js`)
     expect(packed.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))).toEqual([])
     expect(packed.filter((name) => /^package\/(test|src|machines|streams|ops)\//.test(name))).toEqual([])
   })
