@@ -1,6 +1,6 @@
 /**
- * Which agent is to hold which lane: balanced, stable, in the lane's region where somebody is there, and the leader only when
- * nobody else can (DESIGN §5 "Lanes"). Pure; equal input gives equal output.
+ * Which agent is to hold which lane: as many each, stable, in the lane's region where somebody is there, and the leader only when
+ * nobody else can (DESIGN §5 "Lanes"). By how much they have to do they are balanced afterwards (`lane-balance.ts`). Pure; equal input gives equal output.
  */
 
 export interface LaneToPlace {
@@ -12,6 +12,8 @@ export interface LaneToPlace {
   readonly avoid?: ReadonlySet<string>
   /** A leader of a newer build placed it: it stays while its agent is one of those that it may be placed at [616]. */
   readonly placedByNewer?: boolean
+  /** Done a second, as it was measured last (`lane-work.ts`); absent: not known. Of agents with as many lanes that with the least work gets one more. */
+  readonly work?: number
 }
 
 export interface LaneCandidate {
@@ -25,9 +27,19 @@ export function placeLanes(lanes: readonly LaneToPlace[], candidates: readonly L
   const placed = new Map<string, string>()
   const load = new Map<string, number>(candidates.map((candidate) => [candidate.agent, 0]))
   const pools = new Map<LaneToPlace, readonly string[]>()
+  const work = new Map<string, number>()
+  const add = (lane: LaneToPlace, agent: string, count: 1 | -1) => {
+    load.set(agent, (load.get(agent) ?? 0) + count)
+    work.set(agent, (work.get(agent) ?? 0) + count * (lane.work ?? 0))
+  }
   const take = (lane: LaneToPlace, agent: string) => {
     placed.set(lane.lane, agent)
-    load.set(agent, (load.get(agent) ?? 0) + 1)
+    add(lane, agent, 1)
+  }
+  // Of as many lanes the present holder keeps it: work goes up and down, and moves none by itself here.
+  const leastOf = (lane: LaneToPlace) => {
+    const moves = (agent: string) => (agent === lane.current ? 0 : 1)
+    return [...pools.get(lane)!].sort((a, b) => load.get(a)! - load.get(b)! || moves(a) - moves(b) || (work.get(a) ?? 0) - (work.get(b) ?? 0) || compare(a, b))[0]
   }
   const ordered = [...lanes].sort((a, b) => compare(a.lane, b.lane))
   for (const lane of ordered) pools.set(lane, poolOf(lane, candidates))
@@ -41,24 +53,23 @@ export function placeLanes(lanes: readonly LaneToPlace[], candidates: readonly L
     else open.push(lane)
   }
   for (const lane of open) {
-    const pool = pools.get(lane)!
-    const least = [...pool].sort((a, b) => load.get(a)! - load.get(b)! || compare(a, b))[0]
+    const least = leastOf(lane)
     if (least !== undefined) take(lane, least)
   }
   // The last step of balancing: as long as one of a pool holds two more than another, one lane moves.
   for (const lane of ordered) {
     const holder = placed.get(lane.lane)
     if (holder === undefined || (lane.placedByNewer === true && holder === lane.current)) continue
-    const least = [...pools.get(lane)!].sort((a, b) => load.get(a)! - load.get(b)! || compare(a, b))[0]!
+    const least = leastOf(lane)!
     if (load.get(holder)! - load.get(least)! < 2) continue
-    load.set(holder, load.get(holder)! - 1)
+    add(lane, holder, -1)
     take(lane, least)
   }
   return placed
 }
 
 /** The first of these that is not empty: in the region without the leader, anywhere without the leader, the leader. */
-function poolOf(lane: LaneToPlace, candidates: readonly LaneCandidate[]): readonly string[] {
+export function poolOf(lane: LaneToPlace, candidates: readonly LaneCandidate[]): readonly string[] {
   const followers = candidates.filter((candidate) => !candidate.leads)
   const near = followers.filter((candidate) => candidate.region === lane.region)
   const answering = (pool: readonly LaneCandidate[]) => pool.filter((candidate) => lane.avoid?.has(candidate.agent) !== true)
@@ -83,6 +94,6 @@ function poolKey(pool: readonly string[]): string {
   return pool.join(' ')
 }
 
-function compare(a: string, b: string): number {
+export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

@@ -84,11 +84,12 @@ export function assembleParts({ options, joined, subjects, newestFormat, report,
 
 export function prepareToLead(context: AgentContext, { options, report, superseded, stuck }: LeadingDeps): Leading {
   const snapshots = options.snapshotTimes === undefined ? {} : { snapshots: options.snapshotTimes }
+  const balance = options.balanceTimes === undefined ? {} : { balance: options.balanceTimes }
   const { adapterOf: given } = options.within ?? {}
   const adapterOf = given === undefined ? {} : { adapterOf: given }
   const lanes = context.realm.state.lanes.map(({ lane }) => lane)
   const view = new RealmView(context.coordinator.log, context.subjects, startFromSnapshots(context, lanes), archivedLanes(context))
-  return { view, leader: startLeader({ context, view, ...snapshots, ...adapterOf, onSuperseded: superseded, onStuck: stuck, onTransition: report }) }
+  return { view, leader: startLeader({ context, view, ...snapshots, ...balance, ...adapterOf, onSuperseded: superseded, onStuck: stuck, onTransition: report }) }
 }
 
 /** Ends all of them without a word, as a crash does; nothing where there are none yet. */

@@ -7,6 +7,7 @@ import type { ElectionTimes } from '../election/election.ts'
 import type { ExecutorFailpoint } from '../executor/held-grant.ts'
 import type { HolderFailpoint } from '../lane/holding.ts'
 import type { LaneHost } from '../lane/host.ts'
+import type { BalanceTimes } from '../leader/lane-placing.ts'
 import type { SnapshotTimes } from '../leader/snapshot-cutter.ts'
 import type { LockAsking } from '../executor/executor.ts'
 import type { Keeper } from '../presence/keeper.ts'
@@ -34,6 +35,8 @@ export interface AgentOptions extends AgentIdentity {
   readonly keeper?: Keeper
   readonly electionTimes?: ElectionTimes
   readonly snapshotTimes?: SnapshotTimes
+  /** Default: `defaultBalanceTimes`. */
+  readonly balanceTimes?: BalanceTimes
   /** Besides those on the bus. */
   readonly onTransition?: (transition: MachineTransition) => void
   readonly within?: AgentWithin

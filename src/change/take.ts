@@ -5,16 +5,16 @@ import type { FailurePolicy } from '../../machines/execution-group/events.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import type { Cause } from '../../streams/envelope.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
-import type { RealmFold } from '../realm/view.ts'
 import type { ViewWriterContext } from '../realm/view-writer.ts'
 import { writeInstruction } from './instruction-writer.ts'
-import { chooseLane } from './lane-choice.ts'
+import type { LaneLoads } from './lane-loads.ts'
 import type { RunMode } from './mode.ts'
 import type { ChangePlan } from './plan.ts'
 import type { AskedOrder } from './predicates.ts'
 
 export interface TakeContext extends ViewWriterContext {
   readonly coordinator: Pick<Coordinator, 'log' | 'bus' | 'texts'>
+  readonly loads: LaneLoads
 }
 
 export interface ChangeToTake {
@@ -42,13 +42,24 @@ export interface ChangeToTake {
  */
 export async function takeChange(
   context: TakeContext,
-  fold: RealmFold,
   change: ChangeToTake,
   plan: ChangePlan,
 ): Promise<{ readonly state: InstructionState; readonly known: boolean }> {
+  const { command } = change
+  const lane = context.loads.choose(command, plan.jobs.map(({ spec }) => spec))
+  if (lane === undefined) throw new ApiFailure('no-lane-yet', 'no agent holds a lane yet, so nothing was written: start agents ("reeve agent"), then ask again', { command })
+  try {
+    const taken = await takeIn(context, lane, change, plan)
+    if (taken.state.taken?.lane !== lane) context.loads.forget(lane, command)
+    return taken
+  } catch (error) {
+    context.loads.forget(lane, command)
+    throw error
+  }
+}
+
+async function takeIn(context: TakeContext, lane: string, change: ChangeToTake, plan: ChangePlan): Promise<{ readonly state: InstructionState; readonly known: boolean }> {
   const { command, mode, name, window, distributionFactor, actor, cause, epoch, trigger } = change
-  const choice = chooseLane(fold, plan.jobs.map(({ spec }) => spec))
-  if (choice === undefined) throw new ApiFailure('no-lane-yet', 'no agent holds a lane yet, so nothing was written: start agents ("reeve agent"), then ask again', { command })
   await context.coordinator.texts.put(plan.bytes)
   const text = change.text ?? name ?? summaryOf(plan)
   const terms: InstructionTerms = {
@@ -65,7 +76,7 @@ export async function takeChange(
   const written = await writeInstruction(context, {
     instruction: command,
     command,
-    decide: (state) => takeInstruction(state, choice.lane, plan.digest, text, terms),
+    decide: (state) => takeInstruction(state, lane, plan.digest, text, terms),
     actor,
     cause,
     epoch,

@@ -36,6 +36,7 @@ export function registerAgent(program: Command): void {
               { head: 'lanes', cell: (row) => row.lanes.join(' ') || '-' },
               { head: 'queue', align: 'right', cell: (row) => row.assigned },
               { head: 'executing', align: 'right', cell: (row) => row.executing },
+              { head: 'lanes\' jobs/s', align: 'right', cell: (row) => row.jobsPerSecond ?? '-' },
             ],
             agents,
             'no agents yet; "reeve agent" starts one',
@@ -102,6 +103,7 @@ export function registerAgent(program: Command): void {
             ['coordinator', shown.coordinator === null ? '-' : `${shown.coordinator.url}${shown.coordinator.region === null ? '' : `, region ${shown.coordinator.region}`}`],
             ['format', shown.formats === null ? '-' : `knows up to ${shown.formats}`],
             ['lanes', shown.lanes.join(', ') || '-'],
+            ['load', shown.jobsPerSecond === undefined ? '-' : `its lanes settle ${counted(shown.jobsPerSecond, 'job')} in ${counted(shown.turnsPerSecond ?? 0, 'turn')} a second`],
             ['queue', `${counted(shown.assigned, 'job')}, ${shown.executing} executing`],
             ...configurationFields(shown),
           ])

@@ -13,8 +13,6 @@ import { loseAgent } from '../../machines/agent/decide.ts'
 import type { Assignment } from '../../machines/execution-group/events.ts'
 import { type Grant, type GroupState, openGrants } from '../../machines/execution-group/state.ts'
 import { expiresAtMs } from '../../machines/placement/expiry.ts'
-import { compareBuilds } from '../../machines/agent/configuration.ts'
-import { placeLanes } from '../../machines/placement/lanes.ts'
 import { riseTo } from '../../machines/realm/rise.ts'
 import { allowsFormat } from '../../machines/realm/realm.ts'
 import type { Timer } from '../../streams/ports/clock.ts'
@@ -35,6 +33,7 @@ import { GroupWatch } from './group-watch.ts'
 import { LaneCommands } from './lane-commands.ts'
 import { LaneWatch } from './lane-watch.ts'
 import { LaneFitness } from './lane-fitness.ts'
+import { type BalanceTimes, LanePlacing, defaultBalanceTimes } from './lane-placing.ts'
 import { MappingTable } from './mapping-table.ts'
 import { PassedOver } from './passed-over.ts'
 import { type Plan, emptyPlan } from './plan.ts'
@@ -63,6 +62,7 @@ export interface LeaderDeps {
   readonly context: AgentContext
   readonly view: RealmView
   readonly snapshots?: SnapshotTimes
+  readonly balance?: BalanceTimes
   /** A mapping or the log shows a later leader. */
   readonly onSuperseded: (epoch: number) => void
   /** A round does not come to an end: what this agent writes is not taken. */
@@ -119,6 +119,7 @@ class Term {
   readonly #configurations: Configurations
   readonly #laneWatch: LaneWatch
   readonly #fitness: LaneFitness
+  readonly #lanes: LanePlacing
   readonly #grants: GrantWatch
   readonly #queues: QueueWatch
   readonly #cutter: SnapshotCutter
@@ -151,6 +152,7 @@ class Term {
     this.#mappings = new MappingTable(coordinator.mappings, changed)
     this.#configurations = new Configurations({ context, epoch, signal: this.#ending.signal, onChange: changed, adapterOf: deps.adapterOf })
     this.#fitness = new LaneFitness(clock)
+    this.#lanes = new LanePlacing({ context, view, mappings: this.#mappings, fitness: this.#fitness, times: deps.balance ?? defaultBalanceTimes })
     this.#laneWatch = new LaneWatch({
       bus,
       subjects,
@@ -220,6 +222,7 @@ class Term {
   }
 
   #see(seen: TurnSeen): void {
+    this.#lanes.see(seen)
     const calls = this.#groups?.see(seen) === true
     const others = seen.turn.commits.some((commit) => commit.aggregate !== 'group' && commit.aggregate !== 'trigger')
     const leader = this.#state.realm.leader
@@ -284,21 +287,13 @@ class Term {
   compare(): void {
     const plan = emptyPlan()
     const able = this.#agents.able()
-    const lanes = this.#state.realm.lanes.map(({ lane, region }) => {
-      const current = this.#mappings.agentOf(lane)
-      const avoid = this.#fitness.unfitFor(lane, current, this.#state.lanes.get(lane)?.holder?.agent, able)
-      const placedByNewer = compareBuilds(this.#mappings.placedByBuild(lane) ?? '', this.#context.build) > 0
-      return { lane, region, avoid, placedByNewer, ...(current === undefined ? {} : { current }) }
-    })
     plan.configurations = this.#configurations.compare(this.#state, able)
     plan.agents = this.#configurations.inForce(this.#state, able, plan.configurations)
-    const holders = plan.agents.filter(({ configuration }) => configuration.holdsLanes)
-    const candidates = holders.map(({ agent, configuration: { region } }) => ({ agent, region, leads: agent === this.#context.agent }))
-    const placed = placeLanes(lanes, candidates)
+    const placed = this.#lanes.place(able, plan.agents.filter(({ configuration }) => configuration.holdsLanes))
     for (const [lane, agent] of placed) {
       if (this.#mappings.agentOf(lane) !== agent) plan.mappings.push({ lane, agent })
     }
-    this.#complaints.unheld(able.length > 0 && placed.size < lanes.length)
+    this.#complaints.unheld(able.length > 0 && placed.size < this.#state.realm.lanes.length)
     for (const agent of this.#state.agents.values()) {
       if (this.#presence.lostSinceMs(agent.instance) === undefined) continue
       if (loseAgent(agent, agent.instance).kind === 'events') plan.lost.push({ agent: agent.agent, instance: agent.instance })

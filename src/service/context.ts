@@ -4,7 +4,9 @@ import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { Logger } from '../agent/context.ts'
 import type { GroupOpener } from '../change/group-opener.ts'
+import type { LaneLoads } from '../change/lane-loads.ts'
 import type { LaneClient } from '../lane/client.ts'
+import type { LaneRates } from '../realm/lane-rates.ts'
 import type { RealmView } from '../realm/view.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
 import type { DirectExecutor } from './direct.ts'
@@ -54,6 +56,8 @@ export interface ServicePorts {
 
 export interface ServiceContext extends ServicePorts {
   readonly view: RealmView
+  readonly loads: LaneLoads
+  readonly rates: LaneRates
   readonly projection: Projection
   readonly sites: Sites
   readonly opener: GroupOpener

@@ -12,6 +12,7 @@ import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import { type AgentConfigurationValue, type MappingCollectionValue, type PresenceValue, fromBytes, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
 import { byCodeUnits } from '../change/selection.ts'
 import { type SignedConfiguration, keptMapping, manifestOfAgent, pushedConfigurations, signedDefault } from '../realm/configurations.ts'
+import type { LaneRate, LaneRates } from '../realm/lane-rates.ts'
 import type { RealmFold } from '../realm/view.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'
@@ -139,13 +140,14 @@ interface Look {
   readonly fold: RealmFold
   readonly present: Presences
   readonly work: Work
+  readonly rates: LaneRates
   /** As they were pushed. */
   readonly configurations: ReadonlyMap<string, AgentConfigurationValue>
 }
 
 async function lookOf(context: ServiceContext, fold: RealmFold): Promise<Look> {
   const [present, configurations] = await Promise.all([presences(context), pushedConfigurations(context.coordinator)])
-  return { fold, present, work: workOf(fold), configurations }
+  return { fold, present, work: workOf(fold), rates: context.rates, configurations }
 }
 
 /** Throws `ApiFailure` where it would be refused. */
@@ -177,7 +179,7 @@ function isKnownRegion(fold: RealmFold, region: string, but: string): boolean {
   )
 }
 
-function shown({ fold, present, work, configurations }: Look, agent: AgentState): AgentShown {
+function shown({ fold, present, work, rates, configurations }: Look, agent: AgentState): AgentShown {
   const { instance } = agent
   const { role, region, skills } = configurations.get(agent.agent)?.configuration ?? agent
   const leader = fold.realm.leader
@@ -197,7 +199,20 @@ function shown({ fold, present, work, configurations }: Look, agent: AgentState)
     lanes: lanes.sort(),
     assigned: work.get(agent.agent)?.assigned ?? 0,
     executing: work.get(agent.agent)?.executing ?? 0,
+    ...rateOfAll(rates, lanes),
   }
+}
+
+/** Empty before anything was measured. */
+function rateOfAll(rates: LaneRates, lanes: readonly string[]): Partial<LaneRate> {
+  const sum = { jobsPerSecond: 0, turnsPerSecond: 0 }
+  for (const lane of lanes) {
+    const rate = rates.rateOf(lane)
+    if (rate === undefined) return {}
+    sum.jobsPerSecond += rate.jobsPerSecond
+    sum.turnsPerSecond += rate.turnsPerSecond
+  }
+  return sum
 }
 
 function plannedShown({ skillsOn, skillsOff, ...rest }: PlannedConfiguration) {

@@ -72,7 +72,7 @@ export function changeHandlers(context: ServiceContext): HandlersOf<'change'> {
       if (plan.destructive && !request.confirmed && request.plan === undefined) {
         throw new ApiFailure('not-confirmed', `${plan.repeats.join('; ')}: confirm it, or give the digest of the plan`)
       }
-      const taken = await takeChange(context, fold, { ...request, command, mode }, plan)
+      const taken = await takeChange(context, { ...request, command, mode }, plan)
       return goOn(context, command, taken.state, { known: taken.known, plan })
     },
   }

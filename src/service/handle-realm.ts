@@ -1,7 +1,6 @@
 /** `realm`, `lane`: what holds for all, and which parts of the log there are. */
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { RealmState } from '../../machines/realm/realm.ts'
-import { loadOf } from '../change/lane-choice.ts'
 import { byCodeUnits } from '../change/selection.ts'
 import type { AggregateWritten } from '../realm/aggregate-writer.ts'
 import { putIntoQuarantine, releaseFromQuarantine } from '../realm/quarantine.ts'
@@ -11,13 +10,13 @@ import type { HandlersOf } from './handlers.ts'
 import { missingForAll } from './missing.ts'
 import { told } from './write.ts'
 
-export function laneHandlers({ view }: ServiceContext): HandlersOf<'lane'> {
+export function laneHandlers({ view, loads, rates }: ServiceContext): HandlersOf<'lane'> {
   return {
     async list() {
       const fold = await view.current()
       const lanes = fold.realm.lanes.map(({ lane, region }) => {
         const state = fold.lanes.get(lane)
-        const load = loadOf(fold, lane)
+        const load = loads.of(lane)
         return {
           lane,
           region,
@@ -27,6 +26,8 @@ export function laneHandlers({ view }: ServiceContext): HandlersOf<'lane'> {
           groups: state?.groups.size ?? 0,
           unfinished: load.groups,
           pendingJobs: load.jobs,
+          work: load.work,
+          ...rates.rateOf(lane),
         }
       })
       return { ok: true, lanes: lanes.sort((a, b) => byCodeUnits(a.lane, b.lane)) }

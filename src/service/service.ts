@@ -17,6 +17,7 @@ import { Unavailable } from '../../streams/ports/event-log.ts'
 import { type Repeating, pause } from '../../streams/ports/clock.ts'
 import { MalformedId, parseEventSubject } from '../../streams/subjects.ts'
 import { GroupOpener } from '../change/group-opener.ts'
+import { LaneLoads } from '../change/lane-loads.ts'
 import { LaneSender } from '../change/lane-sender.ts'
 import { candidatesHere } from '../change/proposal.ts'
 import { laneClient } from '../lane/client.ts'
@@ -24,6 +25,7 @@ import { type Keeper, directKeeper } from '../presence/keeper.ts'
 import { WrongIncarnation } from '../realm/commit-append.ts'
 import { RealmRefused, newerThan } from '../realm/founding.ts'
 import { standingOf } from '../realm/standing.ts'
+import { LaneRates } from '../realm/lane-rates.ts'
 import { RealmView } from '../realm/view.ts'
 import { archivedLanes } from '../realm/view-start.ts'
 import type { SiteConnection } from '../sites/adapter.ts'
@@ -105,11 +107,14 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     continueMs: timings.continueMs,
     proposer: { actor: `service:${options.service}`, candidates: () => candidatesHere(coordinator, view.state) },
   })
+  const loads = new LaneLoads(view, options)
+  const rates = new LaneRates(clock)
   view.onBeginning((begun) => projection.begin(begun))
   view.onTurn((seen) => {
     projection.take(seen)
     const at = parseEventSubject(subjects.realm, seen.subject)
     if (at?.kind === 'instruction') opener.taken(at.id)
+    else if (at?.kind === 'lane') rates.see(at.lane, seen.turn)
   })
   const sites = new Sites({ clock, readMs: timings.siteReadMs, adapterOf })
   const machines = new Machines(coordinator.bus, subjects, clock)
@@ -141,6 +146,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   }
   try {
     const { realm } = await view.current()
+    // What was heard up to here happened at other times.
+    rates.begin()
     const { newestFormat = formatVersion } = options
     const standing = standingOf(view, subjects)
     const demandFormat = () => {
@@ -166,7 +173,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const waited = new AbortController()
     await Promise.race([direct.present(), pause(clock, presentMs, waited.signal)])
     waited.abort()
-    const context: ServiceContext = { ...ports, view, projection, sites, opener, machines, direct }
+    const context: ServiceContext = { ...ports, view, loads, rates, projection, sites, opener, machines, direct }
     const taking = new Requests(handlersOf(context, sender), context, replace)
     requests = taking
     opener.start()

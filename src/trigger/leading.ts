@@ -3,6 +3,7 @@ import { adapterOf as registeredAdapter } from '../sites/registry.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
 import type { AgentContext } from '../agent/context.ts'
 import { GroupOpener } from '../change/group-opener.ts'
+import { LaneLoads } from '../change/lane-loads.ts'
 import { LaneSender } from '../change/lane-sender.ts'
 import { laneClient } from '../lane/client.ts'
 import type { RealmView } from '../realm/view.ts'
@@ -33,7 +34,8 @@ export function leadTriggers({ context, view, epoch, adapterOf = registeredAdapt
   const sender = new LaneSender({ lanes: laneClient({ bus: coordinator.bus, subjects }), view, incarnation: coordinator.log.incarnation, clock, answerMs: laneAnswerMs, signal })
   const opener = new GroupOpener({ view, texts: coordinator.texts, sender, clock, logger, actorOf: () => actor, continueMs })
   const sites = new Sites({ clock, readMs: siteReadMs, adapterOf })
-  const writing = { coordinator, subjects, clock, random, view, signal, actor, epoch }
+  const loads = new LaneLoads(view, context)
+  const writing = { coordinator, subjects, clock, random, view, loads, signal, actor, epoch }
   const starter = new RunStarter({ writing, opener, sites, adapterOf, logger })
   const scheduler = new TriggerScheduler({ writing, starter, sender, logger })
   return {
@@ -41,6 +43,7 @@ export function leadTriggers({ context, view, epoch, adapterOf = registeredAdapt
       if (signal.aborted) return
       ending.abort()
       scheduler.stop()
+      loads.stop()
       void opener.stop()
       sites.close().catch((error: unknown) => logger.warn({ err: error }, 'connections to sites did not close'))
     },

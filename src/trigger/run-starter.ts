@@ -87,7 +87,6 @@ export class RunStarter {
     }
     const taken = await takeChange(
       writing,
-      view.state,
       {
         command: run.command,
         mode: 'jobs',

@@ -17,6 +17,8 @@ const agent = z.object({
   lanes: z.array(z.string()).describe('that it holds'),
   assigned: count.describe('jobs in its queue that are not settled'),
   executing: count.describe('jobs that it was granted'),
+  jobsPerSecond: z.exactOptional(count).describe('jobs that the lanes which it holds settled a second, over the last 10 s; absent where the service has just started'),
+  turnsPerSecond: z.exactOptional(count).describe('turns of those lanes a second, over the same time'),
 })
 export type AgentShown = z.infer<typeof agent>
 

@@ -3,9 +3,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { type PlanChange, configureAgent } from '../../machines/agent/decide.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
-import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { checkRun } from '../checkers/all.ts'
-import { type ReadLog, readLog } from '../checkers/read.ts'
+import type { ReadLog } from '../checkers/read.ts'
 import { World } from './world.ts'
 
 let world: World
@@ -23,15 +22,6 @@ async function plan(agent: string, change: PlanChange): Promise<void> {
       { subject: world.subjects.aggregate('agent', agent), aggregate: 'agent', id: agent, empty: absentAgent(agent), fold: foldAgent, decide: (state) => configureAgent(state, change), actor: 'person:test' },
     ),
   )
-}
-
-async function wholeLog(): Promise<ReadLog> {
-  const messages: StoredMessage[] = []
-  const end = await world.drive(world.observer.log.end())
-  await world.drive((async () => {
-    for await (const batch of world.observer.log.read({ subjects: [world.subjects.allEvents], from: 1, until: end })) messages.push(...batch)
-  })())
-  return readLog(messages, 'reeve')
 }
 
 interface Move {
@@ -83,7 +73,7 @@ it('under load: one release and one taking, the next turn goes on with the work;
     expect(world.view.state.group(group)?.phase).toBe('running')
   }
   await world.until('the group completed', () => world.view.state.group(group)?.phase === 'completed')
-  const log = await wholeLog()
+  const log = await world.wholeLog()
   expect(checkRun(log, { ended: true })).toEqual([])
   const events = world.events.filter(({ id }) => id === group)
   const count = (type: string) => events.filter((event) => event.type === type).length

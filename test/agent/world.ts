@@ -4,7 +4,9 @@ import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { type SiteEvent, type SiteState, absentSite, addSite, foldSite } from '../../machines/site/site.ts'
 import type { Logger } from '../../src/agent/context.ts'
 import { type RunningAgent, startAgent } from '../../src/agent/agent.ts'
+import type { BalanceTimes } from '../../src/leader/lane-placing.ts'
 import type { SnapshotTimes } from '../../src/leader/snapshot-cutter.ts'
+import { partsOf } from '../../src/change/parts.ts'
 import { laneClient } from '../../src/lane/client.ts'
 import type { MachineTransition } from '../../src/process/host.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
@@ -14,10 +16,11 @@ import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
 import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
-import { type EventLog, type ReadOptions, logWith } from '../../streams/ports/event-log.ts'
+import { type EventLog, type ReadOptions, type StoredMessage, logWith } from '../../streams/ports/event-log.ts'
 import type { MemoryFaults } from '../../streams/memory/faults.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import { groupId, subjectsOf } from '../../streams/subjects.ts'
+import { type ReadLog, readLog } from '../checkers/read.ts'
 import { Dice } from '../simulation/dice.ts'
 import { VirtualTime, epochMs } from '../simulation/virtual-time.ts'
 
@@ -75,7 +78,7 @@ export class World {
     })
   }
 
-  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number; readonly locks?: 'credit' | 'name'; readonly build?: string; readonly snapshotTimes?: SnapshotTimes; readonly adapterOf?: (kind: string) => SiteAdapter } = {}): RunningAgent {
+  start(agent: string, options: { readonly role?: AgentRole; readonly skills?: readonly string[]; readonly region?: string; readonly clock?: Clock; readonly newestFormat?: number; readonly locks?: 'credit' | 'name'; readonly build?: string; readonly snapshotTimes?: SnapshotTimes; readonly balanceTimes?: BalanceTimes; readonly adapterOf?: (kind: string) => SiteAdapter } = {}): RunningAgent {
     const clock = options.clock ?? this.clock
     const client = `${agent} ${++this.#connections}`
     const connected = this.realm.connect({ name: client, clock })
@@ -94,6 +97,7 @@ export class World {
       logger: this.#logger(agent),
       acceptWeakDurability: false,
       ...(options.snapshotTimes === undefined ? {} : { snapshotTimes: options.snapshotTimes }),
+      ...(options.balanceTimes === undefined ? {} : { balanceTimes: options.balanceTimes }),
       ...(options.newestFormat === undefined ? {} : { newestFormat: options.newestFormat }),
       ...(options.locks === undefined ? {} : { locks: options.locks }),
       ...(options.adapterOf === undefined ? {} : { within: { adapterOf: options.adapterOf } }),
@@ -164,9 +168,10 @@ export class World {
     const lanes = laneClient({ bus: this.observer.bus, subjects: this.subjects })
     const group = groupId(lane, newUlid(this.clock.nowMs(), this.dice))
     const plan = digestOf(canonicalBytes({ jobs }))
+    const parts = partsOf(jobs)
     const bodies: LaneCommandBody[] = [
-      { kind: 'open', name: 'a group', jobs: jobs.length, parts: 1, plan, window, region: 'here', distributionFactor },
-      { kind: 'add', plan, part: 1, jobs },
+      { kind: 'open', name: 'a group', jobs: jobs.length, parts: parts.length, plan, window, region: 'here', distributionFactor },
+      ...parts.map((part, index) => ({ kind: 'add' as const, plan, part: index + 1, jobs: part })),
       { kind: 'seal', plan },
     ]
     for (const body of bodies) {
@@ -174,6 +179,16 @@ export class World {
       if (answer.kind !== 'done') throw new Error(`${body.kind}: ${JSON.stringify(answer)}`)
     }
     return group
+  }
+
+  async wholeLog(): Promise<ReadLog> {
+    const { log } = this.observer
+    const messages: StoredMessage[] = []
+    const until = await this.drive(log.end())
+    await this.drive((async () => {
+      for await (const batch of log.read({ subjects: [this.subjects.allEvents], from: 1, until })) messages.push(...batch)
+    })())
+    return readLog(messages, 'reeve')
   }
 
   /** `kill -9`: the server closes its connection. */

@@ -127,7 +127,7 @@ test('lanes, realm and agents say who does the work', async () => {
   const group = await open()
   const { lanes } = await realm.api.call('lane', 'list', {})
   expect(lanes.map(({ lane }) => lane)).toEqual([...realm.lanes].sort())
-  expect(lanes.find(({ unfinished }) => unfinished === 1)).toMatchObject({ phase: 'held', holder: { agent: 'holder' }, pendingJobs: 4, groups: 1 })
+  expect(lanes.find(({ unfinished }) => unfinished === 1)).toMatchObject({ phase: 'held', holder: { agent: 'holder' }, pendingJobs: 4, work: 4, groups: 1 })
   expect(await realm.api.call('realm', 'show', {})).toMatchObject({ name: 'reeve', founded: true, format: 2, incarnation: 1, durability: { level: 'synced', why: null }, service: { id: 's1' }, sites: 2, lanes: 4, groups: { total: 1, unfinished: 1 }, leader: null })
   expect(await realm.api.call('agent', 'list', {})).toMatchObject({ agents: [], next: null })
   expect(await realm.api.answer('agent', 'show', { agent: 'nobody' })).toMatchObject({ ok: false, error: { code: 'unknown-agent' } })

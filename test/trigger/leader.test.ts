@@ -1,6 +1,7 @@
 /** Triggers in a realm of whole agents, in virtual time: what the leader decides and starts, and what becomes of it when it dies. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { defineTrigger } from '../../machines/trigger/decide.ts'
+import { LaneLoads } from '../../src/change/lane-loads.ts'
 import { RunStarter } from '../../src/trigger/run-starter.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import { type MappingCollectionValue, fromBytes, mappingCollectionKey } from '../../streams/coordination.ts'
@@ -303,7 +304,7 @@ describe('the leader dies', () => {
     expect(world.run('nightly')?.kind).toBe('opening')
     const refused = { kind: 'refused', code: 'too-old', text: 'too old' } as const
     const { subjects, observer, clock, dice, view } = world
-    const writing = { coordinator: observer, subjects, clock, random: dice, view, signal: new AbortController().signal, actor: 'service:test' }
+    const writing = { coordinator: observer, subjects, clock, random: dice, view, loads: new LaneLoads(view, { clock, random: dice }), signal: new AbortController().signal, actor: 'service:test' }
     const starter = new RunStarter({ writing, opener: { open: async () => refused }, sites: { read: () => Promise.reject(new Error('a plan that is taken needs no site')) }, adapterOf: world.adapterOf, logger: { debug() {}, info() {}, warn() {}, error() {} } })
     starter.begin('nightly', world.trigger('nightly').running!)
     await world.until('the run has ended', () => world.ended('nightly'))
