@@ -2,6 +2,7 @@
 import { type AgentEnd, type RunningAgent, startAgent } from '../../src/agent/agent.ts'
 import type { LaneHosting, Logger } from '../../src/agent/context.ts'
 import { electionTimes } from '../../src/election/election.ts'
+import type { BalanceTimes } from '../../src/leader/lane-placing.ts'
 import type { LaneHost } from '../../src/lane/host.ts'
 import type { AgentRole } from '../../machines/agent/agent.ts'
 import type { SiteAdapter } from '../../src/sites/adapter.ts'
@@ -27,6 +28,7 @@ export interface SimAgentOptions {
   readonly dice: Dice
   readonly adapter: SiteAdapter
   readonly logger: Logger
+  readonly balance: BalanceTimes | undefined
   readonly told: Told
   readonly end: () => number
   readonly failpoint: (name: Failpoint) => Promise<void>
@@ -62,6 +64,7 @@ export function startSimAgent(options: SimAgentOptions): SimAgent {
     constants,
     // Often, so that lanes are taken from snapshots too.
     snapshotTimes: { turns: 40, restMs: 2_000 },
+    ...(options.balance === undefined ? {} : { balanceTimes: options.balance }),
     electionTimes: { ...electionTimes, leaseMs: 3_000, pingMs: 500 },
     within: {
       adapterOf: () => adapter,

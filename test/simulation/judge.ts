@@ -3,6 +3,7 @@ import type { LaneState } from '../../machines/lane/state.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import { checkRun } from '../checkers/all.ts'
+import { type BalanceExpected, checkBalance } from '../checkers/balance.ts'
 import { type LeaderlessTime, checkLeaderless } from '../checkers/leaderless.ts'
 import { checkQuarantine } from '../checkers/quarantine.ts'
 import { readLog } from '../checkers/read.ts'
@@ -23,6 +24,8 @@ export interface Judged {
   readonly quarantineLagMs: number | undefined
   /** In which nobody could lead. */
   readonly leaderless: LeaderlessTime | undefined
+  /** Where nothing goes wrong. */
+  readonly balance: BalanceExpected | undefined
   /** Milliseconds since the Unix epoch. */
   readonly endedAtMs: number
   /** The world came to rest: everything must have ended. */
@@ -45,6 +48,7 @@ export function judge(judged: Judged): Violation[] {
       live: judged.live,
     }),
     ...(judged.leaderless === undefined ? [] : checkLeaderless(log, judged.leaderless)),
+    ...(judged.balance === undefined ? [] : checkBalance(log, judged.balance)),
     ...(judged.quarantineLagMs === undefined ? [] : checkQuarantine(log, sites, judged.quarantineLagMs)),
   ]
 }

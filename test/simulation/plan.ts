@@ -1,5 +1,6 @@
 /** What a seed means: how large its world is, and what goes wrong in it. Every kind of fault is off in some worlds, so that none hides another. */
 import type { FencingClass } from '../../src/sites/adapter.ts'
+import { anyPlan, withServices } from './any-plan.ts'
 import type { Dice } from './dice.ts'
 import type { NetworkPlan, StorePlan } from './trouble.ts'
 
@@ -71,6 +72,10 @@ export interface WorldPlan {
   readonly unordered: number
   /** Most jobs of a group. */
   readonly mostJobs: number
+  /** Groups are opened in so many of the lanes, and lanes are balanced by the little that a world does; undefined: in all, and they are not. */
+  readonly hotLanes: number | undefined
+  /** Nothing goes wrong: how lanes are balanced can be judged. */
+  readonly peaceful: boolean
   /** Part of the jobs that no site has a reason to refuse. */
   readonly smooth: number
   /** Service interfaces; none: nobody asks through one. */
@@ -98,19 +103,21 @@ export const constants = { presenceMs: 3_000, siteCallDeadlineMs: 2_000, clockSk
  * What a world is bent to, so that it meets often what is rare in others. `any` bends nothing; without a name the seed chooses, most
  * often `any`.
  */
-export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf', 'restored-in-peace', 'unordered', 'mute', 'archived'] as const
+export const focuses = ['any', 'cut-off', 'back-in-time', 'stopping', 'moving', 'frozen', 'wiped', 'sick', 'restored', 'leaders', 'bad-sites', 'enforced', 'asked', 'triggers', 'quarantine', 'planned', 'upgraded', 'leaderless', 'deaf', 'restored-in-peace', 'unordered', 'mute', 'archived', 'uneven'] as const
 export type Focus = (typeof focuses)[number]
 /** The last of these were added when seeds were recorded already: they are chosen by chance of their own, so that other worlds are what they were. */
 const later = ['deaf', 'restored-in-peace'] as const
 
 export function planOf(dice: Dice, focus?: Focus): WorldPlan {
-  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1, -later.length - 3)] as const)
+  const chosen = dice.pick(['any', 'any', 'any', 'any', 'any', 'any', 'any', 'any', ...focuses.slice(1, -later.length - 4)] as const)
   const laterDice = dice.stream('later')
   const laterChosen = laterDice.chance(0.04 * later.length) ? laterDice.pick(later) : undefined
   const own = dice.stream('unordered')
   const unordered = own.pick([0, 0, 0.2, 0.6])
-  const mine = own.chance(0.04) ? 'unordered' : dice.stream('mute').chance(0.03) ? 'mute' : dice.stream('archived').chance(0.04) ? 'archived' : undefined
-  return bend({ ...withServices(anyPlan(dice), dice.stream('services')), unordered }, focus ?? laterChosen ?? mine ?? chosen)
+  const mine = own.chance(0.04) ? 'unordered' : dice.stream('mute').chance(0.03) ? 'mute' : dice.stream('archived').chance(0.04) ? 'archived' : dice.stream('uneven').chance(0.02) ? 'uneven' : undefined
+  const hot = dice.stream('hot')
+  const hotLanes = hot.chance(0.2) ? hot.whole(1, 2) : undefined
+  return bend({ ...withServices(anyPlan(dice), dice.stream('services')), unordered, hotLanes, peaceful: false }, focus ?? laterChosen ?? mine ?? chosen)
 }
 
 function bend(plan: WorldPlan, focus: Focus): WorldPlan {
@@ -300,6 +307,27 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
         nemesis: { ...plan.nemesis, killEveryMs: 3_000, pauseEveryMs: 4_000, cutEveryMs: 4_000, sickAtMs: undefined, restoreAtMs: undefined },
         sites: plan.sites.map((site) => ({ ...site, latencyMs: 400 })),
       }
+    // Nothing goes wrong, and all the work lies in some of the lanes (docs/lanes.md).
+    case 'uneven':
+      return {
+        ...plan,
+        agents: 4,
+        skilled: 0,
+        services: 0,
+        lanes: 6,
+        hotLanes: 3,
+        peaceful: true,
+        groups: 12,
+        mostJobs: 400,
+        windows: 0,
+        smooth: 1,
+        format: 2,
+        faultsUntilMs: 4_000,
+        network: { ...quiet, doubled: 0 },
+        store: sound,
+        nemesis: { ...still, cutEveryMs: undefined, moveLaneEveryMs: undefined, configureEveryMs: undefined, quarantineEveryMs: undefined, snapshotsGoneEveryMs: undefined },
+        sites: plan.sites.map((site) => ({ ...site, fencing: 'none', latencyMs: 150 }) as const),
+      }
     // Holders that were replaced and do not know it, and askers that do not know more than they.
     case 'moving':
       return {
@@ -309,103 +337,5 @@ function bend(plan: WorldPlan, focus: Focus): WorldPlan {
         store: { ...plan.store, lagMs: 1_500 },
         nemesis: { ...plan.nemesis, cutEveryMs: 1_500, cutMs: 5_000, moveLaneEveryMs: 700 },
       }
-  }
-}
-
-type Later = 'unordered' | 'services' | 'changes' | 'triggers' | 'format' | 'heardWithinMs'
-
-/** From chance of its own: worlds without services are what they were. */
-function withServices(plan: Omit<WorldPlan, Later>, dice: Dice): Omit<WorldPlan, 'unordered'> {
-  const services = dice.pick([0, 0, 0, 1, 2, 2])
-  const asks = services > 0
-  const often = (probability: number, least: number, most: number) => (dice.chance(probability) ? dice.whole(least, most) : undefined)
-  return {
-    ...plan,
-    services,
-    changes: asks ? dice.whole(1, 6) : 0,
-    triggers: asks && dice.chance(0.4) ? dice.whole(1, 3) : 0,
-    format: dice.chance(0.1) ? 1 : 2,
-    heardWithinMs: undefined,
-    nemesis: {
-      ...plan.nemesis,
-      configureEveryMs: often(0.15, 1_000, 4_000),
-      quarantineEveryMs: often(0.1, 3_000, 8_000),
-      snapshotsGoneEveryMs: often(0.2, 1_000, 4_000),
-      aims: dice.chance(0.7),
-      wiped: [...plan.nemesis.wiped, 'config'],
-    },
-  }
-}
-
-function anyPlan(dice: Dice): Omit<WorldPlan, Later> {
-  const some = <T>(probability: number, value: () => T, otherwise: T): T => {
-    const drawn = value()
-    return dice.chance(probability) ? drawn : otherwise
-  }
-  const every = (probability: number, least: number, most: number) => some<number | undefined>(probability, () => dice.whole(least, most), undefined)
-  const agents = dice.whole(2, 5)
-  return {
-    agents,
-    skilled: dice.pick([0, 0, 1, 2]),
-    lanes: dice.whole(1, 3),
-    groups: dice.whole(2, 7),
-    windows: dice.pick([0, 0.3, 0.9]),
-    windowSizes: [2, 4, 8],
-    mostJobs: 30,
-    smooth: dice.pick([0, 0.8, 0.98]),
-    faultsUntilMs: dice.whole(8_000, 25_000),
-    skewMs: some(0.5, () => dice.pick([200, 2_000, 20_000]), 0),
-    drift: some(0.5, () => dice.pick([0.0001, 0.01]), 0),
-    network: {
-      latencyMs: dice.pick([0.3, 2, 20]),
-      lost: some(0.6, () => dice.pick([0.005, 0.05, 0.2]), 0),
-      doubled: some(0.6, () => dice.pick([0.01, 0.1, 0.3]), 0),
-      late: some(0.6, () => dice.pick([0.01, 0.1, 0.3]), 0),
-      latestMs: dice.pick([100, 2_000, 12_000]),
-      alarmLost: 0.2,
-      alarmLate: 0.2,
-      alarmDoubled: 0.2,
-    },
-    store: {
-      requestLost: some(0.4, () => dice.pick([0.005, 0.05]), 0),
-      answerLost: some(0.5, () => dice.pick([0.005, 0.05, 0.2]), 0),
-      late: some(0.4, () => dice.pick([0.01, 0.1]), 0),
-      refused: some(0.4, () => dice.pick([0.01, 0.1]), 0),
-      readLost: some(0.4, () => dice.pick([0.005, 0.05]), 0),
-      lagMs: some(0.5, () => dice.pick([5, 500]), 0),
-    },
-    nemesis: {
-      killEveryMs: every(0.6, 1_500, 8_000),
-      pauseEveryMs: every(0.5, 2_000, 8_000),
-      cutEveryMs: every(0.5, 2_000, 8_000),
-      cutLeastMs: 200,
-      cutMs: dice.pick([1_000, 4_000, 15_000]),
-      cutNoticed: 0.5,
-      cutSites: 0.3,
-      serverStopEveryMs: every(0.25, 4_000, 10_000),
-      stopEveryMs: every(0.3, 3_000, 8_000),
-      moveLaneEveryMs: every(0.5, 500, 5_000),
-      siteFaultEveryMs: every(0.5, 500, 4_000),
-      failpoint: some(0.5, () => dice.pick([0.002, 0.02]), 0),
-      aims: false,
-      twins: dice.chance(0.3),
-      leaderlessAtMs: undefined,
-      configureEveryMs: undefined,
-      quarantineEveryMs: undefined,
-      snapshotsGoneEveryMs: undefined,
-      alarmsGoneEveryMs: 7_000,
-      wipeEveryMs: every(0.1, 1_000, 6_000),
-      wiped: ['lease', 'agents', 'mappings'],
-      sickAtMs: every(0.07, 500, 10_000),
-      deafAtMs: undefined,
-      muteAtMs: undefined,
-      archiveEveryMs: undefined,
-      restoreAtMs: every(0.07, 500, 10_000),
-    },
-    sites: Array.from({ length: dice.whole(1, 3) }, (_, index) => ({
-      site: `site-${index + 1}`,
-      fencing: dice.pick<FencingClass>(['enforced', 'enforced', 'recorded', 'none']),
-      latencyMs: dice.pick([2, 50, 1_500]),
-    })),
   }
 }

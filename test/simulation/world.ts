@@ -31,8 +31,11 @@ import { Told } from './told.ts'
 import { traceLine } from './trace-line.ts'
 import { type RunEnd, VirtualTime, epochMs } from './virtual-time.ts'
 import { Workload } from './workload.ts'
+import { spansKept } from '../../src/realm/lane-rates.ts'
 import type { Violation } from '../checkers/violation.ts'
 
+/** So that what a world does is much: its leader measures over 2 s. */
+const balance = { spanMs: 400, leastWork: 50 }
 /** A world that has not ended its groups so long after its faults stopped is stuck. */
 const settleMs = 240_000
 /** Lease, presence and mappings have so long to come back once nothing goes wrong any more. */
@@ -160,7 +163,7 @@ export class World {
     const { groups, windows, windowSizes, unordered, mostJobs, smooth, skilled, services, changes, triggers } = this.plan
     const common = { sites: this.sites, smooth, openUntilMs: this.plan.faultsUntilMs * 0.8, log: this.log, told: this.#told, end: () => this.onlooker.endPosition, isCalm: () => this.calm }
     const workload = new Workload({
-      ...this.#newClient('person'), ...common, dice: this.dice.stream('workload'), lanes: this.lanes, groups, windows, windowSizes, unordered, mostJobs, skilled: skilled > 0,
+      ...this.#newClient('person'), ...common, dice: this.dice.stream('workload'), lanes: this.#hotLanes(), groups, windows, windowSizes, unordered, mostJobs, skilled: skilled > 0,
     })
     const asking =
       services === 0 ? undefined : new Asking({ ...this.#newClient('asker'), ...common, dice: this.dice.stream('asking'), changes, triggers })
@@ -194,6 +197,7 @@ export class World {
         live: this.#liveLanes(),
         groups: workload.groups,
         leaderless: this.plan.nemesis.leaderlessAtMs === undefined ? undefined : { fromMs: epochMs + this.plan.nemesis.leaderlessAtMs + leaseMs, untilMs: epochMs + this.plan.faultsUntilMs, mostMs: leaderlessMs },
+        balance: this.plan.peaceful ? { lanes: this.lanes, leastWork: balance.leastWork, measuredMs: balance.spanMs * spansKept, fromMs: epochMs + this.plan.faultsUntilMs } : undefined,
         quarantineLagMs: this.plan.heardWithinMs,
         endedAtMs: epochMs + this.time.nowMs,
         ended: !crashed() || end !== 'reached',
@@ -249,6 +253,7 @@ export class World {
       agent,
       role,
       ...this.#given(agent, client),
+      balance: this.plan.hotLanes === undefined ? undefined : balance,
       told: this.#told,
       end: () => this.onlooker.endPosition,
       failpoint: (name) => this.#failpoint(own, name),
@@ -359,6 +364,14 @@ export class World {
       adapter: adapterTo(this.sites, own, this.plan.skilled > 0 ? 'required' : 'none'),
       logger: this.#logger(own.name),
     }
+  }
+
+  /** In which groups are opened. */
+  #hotLanes(): readonly string[] {
+    const dice = this.dice.stream('hot lanes')
+    const lanes = [...this.lanes]
+    while (lanes.length > (this.plan.hotLanes ?? Infinity)) lanes.splice(dice.whole(0, lanes.length - 1), 1)
+    return lanes
   }
 
   #stopsForRestore(error: Error): boolean {

@@ -60,4 +60,18 @@ export const leaderMutants: readonly Mutant[] = [
       { file: 'src/leader/watched-values.ts', find: 'this.#known.delete(change.key.slice(prefix.length))', replace: 'void change' },
     ],
   },
+  {
+    name: 'hot-lanes-stay-together',
+    breaks: ['balance'],
+    namedBy: 'balance',
+    focus: 'uneven',
+    patches: [{ file: 'src/leader/lane-placing.ts', find: 'if (!known || !atRest) return placed', replace: 'if (known || atRest) return placed' }],
+  },
+  {
+    name: 'lanes-go-back-and-forth',
+    breaks: ['balance'],
+    namedBy: 'balance',
+    focus: 'uneven',
+    patches: [{ file: 'machines/placement/lane-balance.ts', find: 'work - best.peak >= leastGain * work', replace: 'leastGain > 0' }],
+  },
 ]

@@ -6,6 +6,8 @@ import { allMutants } from './all.ts'
 
 export const protocolRules: readonly string[] = Array.from({ length: 27 }, (_, index) => `P${index + 1}`)
 export const judgedInvariants = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'I11'] as const
+/** What is judged besides: docs/lanes.md. */
+export const judgedBesides = ['balance'] as const
 
 /** Why there is no mutant of a rule, and what shows that it is kept. */
 export const withoutMutant: Readonly<Record<string, string>> = {
@@ -18,7 +20,7 @@ export function mutantsOf(rule: string): readonly string[] {
   return allMutants.filter(({ breaks }) => breaks.includes(rule)).map(({ name }) => name)
 }
 
-/** The two tables of docs/simulation.md. */
+/** The tables of docs/simulation.md. */
 export function rulesTables(): string {
   const rows = (rules: readonly string[]) =>
     rules.map((rule) => {
@@ -26,5 +28,5 @@ export function rulesTables(): string {
       return `| ${rule} | ${mutants.length === 0 ? `none: ${withoutMutant[rule] ?? ''}` : mutants.map((name) => `\`${name}\``).join(', ')} |`
     })
   const table = (what: string, rules: readonly string[]) => [`| ${what} | mutants |`, '| --- | --- |', ...rows(rules)].join('\n')
-  return `${table('invariant', judgedInvariants)}\n\n${table('rule', protocolRules)}\n`
+  return `${table('invariant', judgedInvariants)}\n\n${table('rule', protocolRules)}\n\n${table('besides', judgedBesides)}\n`
 }
