@@ -2,8 +2,9 @@
  * Lanes moved from agents that do much to agents that do little, each agent keeping as many as it has, or one more or less: a lane moves to
  * who holds fewer, or changes places with a lane that does less. Pure; equal input gives equal output.
  *
- * 1. A step takes at least `leastGain` of the work of the busier of two agents away from it, and leaves both below what that one had: the
- *    busiest agent's work never rises, and where the work of lanes stays what it is, steps come to an end and none is ever taken back.
+ * 1. Who gives lanes away has at least `leastGain` of its work less afterwards, or keeps them all; who takes one then has at least that
+ *    part less than the giver had. So the busiest agent's work never rises, and where the work of lanes stays what it is, moves come to an end and
+ *    none is ever taken back: each makes the sum of the squares of the agents' work less.
  * 2. An agent with less than `leastWork` gives no lane away.
  * 3. A lane moves once at most.
  * 4. What `placeLanes` would not leave so is not done: leaders that know no balance keep what one that does has placed.
@@ -12,7 +13,7 @@ import { type LaneCandidate, type LaneToPlace, compare, placeLanes, poolOf } fro
 
 /** Work a second (`lane-work.ts`): about a twenty-fifth of a core. A move stops a lane for 13 ms (`lane-move`), which less is not worth. */
 export const leastWork = 1_000
-/** Of the work of the agent that gives the lane away. */
+/** Of the work of the agent that gives lanes away. */
 export const leastGain = 0.25
 
 export interface LaneAtWork extends LaneToPlace {
@@ -29,17 +30,24 @@ interface Step {
   readonly to: string
   /** Moves the other way. */
   readonly back: LaneAtWork | undefined
-  /** Work of the busier of the two afterwards. */
+  /** Work that the giver is rid of. */
+  readonly moves: number
+  /** Of the busier of the two afterwards. */
   readonly peak: number
-  /** Work of who takes the lane, afterwards. */
+  /** Of who takes the lane, afterwards. */
   readonly taken: number
 }
 
 /** Agent by lane, of all of them. */
 export function balanceLanes(lanes: readonly LaneAtWork[], candidates: readonly LaneCandidate[], least = leastWork): Map<string, string> {
   const before = new Map(lanes.map(({ lane, current }) => [lane, current]))
-  const balance = new Balance(lanes, candidates)
-  for (let step = balance.next(least); step !== undefined; step = balance.next(least)) balance.take(step)
+  const pools = new Map(lanes.map((lane) => [lane.lane, poolOf(lane, candidates)]))
+  const sorted = [...lanes].sort((a, b) => compare(a.lane, b.lane))
+  let balance = new Balance(sorted, pools, before)
+  for (const giver of balance.busiest(least)) {
+    const lightened = balance.lightened(giver)
+    if (lightened.workOf(giver) <= (1 - leastGain) * balance.workOf(giver)) balance = lightened
+  }
   const { holders } = balance
   const after = placeLanes(lanes.map(({ work: _, ...lane }) => ({ ...lane, current: holders.get(lane.lane)! })), candidates)
   return lanes.every(({ lane }) => after.get(lane) === holders.get(lane)) ? holders : before
@@ -51,49 +59,64 @@ class Balance {
   readonly #pools: ReadonlyMap<string, readonly string[]>
   readonly #work = new Map<string, number>()
   readonly #count = new Map<string, number>()
-  readonly #moved = new Set<string>()
+  readonly #moved: Set<string>
 
-  constructor(lanes: readonly LaneAtWork[], candidates: readonly LaneCandidate[]) {
-    this.#lanes = [...lanes].sort((a, b) => compare(a.lane, b.lane))
-    this.#pools = new Map(lanes.map((lane) => [lane.lane, poolOf(lane, candidates)]))
-    this.holders = new Map(lanes.map(({ lane, current }) => [lane, current]))
-    for (const { work, current } of lanes) this.#add(current, work, 1)
+  constructor(lanes: readonly LaneAtWork[], pools: ReadonlyMap<string, readonly string[]>, holders: ReadonlyMap<string, string>, moved: ReadonlySet<string> = new Set()) {
+    this.#lanes = lanes
+    this.#pools = pools
+    this.holders = new Map(holders)
+    this.#moved = new Set(moved)
+    for (const { lane, work } of lanes) this.#add(holders.get(lane)!, work, 1)
   }
 
-  /** The best for the busiest agent that can be helped. */
-  next(least: number): Step | undefined {
-    const busiest = [...this.#work].filter(([, work]) => work >= least && work > 0).sort(([a, mine], [b, others]) => others - mine || compare(a, b))
-    for (const [agent, work] of busiest) {
-      let best: Step | undefined
-      for (const step of this.#stepsFrom(agent)) if (best === undefined || isBetter(step, best)) best = step
-      if (best !== undefined && work - best.peak >= leastGain * work) return best
+  workOf(agent: string): number {
+    return this.#work.get(agent) ?? 0
+  }
+
+  busiest(least: number): readonly string[] {
+    const busy = [...this.#work].filter(([, work]) => work > 0 && work >= least)
+    return busy.sort(([a, mine], [b, others]) => others - mine || compare(a, b)).map(([agent]) => agent)
+  }
+
+  /** Without the lanes that this agent had better give away. */
+  lightened(giver: string): Balance {
+    const after = new Balance(this.#lanes, this.#pools, this.holders, this.#moved)
+    for (let step = after.#bestFrom(giver); step !== undefined; step = after.#bestFrom(giver)) {
+      after.#move(step.lane, giver, step.to)
+      if (step.back !== undefined) after.#move(step.back, step.to, giver)
     }
-    return undefined
+    return after
   }
 
-  take({ lane, to, back }: Step): void {
-    const from = this.holders.get(lane.lane)!
-    this.#move(lane, from, to)
-    if (back !== undefined) this.#move(back, to, from)
+  #bestFrom(giver: string): Step | undefined {
+    const work = this.workOf(giver)
+    // Half of what its lanes do one with another: less is not worth to move a lane for.
+    const leastMoves = work / (2 * this.#countOf(giver))
+    let best: Step | undefined
+    for (const step of this.#stepsFrom(giver)) {
+      if (step.moves < leastMoves || step.taken > (1 - leastGain) * work) continue
+      if (best === undefined || isBetter(step, best)) best = step
+    }
+    return best
   }
 
-  *#stepsFrom(from: string): Iterable<Step> {
+  *#stepsFrom(giver: string): Iterable<Step> {
     for (const lane of this.#lanes) {
-      if (lane.work === 0 || !this.#mayMove(lane, from)) continue
+      if (lane.work === 0 || !this.#mayMove(lane, giver)) continue
       for (const to of this.#pools.get(lane.lane)!) {
-        if (to === from) continue
-        if (this.#countOf(from) > this.#countOf(to)) yield this.#step(lane, from, to, undefined)
+        if (to === giver) continue
+        if (this.#countOf(giver) > this.#countOf(to)) yield this.#step(lane, giver, to, undefined)
         for (const back of this.#lanes) {
-          if (back.work < lane.work && this.#mayMove(back, to) && this.#pools.get(back.lane)!.includes(from)) yield this.#step(lane, from, to, back)
+          if (back.work < lane.work && this.#mayMove(back, to) && this.#pools.get(back.lane)!.includes(giver)) yield this.#step(lane, giver, to, back)
         }
       }
     }
   }
 
-  #step(lane: LaneAtWork, from: string, to: string, back: LaneAtWork | undefined): Step {
+  #step(lane: LaneAtWork, giver: string, to: string, back: LaneAtWork | undefined): Step {
     const moves = lane.work - (back?.work ?? 0)
-    const taken = (this.#work.get(to) ?? 0) + moves
-    return { lane, to, back, peak: Math.max(this.#work.get(from)! - moves, taken), taken }
+    const taken = this.workOf(to) + moves
+    return { lane, to, back, moves, taken, peak: Math.max(this.workOf(giver) - moves, taken) }
   }
 
   #mayMove({ lane, placedByNewer }: LaneAtWork, holder: string): boolean {
@@ -108,7 +131,7 @@ class Balance {
   }
 
   #add(agent: string, work: number, count: number): void {
-    this.#work.set(agent, (this.#work.get(agent) ?? 0) + work)
+    this.#work.set(agent, this.workOf(agent) + work)
     this.#count.set(agent, this.#countOf(agent) + count)
   }
 
@@ -119,7 +142,7 @@ class Balance {
 
 /** Less work at its busier end, then at who takes it; one lane that moves instead of two; to who executes more of it; the first by name, as they come. */
 function isBetter(step: Step, best: Step): boolean {
-  const moves = ({ back }: Step) => (back === undefined ? 1 : 2)
+  const lanes = ({ back }: Step) => (back === undefined ? 1 : 2)
   const executes = ({ lane, to }: Step) => lane.executed?.get(to) ?? 0
-  return (step.peak - best.peak || step.taken - best.taken || moves(step) - moves(best) || executes(best) - executes(step)) < 0
+  return (step.peak - best.peak || step.taken - best.taken || lanes(step) - lanes(best) || executes(best) - executes(step)) < 0
 }

@@ -11,6 +11,7 @@ import { pacedRows } from './paced.ts'
 import { pauseRows } from './pause.ts'
 import { laneRowNames, laneRows } from './lanes.ts'
 import { laneMoveRows } from './lane-move.ts'
+import { lanesHotRows } from './lanes-hot.ts'
 import { replayRows } from './replay.ts'
 import { type Row, table } from './row.ts'
 import { takeoverRows } from './takeover.ts'
@@ -26,6 +27,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
   { rows: jobRowNames, run: () => inWorld((world) => jobRows(world, wants, say)) },
   { rows: laneRowNames(1), run: () => laneRows(1, (measure) => inWorld(measure), wants, say) },
   { rows: laneRowNames(3), run: () => laneRows(3, (measure) => inWorld(measure, startClusterWorld), wants, say) },
+  { rows: ['lanes-hot'], run: () => inWorld((world) => lanesHotRows(world, say)) },
   { rows: ['w3', 'w3-groups'], run: () => inWorld((world) => independentRows(world, wants)) },
   { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
   { rows: ['w4-p50', 'w4-p99', 'w4-leader-p50', 'w4-leader-p99'], run: () => inWorld((world) => pacedRows(world, wants)) },

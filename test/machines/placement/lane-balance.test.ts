@@ -35,6 +35,13 @@ describe('given lanes and what they do', () => {
     expect([...worksOf(lanes, ({ lane }) => after.get(lane)!).values()]).toEqual([4000, 4000, 4000, 4000])
     expect(movesOf(lanes, after)).toHaveLength(6)
   })
+  it('eight of one agent too, though no single move would take a quarter of its work', () => {
+    const lanes = given('a: 1000 1000 1000 1000 1000 1000 1000 1000', 'b: 0 0 0 0 0 0 0 0', 'c: 0 0 0 0 0 0 0 0', 'd: 0 0 0 0 0 0 0 0')
+    const after = balanceLanes(lanes, agents('abcd'))
+    expect([...worksOf(lanes, ({ lane }) => after.get(lane)!).values()]).toEqual([2000, 2000, 2000, 2000])
+    expect(movesOf(lanes, after)).toHaveLength(12)
+  })
+  it('all moves together take less than a quarter: none is made', () => expect(when(given('a: 1000 1000 1000 1000 1000 1000 1000 1000', 'b: 900 900 900 900 900 500 0 0'), agents('ab'))).toEqual([]))
   it('an idle realm: nothing moves', () => expect(when(given('a: 0 0', 'b: 0 0'), agents('ab'))).toEqual([]))
   it('little work: nothing moves, however uneven', () => {
     const half = leastWork / 2
@@ -101,7 +108,9 @@ describe('given any lanes, as the rule of counts leaves them', () => {
         expect(busiest(after)).toBeLessThanOrEqual(busiest(lanes))
         const [before, now] = [worksOf(lanes, ({ current }) => current), worksOf(after, ({ current }) => current)]
         if (after.some(({ current }, index) => current !== lanes[index]!.current)) {
-          expect([...before].some(([agent, work]) => (now.get(agent) ?? 0) <= (1 - leastGain) * work)).toBe(true)
+          const givers = [...before].filter(([agent, work]) => (now.get(agent) ?? 0) < work)
+          for (const [agent, work] of givers) expect(now.get(agent) ?? 0).toBeLessThanOrEqual((1 - leastGain) * work)
+          expect(givers).not.toEqual([])
           const squares = (works: ReadonlyMap<string, number>) => [...works.values()].reduce((sum, work) => sum + work * work, 0)
           expect(squares(now)).toBeLessThan(squares(before))
         }

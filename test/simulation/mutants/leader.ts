@@ -72,6 +72,6 @@ export const leaderMutants: readonly Mutant[] = [
     breaks: ['balance'],
     namedBy: 'balance',
     focus: 'uneven',
-    patches: [{ file: 'machines/placement/lane-balance.ts', find: 'work - best.peak >= leastGain * work', replace: 'leastGain > 0' }],
+    patches: [{ file: 'machines/placement/lane-balance.ts', find: 'if (step.moves < leastMoves || step.taken > (1 - leastGain) * work) continue', replace: 'void leastMoves' }],
   },
 ]
