@@ -109,7 +109,8 @@ export class LaneLoads {
   }
 
   #touch(groups: Iterable<GroupState>): void {
-    for (const { group } of groups) this.#touched.add(group)
+    // Most have ended, and count nothing.
+    for (const { group, phase } of groups) if (!groupTable.isFinal(phase) || this.#contributions.has(group)) this.#touched.add(group)
   }
 
   #settle(): void {
