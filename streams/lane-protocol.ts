@@ -171,11 +171,18 @@ export interface ReleaseRequest {
 
 export type ReleaseAnswer = { readonly kind: 'released' } | { readonly kind: 'kept'; readonly why: string } | { readonly kind: 'not-the-holder' }
 
-/** `<realm>.agent.<id>.ping` */
+/** `<realm>.agent.<id>.ping`; others send anything. */
+export interface FollowerPing {
+  /** Agent that would take the leader's place. */
+  readonly follower: string
+}
+
 export interface AgentPong {
   readonly agent: string
   readonly instance: string
   readonly leading: boolean
   /** Present, but not ready to work [528]; absent: ready. Since format 2. */
   readonly ready?: false
+  /** Of a leader to a follower: when it is to ask again, milliseconds. Absent: as the follower likes. */
+  readonly againMs?: number
 }

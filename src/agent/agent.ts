@@ -262,9 +262,10 @@ class AgentProcess implements RunningAgent {
     const { place } = coordinator
     if (place !== undefined) this.#repeated.push(watchForNearer(place, clock, () => this.#machine.send({ type: 'NearerFound' })))
     this.#stopAnswering = answerOn(coordinator.bus, this.#subjects, agent, {
-      pong: () => {
+      pong: (follower) => {
         const leading = this.leading !== undefined
-        return { agent, instance: this.instance, leading, ...(leading || this.#machine.state.hasTag('works') ? {} : { ready: false }) }
+        const againMs = follower === undefined ? undefined : this.#parts?.election?.askedBy(follower)
+        return { agent, instance: this.instance, leading, ...(leading || this.#machine.state.hasTag('works') ? {} : { ready: false }), ...(againMs === undefined ? {} : { againMs }) }
       },
       describe: () => this.describe(),
       stop: (request) => this.#stopAsAsked(request),

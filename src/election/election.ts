@@ -8,8 +8,9 @@ import { electionMachine, type ElectionEffects, type LeaseSeen } from '../../mac
 import { happened } from '../../machines/decision.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { type LeaseValue, fromBytes, isRecord, leaseIn as readLease, leaseKey, toBytes } from '../../streams/coordination.ts'
-import type { AgentPong } from '../../streams/lane-protocol.ts'
-import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
+import type { AgentPong, FollowerPing } from '../../streams/lane-protocol.ts'
+import { pause } from '../../streams/ports/clock.ts'
+import { Pace } from '../../streams/ports/pace.ts'
 import type { BucketEntry, WriteOutcome } from '../../streams/ports/bucket.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { singletons } from '../../streams/subjects.ts'
@@ -18,10 +19,12 @@ import type { Kept, Keeper } from '../presence/keeper.ts'
 import type { OwnPresence } from '../presence/presence.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
+import { CloseFollower, acceptedPaceMs } from './close-follower.ts'
 
 export interface ElectionTimes {
   /** The lease lives for so long after its last renewal. */
   readonly leaseMs: number
+  /** Of a follower, until the leader has said when it is to ask again (`close-follower.ts`). */
   readonly pingMs: number
   readonly confirmMs: number
   readonly answerMs: number
@@ -30,7 +33,7 @@ export interface ElectionTimes {
   readonly declareMs: number
 }
 
-/** Take-over after a death: pingMs / 2 + confirmMs and two writes, about 200 ms; after a hang: leaseMs + stallMs. */
+/** Take-over after a death: half the close follower's period (`closeMs`) + confirmMs and two writes, about 230 ms; after a hang: leaseMs + stallMs. */
 export const electionTimes: ElectionTimes = { leaseMs: 6_000, pingMs: 200, confirmMs: 60, answerMs: 1_000, retryMs: 200, declareMs: 12_000 }
 
 const renewalsPerLease = 3
@@ -46,6 +49,8 @@ export interface Election {
   readonly machine: HostedMachine<typeof electionMachine>
   /** Epoch while leading. */
   readonly leading: number | undefined
+  /** A follower pings: when it is to ask again, milliseconds; undefined while this one does not lead. */
+  askedBy(follower: string): number | undefined
   /** The log names a later leader. */
   supersededBy(epoch: number): void
   /** Leading led to nothing: it goes on only after a `LeaderElected` of its own was acknowledged again, else others try (P7). */
@@ -87,7 +92,8 @@ class Candidate implements Election {
   /** Ends what the present state started when that state is left. */
   #term = new AbortController()
   /** Pings of the leader, while following. */
-  #watching: Repeating | undefined
+  #watching: Pace | undefined
+  readonly #closeFollower: CloseFollower
   /** Grows with each effect: an answer to an earlier one is not heard any more. */
   #asked = 0
   #resigned: Promise<void> | undefined
@@ -100,6 +106,7 @@ class Candidate implements Election {
     this.#keeper = deps.keeper
     this.#listener = deps.listener
     this.#times = times
+    this.#closeFollower = new CloseFollower(context.clock)
     const { bus } = context.coordinator
     this.machine = hostMachine<typeof electionMachine, ElectionEffects>({
       machine: electionMachine,
@@ -129,6 +136,10 @@ class Candidate implements Election {
     })
     this.#link = bus.onLink((state) => this.machine.send({ type: state === 'connected' ? 'Connected' : 'Disconnected' }))
     if (bus.link === 'connected') this.machine.send({ type: 'Connected' })
+  }
+
+  askedBy(follower: string): number | undefined {
+    return this.leading === undefined ? undefined : this.#closeFollower.againMs(follower)
   }
 
   supersededBy(epoch: number): void {
@@ -236,12 +247,12 @@ class Candidate implements Election {
 
   /** A leader that died with a question in its hands answers neither yes nor no: the next one goes out all the same. */
   #watchLeader(lease: LeaseSeen): void {
-    const rounds = every(this.#context.clock, this.#times.pingMs, () => {
-      void this.#ping(lease).then((found) => {
-        if (found.type === 'NoResponders' && this.#watching === rounds) this.machine.send(found)
+    const pace: Pace = new Pace(this.#context.clock, this.#times.pingMs, () => {
+      void this.#ping(lease, (againMs) => pace.set(againMs)).then((found) => {
+        if (found.type === 'NoResponders' && this.#watching === pace) this.machine.send(found)
       })
     })
-    this.#watching = rounds
+    this.#watching = pace
   }
 
   #stopWatching(): void {
@@ -249,10 +260,11 @@ class Candidate implements Election {
     this.#watching = undefined
   }
 
-  async #ping(lease: LeaseSeen) {
+  async #ping(lease: LeaseSeen, onPace: (againMs: number) => void = () => {}) {
     const { bus } = this.#context.coordinator
     if (lease.agent === '') return { type: 'NoResponders' as const }
-    const asked = await bus.ask(this.#context.subjects.toAgent(lease.agent, 'ping'), toBytes({}), { timeoutMs: this.#times.answerMs, accept: isRecord })
+    const ping: FollowerPing = { follower: this.#context.agent }
+    const asked = await bus.ask(this.#context.subjects.toAgent(lease.agent, 'ping'), toBytes(ping), { timeoutMs: this.#times.answerMs, accept: isRecord })
     switch (asked.kind) {
       case 'no-responders':
         return { type: 'NoResponders' as const }
@@ -261,6 +273,7 @@ class Candidate implements Election {
         return { type: 'NoAnswer' as const }
       case 'answer': {
         const pong = fromBytes<AgentPong>(asked.data)
+        onPace(acceptedPaceMs(pong.againMs) ?? this.#times.pingMs)
         // A later process of the same agent answers: the one that the lease names is no more (P20).
         return pong.instance === lease.instance || pong.leading ? { type: 'Answered' as const } : { type: 'NoResponders' as const }
       }

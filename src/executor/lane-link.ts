@@ -10,12 +10,14 @@
 import { cutReason, sizeBytes } from '../../machines/execution-group/limits.ts'
 import type { GrantRef, GrantsMessage, OutcomeReport, QueuedJob, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { LaneClient, NoAnswer } from '../lane/client.ts'
-import type { Clock, Timer } from '../../streams/ports/clock.ts'
+import { type Clock, type Repeating, every } from '../../streams/ports/clock.ts'
 
 /** P6. */
 export const reconcileMs = 1_000
 /** How often an executor at rest shows itself to each holder; below half of `executorSilenceMs` (src/lane/turn-builder.ts). */
 export const restMs = 4_000
+/** Ticks come a little early or late. */
+const leastRestMs = restMs - reconcileMs / 2
 /** Longest that one list waits for its answer; what it said is said again in the next. */
 const answerWaitMs = 2_000
 /** An exchange that has had no answer for so long is given up, whatever became of it: the next one starts (P6). */
@@ -56,13 +58,13 @@ export class LaneLink {
   /** By name: what is still to be asked for in this round; undefined before the holder has said what lies in its queue. */
   #round: QueuedJob[] | undefined
   #closed = false
-  #timer: Timer | undefined
+  readonly #ticks: Repeating
   readonly #options: LaneLinkOptions
 
   constructor(options: LaneLinkOptions) {
     this.#options = options
     this.lane = options.lane
-    this.#tick()
+    this.#ticks = every(options.clock, reconcileMs, () => this.#tick())
   }
 
   /** Something is said that no holder has acknowledged. */
@@ -106,18 +108,16 @@ export class LaneLink {
 
   close(): void {
     this.#closed = true
-    this.#timer?.cancel()
+    this.#ticks.stop()
   }
 
   #tick(): void {
-    if (this.#closed) return
     const { clock, capacity, held } = this.#options
-    this.#timer = clock.after(reconcileMs, () => this.#tick())
     const rests = this.#atRest && this.queued === 0 && !this.unsettled && capacity() === this.#saidCapacity && held().length === 0
     const sinceMs = clock.monotonicMs() - this.#saidMs
     // A holder in this very process that was replaced meanwhile drops what it had gathered, and answers nobody (P2).
     if (this.#outstanding && sinceMs >= givenUpMs) this.holderChanged()
-    else if (!rests || sinceMs >= restMs) this.nudge()
+    else if (!rests || sinceMs >= leastRestMs) this.nudge()
   }
 
   async #exchange(): Promise<void> {

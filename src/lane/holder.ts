@@ -43,7 +43,7 @@ const commandLimit = 4_096
 const aheadLimit = 256
 const verifyRetryMs = 100
 /** A holder that has appended nothing for so long looks whether it was replaced: no conflict tells it (I4, P5). */
-const idleCheckMs = 2_000
+const idleCheckMs = 3_000
 
 export class LaneHolder {
   readonly #options: HolderOptions

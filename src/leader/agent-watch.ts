@@ -6,12 +6,13 @@
 import { MalformedMessage, fromBytes, toBytes, type PresenceValue } from '../../streams/coordination.ts'
 import type { AgentPong } from '../../streams/lane-protocol.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
-import { type Clock, type Repeating, every, pause } from '../../streams/ports/clock.ts'
+import { type Clock, pause } from '../../streams/ports/clock.ts'
+import { Pace } from '../../streams/ports/pace.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { PresenceWatch } from './presence-watch.ts'
 
-/** Agents that hold lanes are asked every `pingMs`, since groups wait for them; the others every `otherRounds` times that. */
-export const agentWatchTimes = { pingMs: 300, otherRounds: 4, confirmMs: 60, answerMs: 1_000 } as const
+/** Agents that hold lanes with groups are asked every `pingMs`, since these wait for them; the others every `otherRounds` times that, or every `restMs` where there are no such groups. */
+export const agentWatchTimes = { pingMs: 300, otherRounds: 4, restMs: 1_000, confirmMs: 60, answerMs: 1_000 } as const
 
 /** An agent that says for so long that it is not ready gets no jobs, and those in its queue go to others. */
 const unreadyMs = 10_000
@@ -23,8 +24,8 @@ export interface AgentWatchDeps {
   readonly presence: PresenceWatch
   /** The leader itself is not asked. */
   readonly self: string
-  /** Agents that hold lanes. */
-  readonly holders: () => ReadonlySet<string>
+  /** Agents that hold lanes with groups that are not over. */
+  readonly awaited: () => ReadonlySet<string>
   readonly onChange: () => void
 }
 
@@ -35,13 +36,15 @@ export class AgentWatch {
   readonly #unheardSinceMs = new Map<string, number>()
   /** Since when, on the monotonic clock, an agent has said each time that it is not ready. */
   readonly #unreadySinceMs = new Map<string, number>()
-  readonly #rounds: Repeating
+  readonly #rounds: Pace
   #round = 0
+  /** Nobody is awaited, and all that are here answer. */
+  #atRest = false
   #stopped = false
 
   constructor(deps: AgentWatchDeps) {
     this.#deps = deps
-    this.#rounds = every(deps.clock, agentWatchTimes.pingMs, () => this.#askRound())
+    this.#rounds = new Pace(deps.clock, agentWatchTimes.pingMs, () => this.#askRound())
   }
 
   stop(): void {
@@ -65,6 +68,13 @@ export class AgentWatch {
   /** The latest that is present. */
   instanceOf(agent: string): string | undefined {
     return this.#latest().get(agent)?.instance
+  }
+
+  /** A group of some lane has gone on. */
+  groupsGoOn(): void {
+    if (!this.#atRest || this.#deps.awaited().size === 0) return
+    this.#atRest = false
+    this.#rounds.set(agentWatchTimes.pingMs)
   }
 
   /** Another watch has found that nobody answers for one of its lanes. Resolves when it was asked. */
@@ -93,9 +103,12 @@ export class AgentWatch {
       this.#unreadySinceMs.clear()
       return this.#unheardSinceMs.clear()
     }
-    const all = this.#round++ % agentWatchTimes.otherRounds === 0
-    const holders = this.#deps.holders()
-    for (const { agent } of this.#latest().values()) if (agent !== this.#deps.self && (all || holders.has(agent) || this.#silent.has(agent))) void this.#ask(agent)
+    const awaited = this.#deps.awaited()
+    const agents = [...this.#latest().keys()]
+    this.#atRest = awaited.size === 0 && !agents.some((agent) => this.#silent.has(agent))
+    this.#rounds.set(this.#atRest ? agentWatchTimes.restMs : agentWatchTimes.pingMs)
+    const all = this.#atRest || this.#round++ % agentWatchTimes.otherRounds === 0
+    for (const agent of agents) if (agent !== this.#deps.self && (all || awaited.has(agent) || this.#silent.has(agent))) void this.#ask(agent)
   }
 
   /** Whatever else is outstanding: a process that died with a question in its hands answers it neither with yes nor with no. */

@@ -3,11 +3,13 @@
  * each agent's queue. Derived from the view; rebuilt whenever an agent begins to lead (I11).
  *
  * 1. `#open` holds every group for which something may still have to be assigned or expired.
- * 2. `load` is the sum of what each open group contributes as of the last `settle`.
+ * 2. Of each lane it is known how many of its groups are in `#open`, and whether any has changed since.
+ * 3. `load` is the sum of what each open group contributes as of the last `settle`.
  */
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { remainingByAgent } from '../../machines/placement/jobs.ts'
+import { laneOfGroup } from '../../streams/subjects.ts'
 import type { RealmFold, TurnSeen } from '../realm/view.ts'
 
 /** What makes a group need the leader; everything else only changes loads. */
@@ -18,6 +20,10 @@ export class GroupWatch {
   readonly #open = new Set<string>()
   readonly #toAssign = new Set<string>()
   readonly #touched = new Set<string>()
+  /** By lane: how many of its groups are in `#open`. */
+  readonly #openIn = new Map<string, number>()
+  /** Lanes of `#touched`. */
+  readonly #touchedIn = new Set<string>()
   readonly #contributions = new Map<string, ReadonlyMap<string, number>>()
   readonly #loads = new Map<string, number>()
 
@@ -29,7 +35,7 @@ export class GroupWatch {
   /** Groups of which not every turn was heard. */
   begin(groups: Iterable<GroupState>): void {
     for (const { group } of groups) {
-      this.#touched.add(group)
+      this.#touch(group)
       this.#toAssign.add(group)
     }
   }
@@ -39,7 +45,7 @@ export class GroupWatch {
     let calls = false
     for (const commit of seen.turn.commits) {
       if (commit.aggregate !== 'group') continue
-      this.#touched.add(commit.id)
+      this.#touch(commit.id)
       if (!commit.events.some((event) => callsForLeader.has(event.type))) continue
       this.#toAssign.add(commit.id)
       calls = true
@@ -58,16 +64,23 @@ export class GroupWatch {
       const group = this.#state.group(id)
       this.#subtract(id)
       if (group === undefined || groupTable.isFinal(group.phase)) {
-        this.#open.delete(id)
+        if (this.#open.delete(id)) this.#countOpen(id, -1)
         this.#toAssign.delete(id)
         continue
       }
+      if (!this.#open.has(id)) this.#countOpen(id, 1)
       this.#open.add(id)
       const contribution = remainingByAgent(group)
       this.#contributions.set(id, contribution)
       for (const [agent, jobs] of contribution) this.#loads.set(agent, (this.#loads.get(agent) ?? 0) + jobs)
     }
     this.#touched.clear()
+    this.#touchedIn.clear()
+  }
+
+  /** Whether a group of the lane is not over, or may not be. */
+  goOnIn(lane: string): boolean {
+    return this.#touchedIn.has(lane) || (this.#openIn.get(lane) ?? 0) > 0
   }
 
   load(agent: string): number {
@@ -85,6 +98,16 @@ export class GroupWatch {
 
   open(): readonly GroupState[] {
     return this.#groupsOf(this.#open)
+  }
+
+  #touch(id: string): void {
+    this.#touched.add(id)
+    this.#touchedIn.add(laneOfGroup(id)!)
+  }
+
+  #countOpen(id: string, by: number): void {
+    const lane = laneOfGroup(id)!
+    this.#openIn.set(lane, (this.#openIn.get(lane) ?? 0) + by)
   }
 
   #groupsOf(ids: Iterable<string>): readonly GroupState[] {

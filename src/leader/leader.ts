@@ -148,7 +148,7 @@ class Term {
     const changed = () => this.#signal({ type: 'Changed' })
     this.#commands = new LaneCommands({ context, view, epoch, signal: this.#ending.signal })
     this.#presence = new PresenceWatch({ agents: coordinator.agents, bus, clock, logger: context.logger, presenceMs: constants.presenceMs, onChange: changed })
-    this.#agents = new AgentWatch({ bus, subjects, clock, presence: this.#presence, self: context.agent, holders: () => this.#holders(), onChange: changed })
+    this.#agents = new AgentWatch({ bus, subjects, clock, presence: this.#presence, self: context.agent, awaited: () => this.#awaited(), onChange: changed })
     this.#mappings = new MappingTable(coordinator.mappings, changed)
     this.#configurations = new Configurations({ context, epoch, signal: this.#ending.signal, onChange: changed, adapterOf: deps.adapterOf })
     this.#fitness = new LaneFitness(clock)
@@ -224,15 +224,16 @@ class Term {
   #see(seen: TurnSeen): void {
     this.#lanes.see(seen)
     const calls = this.#groups?.see(seen) === true
+    this.#agents.groupsGoOn()
     const others = seen.turn.commits.some((commit) => commit.aggregate !== 'group' && commit.aggregate !== 'trigger')
     const leader = this.#state.realm.leader
     if (leader !== null && leader.epoch > this.#epoch) this.#deps.onSuperseded(leader.epoch)
     else if (calls || others) this.#signal({ type: 'Changed' })
   }
 
-  #holders(): ReadonlySet<string> {
+  #awaited(): ReadonlySet<string> {
     const agents = new Set<string>()
-    for (const { holder } of this.#state.lanes.values()) if (holder !== null) agents.add(holder.agent)
+    for (const { lane, holder } of this.#state.lanes.values()) if (holder !== null && this.#groups?.goOnIn(lane) !== false) agents.add(holder.agent)
     return agents
   }
 

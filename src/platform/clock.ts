@@ -1,13 +1,27 @@
-/** The runtime's own clocks and timers behind the `Clock` port. */
+/**
+ * The runtime's own clocks and timers behind the `Clock` port.
+ *
+ * Owns the moments that tasks share: those that may run a little earlier run together, at one timer of the runtime, so that a process at
+ * rest wakes once for all of them (docs/performance.md, "At rest").
+ */
 import type { Clock, Timer } from '../../streams/ports/clock.ts'
 
 /** Longest delay that the runtime's timers take; a longer one would fire at once. */
 const longestDelayMs = 2 ** 31 - 1
+/** Who may be early by one of these runs at a whole multiple of it: each is a multiple of those behind it, so that who may be less early meets the others. */
+const momentsMs = [1_000, 500, 250, 125]
+/** The runtime's timers fire so much early or late: who was woken at one moment is to wait for a whole period from it. */
+const inexactMs = 20
+
+/** By monotonic time. */
+const shared = new Map<number, { readonly tasks: Set<() => void>; readonly timer: Timer }>()
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  after(delayMs: number, task: () => void): Timer {
+  after(delayMs: number, task: () => void, earlyMs = 0): Timer {
+    const momentMs = momentsMs.find((each) => each <= earlyMs)
+    if (momentMs !== undefined) return atSharedMoment(Math.floor((performance.now() + delayMs + inexactMs) / momentMs) * momentMs, task)
     // A timer of 0 ms takes at least one; what is only to come after the present events need not wait for that.
     if (delayMs <= 0) {
       const soon = setImmediate(task)
@@ -23,4 +37,28 @@ export const systemClock: Clock = {
     arm()
     return { cancel: () => clearTimeout(handle) }
   },
+}
+
+function atSharedMoment(atMs: number, task: () => void): Timer {
+  let moment = shared.get(atMs)
+  if (moment === undefined) {
+    const tasks = new Set<() => void>()
+    const timer = systemClock.after(Math.max(1, atMs - performance.now()), () => {
+      shared.delete(atMs)
+      for (const each of tasks) each()
+    })
+    moment = { tasks, timer }
+    shared.set(atMs, moment)
+  }
+  const { tasks, timer } = moment
+  // The same task may be asked for twice.
+  const own = () => task()
+  tasks.add(own)
+  return {
+    cancel() {
+      if (!tasks.delete(own) || tasks.size > 0 || shared.get(atMs)?.tasks !== tasks) return
+      shared.delete(atMs)
+      timer.cancel()
+    },
+  }
 }

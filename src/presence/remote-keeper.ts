@@ -29,7 +29,7 @@ type ToAsker =
   | { readonly kind: 'removed'; readonly id: number }
 
 /** How often the asker shows that it lives, milliseconds: what a renewal's stamp may be too early by. */
-export const beatMs = 500
+export const beatMs = 1_000
 /** Renewals stop when the main thread has been silent or disconnected for so long (P8). */
 export const stallMs = 5_000
 

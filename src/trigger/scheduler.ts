@@ -49,6 +49,8 @@ export class TriggerScheduler {
   readonly #heard = new Map<string, number>()
   readonly #cancelling = new Set<string>()
   #alarmsCheckedMs = -Infinity
+  /** Once with all that was in the log. */
+  #looked = false
   #soon: Timer | undefined
   #looking = false
   #again = false
@@ -115,8 +117,11 @@ export class TriggerScheduler {
   async #lookAtAll(): Promise<void> {
     const { writing, logger } = this.#options
     const { view, clock } = writing
+    // One that is defined leads to a look.
+    if (this.#looked && view.state.triggers.size === 0) return
     // What was in the log when this look began is known, this leader's own election included.
     const fold = await view.current()
+    this.#looked = true
     if (!allowsFormat(fold.realm, 2)) return
     let nextMs = Infinity
     for (const trigger of [...fold.triggers.keys()]) {

@@ -7,7 +7,7 @@
  * 1. Messages of one start come in the order of the stream, each once; what does not carry the next consumer number is
  *    dropped and leads to a new start.
  * 2. Messages of a former start are never seen after `onStart` of a later one.
- * 3. At most `requestsAhead` requests are outstanding, each of at most `mostRequestBytes`, and none is made while `full` says so: what is
+ * 3. At most two requests (`requestsAhead`) are outstanding, each of at most `mostRequestBytes`, and none is made while `full` says so: what is
  *    under way is bounded whatever the messages' size, and the server never has more for this connection than it buffers
  *    (64 MiB by default; whoever asks for more of large messages is cut off as a slow consumer).
  */
@@ -52,8 +52,10 @@ export interface OrderedPullOptions {
   readonly requestBytes?: number
 }
 
-/** While one is being filled the next one stands ready, so that the server never waits for this side. */
-const requestsAhead = 2
+/** While one is being filled the next one stands ready, so that the server never waits for this side; at rest one is enough, and costs half as much. */
+const requestsAhead = { flowing: 2, atRest: 1 } as const
+/** No more messages since it was made, and none pending: a request that is far from being filled. */
+const fewMessages = 16
 const requestMessages = 8_192
 const mostRequestBytes = 8 * 1024 * 1024
 const expiresMs = 30_000
@@ -61,7 +63,7 @@ const expiresMs = 30_000
  * How often the server says that it is there, and how often this side looks whether it did: each costs a realm at rest. In a cluster a
  * consumer lives on one server, and is gone with it without a word; of a lone server the connection tells.
  */
-const paces = { alone: { heartbeatMs: 5_000, lookMs: 5_000 }, clustered: { heartbeatMs: 2_000, lookMs: 1_000 } } as const
+const paces = { alone: { heartbeatMs: 10_000, lookMs: 10_000 }, clustered: { heartbeatMs: 2_000, lookMs: 1_000 } } as const
 const retryMs = { first: 50, longest: 1_000 } as const
 const nanosPerMs = 1_000_000
 
@@ -78,6 +80,10 @@ export class OrderedPull {
   #expected = 1
   #backoffMs: number = retryMs.first
   #heardMs = 0
+  /** Messages that match and have not come, as the server said last. */
+  #pending = 0
+  /** Number of the first message that came after the last request was made. */
+  #askedAt = 1
   #watchdog: Timer | undefined
   #retry: Timer | undefined
   readonly #stopFollowing: () => void
@@ -101,7 +107,9 @@ export class OrderedPull {
   refill(): void {
     const { link, stream, full, requestBytes = mostRequestBytes } = this.#options
     if (this.#stopped || this.#consumer === undefined || link.state === 'disconnected') return
-    while (this.#requests.length < requestsAhead && !full()) {
+    const ahead = this.#flows ? requestsAhead.flowing : requestsAhead.atRest
+    while (this.#requests.length < ahead && !full()) {
+      this.#askedAt = this.#expected
       const number = ++this.#requestNumber
       this.#requests.push(number)
       const request = { batch: requestMessages, max_bytes: requestBytes, expires: expiresMs * nanosPerMs, idle_heartbeat: this.#pace.heartbeatMs * nanosPerMs }
@@ -191,6 +199,7 @@ export class OrderedPull {
     this.#consumer = answer.value.name
     this.#requests = []
     this.#expected = 1
+    this.#askedAt = 1
     this.#inbox = createInbox()
     this.#subscription = link.connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
@@ -201,7 +210,8 @@ export class OrderedPull {
     })
     this.#heardMs = link.clock.monotonicMs()
     this.#watch()
-    onStart(answer.value.num_pending ?? 0)
+    this.#pending = answer.value.num_pending ?? 0
+    onStart(this.#pending)
     this.refill()
   }
 
@@ -213,7 +223,9 @@ export class OrderedPull {
     if (consumerSequence !== this.#expected) return this.#restart()
     this.#expected += 1
     this.#backoffMs = retryMs.first
+    this.#pending = acknowledged.pending
     this.#options.onMessage(message, acknowledged)
+    if (this.#requests.length === requestsAhead.atRest && this.#flows) this.refill()
   }
 
   #receiveStatus(message: Msg): void {
@@ -249,6 +261,10 @@ export class OrderedPull {
     // Earlier ones were filled before it. One that is filled to the very byte ends without a word.
     this.#requests = this.#requests.filter((open) => open > number)
     this.refill()
+  }
+
+  get #flows(): boolean {
+    return this.#pending > 0 || this.#expected - this.#askedAt > fewMessages
   }
 
   get #pace() {

@@ -13,8 +13,11 @@ export interface Clock {
   nowMs(): number
   /** Monotonic clock: milliseconds since an arbitrary origin, never backwards. */
   monotonicMs(): number
-  /** Runs `task` once, `delayMs` milliseconds from now or a little later. */
-  after(delayMs: number, task: () => void): Timer
+  /**
+   * Runs `task` once, `delayMs` milliseconds from now or a little later; up to `earlyMs` (0) before that where tasks that may wait for one
+   * another then run in the same moment: a process at rest is paid for by how often it wakes.
+   */
+  after(delayMs: number, task: () => void, earlyMs?: number): Timer
 }
 
 export interface Random {
@@ -40,16 +43,28 @@ export interface Repeating {
   stop(): void
 }
 
-/** Runs `task` every `periodMs` (measured from the end of one run's start to the next start) until stopped. */
+/** What comes more often than this, milliseconds, is waited for. */
+const leastSharedMs = 1_000
+
+/** How much earlier than asked for a task may come that comes again and again. */
+export function earlyMsOf(periodMs: number): number {
+  return periodMs >= leastSharedMs ? periodMs / 2 : 0
+}
+
+/**
+ * Runs `task` every `periodMs` (measured from the end of one run's start to the next start) until stopped. Where that is a second or more, the
+ * first time up to half of it earlier, together with others.
+ */
 export function every(clock: Clock, periodMs: number, task: () => void): Repeating {
   let stopped = false
   let timer: Timer
+  const earlyMs = earlyMsOf(periodMs)
   const arm = () => {
     timer = clock.after(periodMs, () => {
       if (stopped) return
       arm()
       task()
-    })
+    }, earlyMs)
   }
   arm()
   return {

@@ -40,7 +40,7 @@ export const executorMutants: readonly Mutant[] = [
     breaks: ['P6', 'I3'],
     patches: [
       { file: 'src/executor/lane-link.ts', find: 'if (this.#outstanding && sinceMs >= givenUpMs) this.holderChanged()', replace: 'if (false) this.holderChanged()' },
-      { file: 'src/executor/lane-link.ts', find: 'else if (!rests || sinceMs >= restMs) this.nudge()', replace: 'void rests' },
+      { file: 'src/executor/lane-link.ts', find: 'else if (!rests || sinceMs >= leastRestMs) this.nudge()', replace: 'void rests' },
     ],
   },
   {
