@@ -1,17 +1,15 @@
 /**
  * The runtime's own clocks and timers behind the `Clock` port.
  *
- * Owns the moments that tasks share: those that may run a little earlier run together, at one timer of the runtime, so that a process at
- * rest wakes once for all of them (docs/performance.md, "At rest").
+ * Owns the moments that tasks share: those that may run a little earlier or later run together, at one timer of the runtime, so that a process
+ * at rest wakes once for all of them (docs/performance.md, "At rest").
  */
 import type { Clock, Timer } from '../../streams/ports/clock.ts'
 
 /** Longest delay that the runtime's timers take; a longer one would fire at once. */
 const longestDelayMs = 2 ** 31 - 1
-/** Who may be early by one of these runs at a whole multiple of it: each is a multiple of those behind it, so that who may be less early meets the others. */
+/** Tasks are shared at whole multiples of one of these; each is a multiple of those behind it, so that who has less slack meets the others. */
 const momentsMs = [1_000, 500, 250, 125]
-/** The runtime's timers fire so much early or late: who was woken at one moment is to wait for a whole period from it. */
-const inexactMs = 20
 
 /** By monotonic time. */
 const shared = new Map<number, { readonly tasks: Set<() => void>; readonly timer: Timer }>()
@@ -19,9 +17,10 @@ const shared = new Map<number, { readonly tasks: Set<() => void>; readonly timer
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  after(delayMs: number, task: () => void, earlyMs = 0): Timer {
-    const momentMs = momentsMs.find((each) => each <= earlyMs)
-    if (momentMs !== undefined) return atSharedMoment(Math.floor((performance.now() + delayMs + inexactMs) / momentMs) * momentMs, task)
+  after(delayMs: number, task: () => void, slackMs = 0): Timer {
+    // Who waits for a whole number of them, and was woken at one a little early or late, wakes at one again, and as often as was asked for.
+    const momentMs = momentsMs.find((each) => each <= 2 * slackMs && delayMs % each === 0)
+    if (momentMs !== undefined) return atSharedMoment(Math.round((performance.now() + delayMs) / momentMs) * momentMs, task)
     // A timer of 0 ms takes at least one; what is only to come after the present events need not wait for that.
     if (delayMs <= 0) {
       const soon = setImmediate(task)

@@ -14,10 +14,10 @@ export interface Clock {
   /** Monotonic clock: milliseconds since an arbitrary origin, never backwards. */
   monotonicMs(): number
   /**
-   * Runs `task` once, `delayMs` milliseconds from now or a little later; up to `earlyMs` (0) before that where tasks that may wait for one
-   * another then run in the same moment: a process at rest is paid for by how often it wakes.
+   * Runs `task` once, `delayMs` milliseconds from now or a little later; up to `slackMs` (0) before or behind that where tasks that may wait for
+   * one another then run in the same moment: a process at rest is paid for by how often it wakes.
    */
-  after(delayMs: number, task: () => void, earlyMs?: number): Timer
+  after(delayMs: number, task: () => void, slackMs?: number): Timer
 }
 
 export interface Random {
@@ -46,25 +46,25 @@ export interface Repeating {
 /** What comes more often than this, milliseconds, is waited for. */
 const leastSharedMs = 1_000
 
-/** How much earlier than asked for a task may come that comes again and again. */
-export function earlyMsOf(periodMs: number): number {
+/** By how much a task that comes again and again may come earlier or later than asked for. */
+export function slackMsOf(periodMs: number): number {
   return periodMs >= leastSharedMs ? periodMs / 2 : 0
 }
 
 /**
  * Runs `task` every `periodMs` (measured from the end of one run's start to the next start) until stopped. Where that is a second or more, the
- * first time up to half of it earlier, together with others.
+ * first time up to half of it earlier or later, together with others.
  */
 export function every(clock: Clock, periodMs: number, task: () => void): Repeating {
   let stopped = false
   let timer: Timer
-  const earlyMs = earlyMsOf(periodMs)
+  const slackMs = slackMsOf(periodMs)
   const arm = () => {
     timer = clock.after(periodMs, () => {
       if (stopped) return
       arm()
       task()
-    }, earlyMs)
+    }, slackMs)
   }
   arm()
   return {

@@ -1,5 +1,5 @@
 /** A task that is done again and again, at a pace that may change while it waits: a faster one begins at once, a slower one with the next wait. */
-import { type Clock, type Timer, earlyMsOf } from './clock.ts'
+import { type Clock, type Timer, slackMsOf } from './clock.ts'
 
 export class Pace {
   readonly #clock: Clock
@@ -36,7 +36,7 @@ export class Pace {
         this.#timer = this.#arm()
         this.#task()
       },
-      earlyMsOf(this.#periodMs),
+      slackMsOf(this.#periodMs),
     )
   }
 }
