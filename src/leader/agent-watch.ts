@@ -12,7 +12,7 @@ import type { Subjects } from '../../streams/subjects.ts'
 import type { PresenceWatch } from './presence-watch.ts'
 
 /** Agents that hold lanes with groups are asked every `pingMs`, since these wait for them; the others every `otherRounds` times that, or every `restMs` where there are no such groups. */
-export const agentWatchTimes = { pingMs: 300, otherRounds: 4, restMs: 1_000, confirmMs: 60, answerMs: 1_000 } as const
+export const agentWatchTimes = { pingMs: 200, otherRounds: 5, restMs: 1_000, confirmMs: 60, answerMs: 1_000 } as const
 
 /** An agent that says for so long that it is not ready gets no jobs, and those in its queue go to others. */
 const unreadyMs = 10_000
