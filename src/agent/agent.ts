@@ -251,6 +251,7 @@ class AgentProcess implements RunningAgent {
       fail: (error) => void this.#halt({ kind: 'failed', error }),
     })
     const { presence } = parts
+    coordinator.ends?.show(agent)
     presence.onReplaced((by) => void this.#halt({ kind: 'replaced', by }))
     presence.onAcknowledged(() => this.#perform(() => this.#recordStart(parts)))
     parts.configuration.onChange(() => this.#machine.send({ type: 'ConfigurationChanged' }))

@@ -33,7 +33,7 @@ export interface ElectionTimes {
   readonly declareMs: number
 }
 
-/** Take-over after a death: half the close follower's period (`closeMs`) + confirmMs and two writes, about 230 ms; after a hang: leaseMs + stallMs. */
+/** Take-over after a death: until the coordinator tells it, or the close follower asks, + confirmMs and two writes, about 130 ms; after a hang: leaseMs + stallMs. */
 export const electionTimes: ElectionTimes = { leaseMs: 6_000, pingMs: 200, confirmMs: 60, answerMs: 1_000, retryMs: 200, declareMs: 12_000 }
 
 const renewalsPerLease = 3
@@ -92,7 +92,7 @@ class Candidate implements Election {
   /** Ends what the present state started when that state is left. */
   #term = new AbortController()
   /** Pings of the leader, while following. */
-  #watching: Pace | undefined
+  #watching: { stop(): void } | undefined
   readonly #closeFollower: CloseFollower
   /** Grows with each effect: an answer to an earlier one is not heard any more. */
   #asked = 0
@@ -106,7 +106,7 @@ class Candidate implements Election {
     this.#keeper = deps.keeper
     this.#listener = deps.listener
     this.#times = times
-    this.#closeFollower = new CloseFollower(context.clock)
+    this.#closeFollower = new CloseFollower(context.clock, context.coordinator.ends)
     const { bus } = context.coordinator
     this.machine = hostMachine<typeof electionMachine, ElectionEffects>({
       machine: electionMachine,
@@ -247,12 +247,20 @@ class Candidate implements Election {
 
   /** A leader that died with a question in its hands answers neither yes nor no: the next one goes out all the same. */
   #watchLeader(lease: LeaseSeen): void {
-    const pace: Pace = new Pace(this.#context.clock, this.#times.pingMs, () => {
+    const ask = () => {
       void this.#ping(lease, (againMs) => pace.set(againMs)).then((found) => {
-        if (found.type === 'NoResponders' && this.#watching === pace) this.machine.send(found)
+        if (found.type === 'NoResponders' && this.#watching === watching) this.machine.send(found)
       })
-    })
-    this.#watching = pace
+    }
+    const pace: Pace = new Pace(this.#context.clock, this.#times.pingMs, ask)
+    const ends = this.#context.coordinator.ends?.onEnd((agent) => agent === lease.agent && ask())
+    const watching = {
+      stop: () => {
+        pace.stop()
+        ends?.stop()
+      },
+    }
+    this.#watching = watching
   }
 
   #stopWatching(): void {

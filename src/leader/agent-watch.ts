@@ -5,14 +5,15 @@
  */
 import { MalformedMessage, fromBytes, toBytes, type PresenceValue } from '../../streams/coordination.ts'
 import type { AgentPong } from '../../streams/lane-protocol.ts'
-import type { Bus } from '../../streams/ports/bus.ts'
+import type { Bus, Subscription } from '../../streams/ports/bus.ts'
+import type { ConnectionEnds } from '../../streams/ports/ends.ts'
 import { type Clock, pause } from '../../streams/ports/clock.ts'
 import { Pace } from '../../streams/ports/pace.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { PresenceWatch } from './presence-watch.ts'
 
 /** Agents that hold lanes with groups are asked every `pingMs`, since these wait for them; the others every `otherRounds` times that, or every `restMs` where there are no such groups. */
-export const agentWatchTimes = { pingMs: 200, otherRounds: 5, restMs: 1_000, confirmMs: 60, answerMs: 1_000 } as const
+export const agentWatchTimes = { pingMs: 300, otherRounds: 4, restMs: 1_000, confirmMs: 60, answerMs: 1_000 } as const
 
 /** An agent that says for so long that it is not ready gets no jobs, and those in its queue go to others. */
 const unreadyMs = 10_000
@@ -22,6 +23,8 @@ export interface AgentWatchDeps {
   readonly subjects: Subjects
   readonly clock: Clock
   readonly presence: PresenceWatch
+  /** Whose connection ended is asked at once. */
+  readonly ends?: ConnectionEnds | undefined
   /** The leader itself is not asked. */
   readonly self: string
   /** Agents that hold lanes with groups that are not over. */
@@ -37,6 +40,7 @@ export class AgentWatch {
   /** Since when, on the monotonic clock, an agent has said each time that it is not ready. */
   readonly #unreadySinceMs = new Map<string, number>()
   readonly #rounds: Pace
+  readonly #ends: Subscription | undefined
   #round = 0
   /** Nobody is awaited, and all that are here answer. */
   #atRest = false
@@ -45,11 +49,15 @@ export class AgentWatch {
   constructor(deps: AgentWatchDeps) {
     this.#deps = deps
     this.#rounds = new Pace(deps.clock, agentWatchTimes.pingMs, () => this.#askRound())
+    this.#ends = deps.ends?.onEnd((agent) => {
+      if (agent !== deps.self && this.#latest().has(agent)) void this.#ask(agent)
+    })
   }
 
   stop(): void {
     this.#stopped = true
     this.#rounds.stop()
+    this.#ends?.stop()
   }
 
   /** One per agent, its latest instance, by agent id. */

@@ -148,7 +148,7 @@ class Term {
     const changed = () => this.#signal({ type: 'Changed' })
     this.#commands = new LaneCommands({ context, view, epoch, signal: this.#ending.signal })
     this.#presence = new PresenceWatch({ agents: coordinator.agents, bus, clock, logger: context.logger, presenceMs: constants.presenceMs, onChange: changed })
-    this.#agents = new AgentWatch({ bus, subjects, clock, presence: this.#presence, self: context.agent, awaited: () => this.#awaited(), onChange: changed })
+    this.#agents = new AgentWatch({ bus, ends: coordinator.ends, subjects, clock, presence: this.#presence, self: context.agent, awaited: () => this.#awaited(), onChange: changed })
     this.#mappings = new MappingTable(coordinator.mappings, changed)
     this.#configurations = new Configurations({ context, epoch, signal: this.#ending.signal, onChange: changed, adapterOf: deps.adapterOf })
     this.#fitness = new LaneFitness(clock)

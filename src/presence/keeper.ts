@@ -55,6 +55,9 @@ export interface Keeper {
   close(): Promise<void>
 }
 
+/** Renewals may come so much earlier or later than their period, where they then come beside others (`Clock.after`), milliseconds: no part of their key's time to live that counts. */
+const renewalSlackMs = 250
+
 /** Between two attempts to read a key whose state is not known, milliseconds. */
 const settleRetryMs = 100
 
@@ -139,7 +142,7 @@ class KeptKey implements Kept {
 
   async #run(): Promise<void> {
     // A key that was handed over was written a moment ago.
-    if (this.#revision > 0) await this.#until(this.#request.periodMs)
+    if (this.#revision > 0) await this.#until(this.#request.periodMs, renewalSlackMs)
     while (!this.#dropped) {
       const startedMs = this.#deps.clock.monotonicMs()
       if (this.#deps.mayRenew() && !(await this.#renew())) {
@@ -148,7 +151,7 @@ class KeptKey implements Kept {
       }
       if (this.#dropped) break
       const spentMs = this.#deps.clock.monotonicMs() - startedMs
-      await this.#until(Math.max(0, this.#request.periodMs - spentMs))
+      await this.#until(Math.max(0, this.#request.periodMs - spentMs), renewalSlackMs)
     }
     if (this.#removing && this.#revision > 0) await this.#bucket.remove(this.#request.key, this.#revision).catch(() => {})
   }
@@ -204,10 +207,10 @@ class KeptKey implements Kept {
   }
 
   /** Ends early when woken. */
-  #until(delayMs: number): Promise<void> {
+  #until(delayMs: number, slackMs = 0): Promise<void> {
     if (this.#dropped || this.#dueAtOnce) return Promise.resolve()
     return new Promise((resolve) => {
-      const timer: Timer = this.#deps.clock.after(delayMs, () => this.#wake())
+      const timer: Timer = this.#deps.clock.after(delayMs, () => this.#wake(), Math.min(slackMs, delayMs / 2))
       this.#wake = () => {
         timer.cancel()
         this.#wake = () => {}

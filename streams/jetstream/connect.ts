@@ -10,6 +10,7 @@ import { JetStreamAlarms } from './alarms.ts'
 import { JetStreamBucket } from './bucket.ts'
 import { NatsBus } from './bus.ts'
 import { durabilityOfServers } from './durability.ts'
+import { JetStreamEnds } from './ends.ts'
 import { JetStreamEventLog } from './event-log.ts'
 import type { Link, TooLarge } from './link.ts'
 import { isUnfinished } from './next-incarnation.ts'
@@ -41,6 +42,7 @@ export interface ConnectOptions extends LinkOptions {
 
 export interface NatsCoordinator extends Coordinator {
   readonly place: CoordinatorPlace
+  readonly ends: JetStreamEnds
   readonly log: JetStreamEventLog
   /** For `doctor` and what else looks at the server itself. */
   readonly connection: Link
@@ -117,6 +119,7 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
     alarms: new JetStreamAlarms(link, subjects),
     durability: options.durability ?? (await durabilityByAsking(options)),
     place: placeOf(link, options, incarnation),
+    ends: new JetStreamEnds(link, subjects.bucketName('agents')),
     connection: link,
     serverVersion: link.connection.info?.version ?? '',
     close: () => link.close(),

@@ -44,7 +44,7 @@ export interface Repeating {
 }
 
 /** What comes more often than this, milliseconds, is waited for. */
-const leastSharedMs = 1_000
+const leastSharedMs = 500
 
 /** By how much a task that comes again and again may come earlier or later than asked for. */
 export function slackMsOf(periodMs: number): number {
@@ -52,7 +52,7 @@ export function slackMsOf(periodMs: number): number {
 }
 
 /**
- * Runs `task` every `periodMs` (measured from the end of one run's start to the next start) until stopped. Where that is a second or more, the
+ * Runs `task` every `periodMs` (measured from the end of one run's start to the next start) until stopped. Where that is half a second or more, the
  * first time up to half of it earlier or later, together with others.
  */
 export function every(clock: Clock, periodMs: number, task: () => void): Repeating {

@@ -4,6 +4,7 @@
 import type { Alarms } from './alarms.ts'
 import type { Bucket } from './bucket.ts'
 import type { Bus } from './bus.ts'
+import type { ConnectionEnds } from './ends.ts'
 import type { EventLog, Intake } from './event-log.ts'
 
 /** What is stored under a digest does not have it. */
@@ -78,6 +79,8 @@ export interface Coordinator {
   readonly alarms: Alarms
   readonly durability: Durability
   readonly place?: CoordinatorPlace
+  /** Where the coordinator tells them. */
+  readonly ends?: ConnectionEnds
   /** Where it is known. */
   readonly intake?: Intake
   /** Idempotent. Nothing of this coordinator is heard from afterwards. */

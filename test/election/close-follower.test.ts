@@ -1,7 +1,7 @@
 /** How often a follower asks whether its leader is there: as the leader says, and as before where it is of a build that says nothing. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { defaultConstants } from '../../machines/realm/realm.ts'
-import { CloseFollower, closeMs, distantMs } from '../../src/election/close-follower.ts'
+import { CloseFollower, closeMs, distantMs, toldMs } from '../../src/election/close-follower.ts'
 import { type Election, electionTimes, startElection } from '../../src/election/election.ts'
 import { directKeeper } from '../../src/presence/keeper.ts'
 import type { OwnPresence } from '../../src/presence/presence.ts'
@@ -10,6 +10,7 @@ import { followRealm } from '../../src/realm/standing.ts'
 import { fromBytes, leaseKey, toBytes } from '../../streams/coordination.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
+import type { ConnectionEnds } from '../../streams/ports/ends.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { Dice } from '../simulation/dice.ts'
 import { VirtualTime, epochMs } from '../simulation/virtual-time.ts'
@@ -44,6 +45,15 @@ describe('which follower watches closely', () => {
   })
 })
 
+it('the close follower asks less often where the coordinator tells of the end of the leader', () => {
+  const ends = { isShown: true }
+  const follower = new CloseFollower({ nowMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel() {} }) }, ends)
+  expect(follower.againMs('g2')).toBe(toldMs)
+  expect(follower.againMs('g3')).toBe(distantMs)
+  ends.isShown = false
+  expect(follower.againMs('g2')).toBe(closeMs)
+})
+
 describe('a follower', () => {
   const time = new VirtualTime()
   const clock: Clock = { nowMs: () => epochMs + Math.floor(time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs, task) => time.after(delayMs, task) }
@@ -51,6 +61,7 @@ describe('a follower', () => {
   let close: () => Promise<void>
   let pings: { atMs: number; follower: unknown }[]
   let answer: object
+  let tellEnd: (agent: string) => void
   let stopLeader: () => void
 
   const passMs = async (durationMs: number) => {
@@ -86,9 +97,18 @@ describe('a follower', () => {
       message.answer(toBytes({ agent: 'old', instance: 'i-old', leading: true, ...answer }))
     })
     stopLeader = () => subscription.stop()
+    tellEnd = () => {}
+    const ends: ConnectionEnds = {
+      show() {},
+      isShown: true,
+      onEnd(listener) {
+        tellEnd = listener
+        return { stop: () => (tellEnd = () => {}) }
+      },
+    }
     const standing = followRealm(coordinator.log, subjects, state, () => {})
     election = startElection({
-      context: { agent: 'g2', role: 'generic', region: 'here', skills: [], build: '0', coordinator, subjects, clock, random: dice, constants: defaultConstants, realm: standing, newestFormat: 2, logger },
+      context: { agent: 'g2', role: 'generic', region: 'here', skills: [], build: '0', coordinator: { ...coordinator, ends }, subjects, clock, random: dice, constants: defaultConstants, realm: standing, newestFormat: 2, logger },
       presence: { instance: 'i-g2', isOwn: () => false, isTheAgent: () => Promise.resolve(true), present: () => Promise.resolve() } as unknown as OwnPresence,
       keeper: directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, clock),
       listener: { onLead() {}, onStopLeading() {}, onFollowing() {} },
@@ -136,7 +156,26 @@ describe('a follower', () => {
     expect(led()).toBe(true)
     expect(time.nowMs - goneMs).toBeLessThanOrEqual(againMs + electionTimes.confirmMs + 100)
     // Whoever follows it is told.
-    expect(election.askedBy('g3')).toBe(closeMs)
+    expect(election.askedBy('g3')).toBe(toldMs)
     expect(election.askedBy('g4')).toBe(distantMs)
+  })
+
+  it('leads at once where the leader has gone and its end is told; a word of others, or of one that answers, changes nothing', async () => {
+    answer = { againMs: distantMs }
+    await passMs(3_000)
+    const before = pings.length
+    tellEnd('g3')
+    await passMs(1)
+    expect(pings).toHaveLength(before)
+    tellEnd('old')
+    await passMs(50)
+    expect(pings.length).toBeGreaterThan(before)
+    await passMs(1_000)
+    expect(election.leading).toBeUndefined()
+    stopLeader()
+    tellEnd('old')
+    const goneMs = time.nowMs
+    await time.run(() => election.leading !== undefined, { steps: 100_000, untilMs: goneMs + 60_000 })
+    expect(time.nowMs - goneMs).toBeLessThanOrEqual(electionTimes.confirmMs + 100)
   })
 })

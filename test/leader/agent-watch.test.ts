@@ -13,6 +13,8 @@ let asked: string[]
 let dead: Set<string>
 let awaited: Set<string>
 let watch: AgentWatch
+let tellEnd: (agent: string) => void
+let ended: boolean
 
 beforeEach(() => {
   time = new VirtualTime()
@@ -30,6 +32,14 @@ beforeEach(() => {
         return Promise.resolve(dead.has(agent) ? { kind: 'no-responders' } : { kind: 'answer', data: new TextEncoder().encode('{}') })
       },
     } as unknown as Bus,
+    ends: {
+      show() {},
+      isShown: true,
+      onEnd(listener) {
+        tellEnd = listener
+        return { stop: () => void (ended = true) }
+      },
+    },
     subjects,
     clock,
     presence: { present: () => agents } as unknown as PresenceWatch,
@@ -78,4 +88,16 @@ it('finds a dead agent of a realm at rest within a second and two words, and ask
   await passMs(agentWatchTimes.pingMs + 1)
   expect(watch.able().map(({ agent }) => agent)).toEqual(['g1', 'g2', 'g3'])
   expect(await timesAsked('g2', 10_000)).toBeLessThanOrEqual(11)
+})
+
+it('finds a dead agent at once whose end is told; of one that answers, or that nobody knows, the word changes nothing', async () => {
+  await passMs(3_100)
+  tellEnd('g3')
+  tellEnd('g9')
+  dead.add('g2')
+  tellEnd('g2')
+  await passMs(agentWatchTimes.confirmMs + 1)
+  expect(watch.able().map(({ agent }) => agent)).toEqual(['g1', 'g3'])
+  watch.stop()
+  expect(ended).toBe(true)
 })
