@@ -64,7 +64,8 @@ export async function laneMoveRows(world: BenchWorld): Promise<Row[]> {
   }
 }
 
-async function configure({ coordinator, subjects }: BenchWorld, agent: string, change: PlanChange): Promise<void> {
+/** Plans something else for an agent. */
+export async function configure({ coordinator, subjects }: BenchWorld, agent: string, change: PlanChange): Promise<void> {
   await writeAggregate<AgentState, AgentEvent>(
     { log: coordinator.log, clock: systemClock, random: systemRandom },
     { subject: subjects.aggregate('agent', agent), aggregate: 'agent', id: agent, empty: absentAgent(agent), fold: foldAgent, decide: (state) => configureAgent(state, change), actor: 'program:bench' },

@@ -35,7 +35,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
   { rows: ['pause', 'pause-p99', 'pause-most'], run: () => inWorld(pauseRows) },
   { rows: ['lane-move', 'lane-move-p99', 'lane-move-most'], run: () => inWorld(laneMoveRows) },
   {
-    rows: ['takeover-p50', 'takeover-p99', 'takeover-leader-p50', 'takeover-leader-p99'],
+    rows: ['takeover-p50', 'takeover-p99', 'takeover-leader-p50', 'takeover-leader-p99', 'takeover-others', 'takeover-others-most'],
     run: () => inWorld((world) => takeoverRows(world, wants, say)),
   },
   { rows: ['lane-live', 'lane-snapshot'], run: () => inWorld((world) => laneLiveRows(world, { groups: 1_000, jobsPerGroup: 500, open: 20 })) },
