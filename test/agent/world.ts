@@ -16,6 +16,7 @@ import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
 import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import type { ConnectionEnds } from '../../streams/ports/ends.ts'
 import { type EventLog, type ReadOptions, type StoredMessage, logWith } from '../../streams/ports/event-log.ts'
 import type { MemoryFaults } from '../../streams/memory/faults.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
@@ -37,6 +38,8 @@ export interface Member {
   readonly client: string
 }
 
+/** From the end of a connection until others hear of it. */
+const endToldMs = 25
 const stepLimit = 2_000_000
 
 export class World {
@@ -69,6 +72,16 @@ export class World {
   readonly view = new RealmView(this.observer.log, this.subjects)
   readonly events: { readonly id: string; readonly type: string; readonly data: Record<string, unknown> }[] = []
   #connections = 0
+  readonly #endListeners = new Set<(agent: string) => void>()
+  /** As a server tells them (`streams/jetstream/ends.ts`); for `kill` alone. */
+  readonly #ends: ConnectionEnds = {
+    show() {},
+    isShown: true,
+    onEnd: (listener) => {
+      this.#endListeners.add(listener)
+      return { stop: () => void this.#endListeners.delete(listener) }
+    },
+  }
 
   constructor() {
     this.view.onTurn(({ turn }) => {
@@ -83,7 +96,7 @@ export class World {
     const client = `${agent} ${++this.#connections}`
     const connected = this.realm.connect({ name: client, clock })
     const log = noting(connected.log, (options) => this.reads.push(options))
-    const coordinator: Coordinator = { ...connected, log }
+    const coordinator: Coordinator = { ...connected, log, ends: this.#ends }
     const running = startAgent({
       agent,
       role: options.role ?? 'generic',
@@ -196,6 +209,7 @@ export class World {
     const member = this.members.get(agent)!
     this.members.delete(agent)
     await member.coordinator.close()
+    this.time.after(endToldMs, () => [...this.#endListeners].forEach((hear) => hear(agent)))
     await this.drive(member.running.crash())
   }
 
