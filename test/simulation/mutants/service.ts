@@ -12,7 +12,7 @@ export const serviceMutants: readonly Mutant[] = [
       {
         file: 'src/change/take.ts',
         find: "  return { state: written.state, known: written.kind === 'nothing' }",
-        replace: '  return { state: { ...written.state, taken: { ...written.state.taken!, lane: choice.lane, plan: plan.digest } }, known: false }',
+        replace: '  return { state: { ...written.state, taken: { ...written.state.taken!, lane, plan: plan.digest } }, known: false }',
       },
     ],
   },
