@@ -18,7 +18,8 @@ import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { Executing, ExecutorContext, LaneHosting, Presence, SiteDirectory } from '../agent/context.ts'
 import { laneClient } from '../lane/client.ts'
-import { type ExecutorFailpoint, type GrantEnvironment, HeldGrant } from './held-grant.ts'
+import { CallsBegun } from './calls-begun.ts'
+import { type ExecutorFailpoint, type GrantEnvironment, HeldGrant, grantId } from './held-grant.ts'
 import { LaneLink } from './lane-link.ts'
 import { Marks } from './marks.ts'
 
@@ -60,10 +61,10 @@ class RunningExecutor implements Executing {
   readonly #links = new Map<string, LaneLink>()
   /** By group; without order by group and token. */
   readonly #held = new Map<string, HeldGrant>()
-  /** Also those whose group has a later grant by now, until their call has ended. */
-  readonly #running = new Map<HeldGrant, Promise<void>>()
-  /** Ended as unknown, while an adapter has not come back from their call. */
-  readonly #hanging = new Set<HeldGrant>()
+  /** Also those whose group has a later grant by now, until their call has ended. By `grantId`. */
+  readonly #running = new Map<string, HeldGrant>()
+  /** Ended as unknown, while an adapter has not come back from their call. By `grantId`. */
+  readonly #hanging = new Map<string, HeldGrant>()
   readonly #marks = new Marks()
   readonly #environment: GrantEnvironment
   /** Of this process, the present one and all before it. */
@@ -86,7 +87,7 @@ class RunningExecutor implements Executing {
     this.#working = options.working ?? true
     this.#instances = new Set([presence.instance])
     const { failpoint } = options
-    this.#environment = { clock: context.clock, quarantined: () => this.#quarantined, presence, sites, ...(failpoint === undefined ? {} : { failpoint }) }
+    this.#environment = { clock: context.clock, calls: new CallsBegun(context.clock), quarantined: () => this.#quarantined, presence, sites, ...(failpoint === undefined ? {} : { failpoint }) }
     const { bus, mappings } = context.coordinator
     const { subjects, agent } = context
     lanes.listenHere({ grants: (message) => this.#onGrants(message.lane, message), assigned: (message) => this.#onAssigned(message) })
@@ -153,7 +154,7 @@ class RunningExecutor implements Executing {
     this.#over = true
     for (const subscription of this.#subscriptions) subscription.stop()
     for (const link of this.#links.values()) link.close()
-    for (const grant of this.#running.keys()) grant.abandon()
+    for (const grant of this.#running.values()) grant.abandon()
     this.#settled()
   }
 
@@ -184,7 +185,7 @@ class RunningExecutor implements Executing {
   #heldOf(lane: string): GrantRef[] {
     const refs: GrantRef[] = []
     for (const grant of this.#held.values()) {
-      if (grant.lane === lane) refs.push({ group: grant.message.group, grant: grant.message.grant })
+      if (grant.lane === lane) refs.push(refOf(grant.message))
     }
     return refs
   }
@@ -203,27 +204,27 @@ class RunningExecutor implements Executing {
   }
 
   #take(lane: string, message: GrantMessage): void {
-    const ref = { group: message.group, grant: message.grant }
     const mark = this.#marks.of(message)
     const link = this.#link(lane)
+    const held = new HeldGrant(message, lane, this.#environment)
     // P21. Marks are forgotten in the end, what is at hand is not.
-    const atHand = this.#runs(ref) || this.#hangs(ref) || link.reports(ref)
-    if (message.grant <= mark || atHand || link.givesBack(ref)) {
+    const atHand = this.#runs(held.id) || this.#hangs(held.id) || link.reports(message)
+    if (message.grant <= mark || atHand || link.givesBack(message)) {
       // If it is neither held nor reported it was given up: say so again, else its lock would stay for ever.
-      if (message.grant === mark && !atHand) link.report([], ref)
+      if (message.grant === mark && !atHand) link.report([], refOf(message))
       return
     }
     this.#marks.raise(message)
     // A higher token of the group, or of the job: the former grant is not open any more (I1).
     if (message.unordered !== true) this.#held.get(message.group)?.abort()
-    else if (mark > 0) for (const held of this.#held.values()) if (shareJob(held.message, message)) held.abort()
+    else if (mark > 0) for (const former of this.#held.values()) if (shareJob(former.message, message)) former.abort()
     if (!this.#working || this.#draining || this.#quarantined || message.instance !== this.#presence.instance) {
-      link.report([], ref)
+      link.report([], refOf(message))
       return
     }
-    const held = new HeldGrant(message, lane, this.#environment)
-    this.#held.set(heldKey(message), held)
-    this.#running.set(held, this.#run(held))
+    this.#held.set(heldKey(held), held)
+    this.#running.set(held.id, held)
+    void this.#run(held)
   }
 
   /** Nobody has heard of the grant for long (I9). Of an instance that is another process's, only that one can say anything. */
@@ -235,9 +236,9 @@ class RunningExecutor implements Executing {
     const ref = { group, grant }
     if (grant > this.#marks.ofGroup(group)) this.#held.get(group)?.abort()
     this.#marks.giveUp(group, grant)
-    const running = [...this.#running.keys()].filter((held) => held.message.group === group && held.message.grant === grant)
-    for (const held of running) held.abort()
-    const answer: AbortAnswer = { kind: running.length > 0 || this.#hangs(ref) ? 'running' : 'stopped' }
+    const running = this.#running.get(grantId(ref))
+    running?.abort()
+    const answer: AbortAnswer = { kind: running !== undefined || this.#hangs(grantId(ref)) ? 'running' : 'stopped' }
     if (answer.kind === 'stopped') {
       const link = this.#link(laneOfGroup(group)!)
       if (link.reports(ref)) link.nudge()
@@ -248,34 +249,31 @@ class RunningExecutor implements Executing {
 
   async #run(held: HeldGrant): Promise<void> {
     const end = await held.run()
-    this.#running.delete(held)
+    this.#running.delete(held.id)
     const { hanging } = held
     if (hanging !== undefined) {
-      this.#hanging.add(held)
-      void hanging.then(() => this.#hanging.delete(held))
+      this.#hanging.set(held.id, held)
+      void hanging.then(() => this.#hanging.delete(held.id))
     }
-    const key = heldKey(held.message)
+    const key = heldKey(held)
     if (this.#held.get(key) === held) this.#held.delete(key)
     if (this.#over) return this.#settled()
-    const ref = { group: held.message.group, grant: held.message.grant }
-    this.#link(held.lane).report(end.outcomes, end.kind === 'stopped' ? ref : undefined)
+    this.#link(held.lane).report(end.outcomes, end.kind === 'stopped' ? refOf(held.message) : undefined)
   }
 
   #heldAs(group: string, grant: number): HeldGrant | undefined {
     const held = this.#held.get(group)
-    return held?.message.grant === grant ? held : this.#held.get(`${group} ${grant}`)
+    return held?.message.grant === grant ? held : this.#held.get(grantId({ group, grant }))
   }
 
   /** Also where its group has a later grant by now. */
-  #runs({ group, grant }: GrantRef): boolean {
-    for (const { message } of this.#running.keys()) if (message.grant === grant && message.group === group) return true
-    return false
+  #runs(id: string): boolean {
+    return this.#running.has(id)
   }
 
   /** P19: "stopped" is not said of it yet. */
-  #hangs({ group, grant }: GrantRef): boolean {
-    for (const { message } of this.#hanging) if (message.group === group && message.grant === grant) return true
-    return false
+  #hangs(id: string): boolean {
+    return this.#hanging.has(id)
   }
 
   #onAssigned(message: AssignedMessage): void {
@@ -319,8 +317,12 @@ class RunningExecutor implements Executing {
   }
 }
 
-function heldKey({ group, grant, unordered }: GrantMessage): string {
-  return unordered === true ? `${group} ${grant}` : group
+function heldKey({ id, message }: HeldGrant): string {
+  return message.unordered === true ? id : message.group
+}
+
+function refOf({ group, grant }: GrantMessage): GrantRef {
+  return { group, grant }
 }
 
 /** Both are of one group without order, and hold a job of the same chain of retries. */

@@ -9,14 +9,15 @@ import { effectOf } from '../../machines/service/operation.ts'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import type { Outcome } from '../../machines/execution-group/decide/locks.ts'
 import type { Service } from '../../machines/service/model.ts'
-import type { GrantMessage, OutcomeReport } from '../../streams/lane-protocol.ts'
+import type { GrantMessage, GrantRef, OutcomeReport } from '../../streams/lane-protocol.ts'
 import { withoutLogin } from '../../streams/login-in-text.ts'
-import type { Clock } from '../../streams/ports/clock.ts'
+import type { Clock, Timer } from '../../streams/ports/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { Presence, SiteDirectory } from '../agent/context.ts'
-import type { SiteCall, SiteConnection, SiteFailureCode, SiteResult } from '../sites/adapter.ts'
+import type { SiteConnection, SiteFailureCode, SiteResult } from '../sites/adapter.ts'
 import { callIdentity } from './call-identity.ts'
-import { CallSignal } from './call-signal.ts'
+import { Call, CallSignal } from './call.ts'
+import type { CallsBegun } from './calls-begun.ts'
 
 /** Calls are aborted at this part of their deadline, by this process's monotonic clock (P18). */
 const callShare = 0.9
@@ -25,6 +26,8 @@ const presencePollMs = 50
 
 export interface GrantEnvironment {
   readonly clock: Clock
+  /** Of all grants of the executor. */
+  readonly calls: CallsBegun
   readonly presence: Presence
   readonly quarantined: () => boolean
   readonly sites: SiteDirectory
@@ -42,6 +45,8 @@ export type GrantEnd =
 export class HeldGrant {
   readonly message: GrantMessage
   readonly lane: string
+  /** Of no other grant. */
+  readonly id: string
   #begun = false
   /** Resolves when a call that was given up has come back after all. */
   #hanging: Promise<void> | undefined
@@ -56,6 +61,7 @@ export class HeldGrant {
 
   constructor(message: GrantMessage, lane: string, environment: GrantEnvironment) {
     this.message = message
+    this.id = grantId(message)
     this.lane = lane
     this.#environment = environment
   }
@@ -90,13 +96,23 @@ export class HeldGrant {
 
   async run(): Promise<GrantEnd> {
     const { message } = this
+    const { clock, sites, failpoint } = this.#environment
     const outcomes: OutcomeReport[] = []
     const { jobs } = message
     for (let index = 0; index < jobs.length; index++) {
       const { job, spec, chain = job } = jobs[index]!
       if (!(this.#mayCall() ?? (await this.#mayCallThen()))) return { kind: 'stopped', outcomes }
       this.#begun = true
-      const result = await this.#call(job, spec, message.unordered === true ? chain : undefined, index === jobs.length - 1)
+      const connection = connectionTo(sites, spec.site)
+      let result: CallResult
+      if ('kind' in connection) result = connection
+      else {
+        if (failpoint !== undefined) await failpoint('call-before')
+        const overMs = clock.monotonicMs() + message.callDeadlineMs
+        result = await this.#carryOut(connection, job, spec, message.unordered === true ? chain : undefined, overMs)
+        if (failpoint !== undefined) await failpoint('call-after')
+        if (result.kind === 'unknown') result = await this.#settled(connection, spec, result, overMs, index === jobs.length - 1)
+      }
       if (result.kind === 'fenced') return { kind: 'stopped', outcomes }
       // Aborted by order, or because of a later grant: what may be done again is given back, what may not is unknown (I9).
       if (result.kind === 'unknown' && this.#aborted && spec.repeatable && this.#hanging === undefined) return { kind: 'stopped', outcomes }
@@ -127,62 +143,58 @@ export class HeldGrant {
     }
   }
 
-  async #call(job: number, spec: JobSpec, chain: number | undefined, isLast: boolean): Promise<CallResult> {
-    const { clock, sites, failpoint } = this.#environment
-    const { group, grant, incarnation, callDeadlineMs } = this.message
-    const connection = connectionTo(sites, spec.site)
-    if ('kind' in connection) return connection
-    if (failpoint !== undefined) await failpoint('call-before')
-    const overMs = clock.monotonicMs() + callDeadlineMs
-    const call = {
-      service: spec.service,
-      operation: spec.operation,
-      ...callIdentity(group, incarnation, grant, job, chain),
-      deadlineMs: clock.nowMs() + callDeadlineMs,
-    }
-    const result = await this.#carryOut(connection, call)
-    if (failpoint !== undefined) await failpoint('call-after')
-    if (result.kind !== 'unknown') return result
+  /** Of a call whose own word settles nothing. */
+  async #settled(connection: SiteConnection, spec: JobSpec, unknown: Unknown, overMs: number, isLast: boolean): Promise<CallResult> {
+    const { clock } = this.#environment
     // P23: it may be running at the site still. What a read shows before its time is over settles nothing: it could be undone
     // by this very call, after a later job has run (I2).
     // Nor is a job given back before, which may then be done again at once; one that may not be is unknown whatever comes (I9).
     await (spec.repeatable ? this.#callTime : this.#waits).pause(clock, overMs - clock.monotonicMs())
     // A success would let the next job of this grant start, beside the call that hangs.
-    if (this.#aborted || (this.#hanging !== undefined && !isLast)) return result
-    return await settle(connection, spec, result, clock, callDeadlineMs)
+    if (this.#aborted || (this.#hanging !== undefined && !isLast)) return unknown
+    return await settle(connection, spec, unknown, clock, this.message.callDeadlineMs)
   }
 
-  /** Ends by the call's deadline. What the adapter throws tells nothing of what happened at the site. */
-  #carryOut(connection: SiteConnection, call: Omit<SiteCall, 'signal'>): Promise<CallResult> {
-    const { clock } = this.#environment
-    const { callDeadlineMs } = this.message
+  /** Ends by `overMs`. What the adapter throws tells nothing of what happened at the site. */
+  #carryOut(connection: SiteConnection, job: number, spec: JobSpec, chain: number | undefined, overMs: number): Promise<CallResult> {
+    const { clock, calls } = this.#environment
+    const { group, grant, incarnation, callDeadlineMs } = this.message
     const calling = new CallSignal()
     this.#calling = calling
     if (this.#aborted) calling.abort()
     return new Promise((resolve) => {
       let back: (() => void) | undefined
+      let timer: Timer | undefined
       const giveUp = () => {
         this.#hanging = new Promise<void>((hasEnded) => (back = hasEnded)).then(() => (this.#hanging = undefined))
         resolve({ kind: 'unknown', code: 'adapter-hangs', reason: 'the adapter did not end the call when it was aborted, nor by its deadline' })
       }
-      let timer = clock.after(callDeadlineMs * callShare, () => {
-        timer = clock.after(callDeadlineMs * (1 - callShare), giveUp)
-        calling.abort()
-      })
+      const lasts = () => {
+        timer = clock.after(overMs - callDeadlineMs * (1 - callShare) - clock.monotonicMs(), () => {
+          timer = clock.after(overMs - clock.monotonicMs(), giveUp)
+          calling.abort()
+        })
+      }
       const end = (result: CallResult) => {
-        timer.cancel()
+        calls.ended(lasts)
+        timer?.cancel()
         if (this.#calling === calling) this.#calling = undefined
         back?.()
         resolve(result)
       }
       const failed = (error: unknown) => end({ kind: 'unknown', code: 'adapter-error', reason: `the adapter failed: ${lineOf(error)}` })
+      calls.begun(lasts)
       try {
-        connection.carryOut(withSignal(call, calling)).then(end, failed)
+        connection.carryOut(new Call(spec, callIdentity(group, incarnation, grant, job, chain), clock.nowMs() + callDeadlineMs, calling)).then(end, failed)
       } catch (error) {
         failed(error)
       }
     })
   }
+}
+
+export function grantId({ group, grant }: GrantRef): string {
+  return `${group} ${grant}`
 }
 
 /** Pauses that can be cut, once for all; the signal is made where one begins, which is rare. */
@@ -199,15 +211,6 @@ class Wait {
     if (this.#over) return
     this.#controller ??= new AbortController()
     await pause(clock, delayMs, this.#controller.signal)
-  }
-}
-
-function withSignal(call: Omit<SiteCall, 'signal'>, calling: CallSignal): SiteCall {
-  return {
-    ...call,
-    get signal() {
-      return calling.signal
-    },
   }
 }
 

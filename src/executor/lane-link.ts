@@ -155,10 +155,7 @@ export class LaneLink {
   }
 
   #settle(request: WorkRequest, answer: Extract<WorkAnswer, { kind: 'taken' }>): void {
-    if (request.outcomes.length > 0) {
-      const settled = new Set(request.outcomes)
-      this.#outcomes = this.#outcomes.filter((outcome) => !settled.has(outcome))
-    }
+    if (request.outcomes.length > 0) this.#outcomes = without(this.#outcomes, request.outcomes)
     if (request.stopped.length > 0) this.#stopped = this.#stopped.filter((ref) => !request.stopped.includes(ref))
     if (this.#outcomes.length > 0) this.#dirty = true
     this.#number = Math.max(this.#number, answer.number)
@@ -182,6 +179,14 @@ const reportBytes = 200
 
 function isSame(one: GrantRef, other: GrantRef): boolean {
   return one.grant === other.grant && one.group === other.group
+}
+
+/** Both in the order in which they came: what is left out is nearly always the beginning. */
+function without(outcomes: OutcomeReport[], settled: readonly OutcomeReport[]): OutcomeReport[] {
+  const last = settled.length - 1
+  if (outcomes[0] === settled[0] && outcomes[last] === settled[last]) return outcomes.length === settled.length ? [] : outcomes.slice(settled.length)
+  const gone = new Set(settled)
+  return outcomes.filter((outcome) => !gone.has(outcome))
 }
 
 /** How many of them, in their order, go in one list: one at least. */

@@ -231,7 +231,7 @@ export class LaneHolder {
     const answers = this.#takeCommands(builder)
     this.#abandonStale(builder, nowMs)
     const refusals = works.map(({ request }) => (request.asks === undefined ? undefined : builder.askByName(request, request.asks)))
-    builder.grantLocks(nowMs)
+    builder.grantLocks(nowMs, this.#work)
     if (builder.full || this.#work.size > 0 || this.#commands.length > 0) this.#nudged = true
 
     if (builder.commits.length > 0 || builder.needsProof) {

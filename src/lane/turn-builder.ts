@@ -130,12 +130,13 @@ export class TurnBuilder {
 
   /** P6: what the executor lacks is sent again, and what it holds without right is stopped. */
   reconcile(request: WorkRequest): void {
-    const held = new Map(request.held.map((ref) => [ref.group, ref.grant]))
+    const held = new Map<string, number>()
     const heldUnordered = new Set<string>()
     for (const { group, grant } of request.held) {
       const state = this.#lane.groups.get(group)
       if (state !== undefined && openGrant(state, grant) !== undefined) {
-        if (state.unordered !== null) heldUnordered.add(`${group} ${grant}`)
+        if (state.unordered === null) held.set(group, grant)
+        else heldUnordered.add(`${group} ${grant}`)
         continue
       }
       this.#dispatch(request.instance).stops.push({ group, grant })
@@ -229,11 +230,14 @@ export class TurnBuilder {
       .map(({ group, job }) => ({ group, job }))
   }
 
-  /** To whoever offers room, what waits in its queue. */
-  grantLocks(nowMs: number): void {
+  /**
+   * To whoever offers room, what waits in its queue. `waiting`: agents whose list is not taken yet, at least not wholly; what they were given now
+   * the list would seem to lack, and all of it would be sent once more in its answer (P6).
+   */
+  grantLocks(nowMs: number, waiting: { has(agent: string): boolean }): void {
     if (this.#realm.quarantine !== null) return
     for (const executor of this.#schedule.executors()) {
-      if (nowMs - executor.heardMs > executorSilenceMs) continue
+      if (nowMs - executor.heardMs > executorSilenceMs || waiting.has(executor.agent)) continue
       let room = this.#schedule.room(executor)
       for (const id of this.#schedule.runnableFor(executor.agent)) {
         if (room <= 0 || this.full || this.dispatches.get(executor.instance)?.full === true) break

@@ -26,11 +26,14 @@ const workers = ['w1', 'w2', 'w3', 'w4'] as const
 /** Every worker has it: jobs that ask for it go to all of them, by the distribution factor. */
 const common = 'rehearsing'
 const jobs = Number(process.env['REEVE_BENCH_W3_JOBS'] ?? 10_000)
-const rounds = 3
+const rounds = 5
+/** Not shown: what an agent does once a turn is optimized code after some hundreds of turns, and a round has about fifty. */
+const warming = 10
 const batch = 500
 /** Locks of one lane that a worker holds at once, as it is planned for agents whose jobs are short; as built 64. */
 const capacity = Number(process.env['REEVE_BENCH_W3_CAPACITY'] ?? 256)
 const rawMs = 2_000
+const planned = `workers are planned to hold up to ${capacity} locks of a lane; a leader runs in a fifth process`
 /** Groups that are opened at once. */
 const opening = 250
 
@@ -43,7 +46,7 @@ interface Measured {
   readonly cpuUsPerJob: ReadonlyMap<string, number>
 }
 
-export async function independentRows(world: BenchWorld, wants: (row: string) => boolean): Promise<Row[]> {
+export async function independentRows(world: BenchWorld, wants: (row: string) => boolean, say: (text: string) => void): Promise<Row[]> {
   const realm = new BenchRealm(world)
   try {
     await realm.start('leader', 'generic')
@@ -54,8 +57,8 @@ export async function independentRows(world: BenchWorld, wants: (row: string) =>
     const rows: Row[] = []
     if (wants('w3')) {
       const [lane] = [...lanes.keys()]
-      const w3 = await median(() => measure(realm, () => [realm.open(lane!, Array.from({ length: jobs }, () => rehearsal(common)), { order: 'none' })]))
-      rows.push(rate('w3', `${jobs} jobs in one group without order, 4 agents, one of which holds its lane, to raw atomic batches of ${batch} of the same bytes a job`, 'jobs/s', w3.perSecond, w3.raw, noteOf(w3)))
+      const w3 = await median('w3', say, (shown) => measure(realm, shown, () => [realm.open(lane!, Array.from({ length: jobs }, () => rehearsal(common)), { order: 'none' })]))
+      rows.push(rate('w3', `${jobs} jobs in one group without order, 4 agents, one of which holds its lane, to raw atomic batches of ${batch} of the same bytes a job`, 'jobs/s', w3.perSecond, w3.raw, `${noteOf(w3)}; ${planned}`))
     }
     if (wants('w3-groups')) {
       const of = [...lanes]
@@ -63,8 +66,8 @@ export async function independentRows(world: BenchWorld, wants: (row: string) =>
         const [lane, holder] = of[index % of.length]!
         return realm.open(lane, [rehearsal(holder)])
       }
-      const groups = await median(() => measure(realm, openAt, jobs))
-      rows.push(rate('w3-groups', `${jobs} groups of one job, executed by the agents that hold their lanes, to raw atomic batches of ${batch} of the same bytes a job`, 'jobs/s', groups.perSecond, groups.raw, noteOf(groups)))
+      const groups = await median('w3-groups', say, (shown) => measure(realm, shown, openAt, jobs))
+      rows.push(rate('w3-groups', `${jobs} groups of one job, executed by the agents that hold their lanes, to raw atomic batches of ${batch} of the same bytes a job`, 'jobs/s', groups.perSecond, groups.raw, `${noteOf(groups)}; ${planned}`))
     }
     check(await wholeLog(world))
     return rows
@@ -75,7 +78,8 @@ export async function independentRows(world: BenchWorld, wants: (row: string) =>
 
 type Opened = ReturnType<BenchRealm['open']>
 
-async function measure(realm: BenchRealm, open: (index: number) => Opened | Opened[], groups = 1): Promise<Measured> {
+/** `shown`: else the raw limit is not measured beside it. */
+async function measure(realm: BenchRealm, shown: boolean, open: (index: number) => Opened | Opened[], groups = 1): Promise<Measured> {
   const { world } = realm
   const { log } = world.coordinator
   await toRealm(world, (state) => beginQuarantine(state, 'the benchmark fills the queues'))
@@ -92,7 +96,7 @@ async function measure(realm: BenchRealm, open: (index: number) => Opened | Open
   const { turns, bytes, endMs } = worked(read)
   const cpuUsPerJob = new Map([...realm.cpuMs()].map(([name, ms]) => [name, ((ms - cpuBefore.get(name)!) * 1_000) / jobs]))
   const bytesPerJob = bytes / jobs
-  const raw = await rawBatches(world.server.url, workers.length, batch, Math.round(bytesPerJob), rawMs)
+  const raw = shown ? await rawBatches(world.server.url, workers.length, batch, Math.round(bytesPerJob), rawMs) : Number.NaN
   const perSecond = (jobs * 1000) / (endMs - beginMs)
   return { perSecond, raw, ratio: perSecond / raw, bytesPerJob, jobsPerTurn: jobs / turns, cpuUsPerJob }
 }
@@ -159,15 +163,22 @@ function worked({ turns }: ReadLog): { readonly turns: number; readonly bytes: n
   return { turns: count, bytes, endMs }
 }
 
-/** Of several rounds the one with the middle ratio; the first does not count: code that has just been started is compiled in it. */
-async function median(round: () => Promise<Measured>): Promise<Measured> {
-  await round()
+/** Of several rounds the one with the middle ratio. */
+async function median(row: string, say: (text: string) => void, round: (shown: boolean) => Promise<Measured>): Promise<Measured> {
+  for (let index = 0; index < warming; index++) {
+    const one = await round(false)
+    say(`  ${row}, warming: ${Math.round(one.perSecond)} jobs/s; ${noteOf(one)}`)
+  }
   const measured: Measured[] = []
-  for (let index = 0; index < rounds; index++) measured.push(await round())
+  while (measured.length < rounds) {
+    const one = await round(true)
+    measured.push(one)
+    say(`  ${row}, ${measured.length} of ${rounds}: ${Math.round(one.perSecond)} jobs/s, ${one.ratio.toFixed(2)} of raw; ${noteOf(one)}`)
+  }
   return measured.sort((left, right) => left.ratio - right.ratio)[Math.floor(rounds / 2)]!
 }
 
 function noteOf({ bytesPerJob, jobsPerTurn, cpuUsPerJob }: Measured): string {
   const cpu = (names: readonly string[]) => `${Math.round(names.reduce((sum, name) => sum + cpuUsPerJob.get(name)!, 0))} µs`
-  return `${jobsPerTurn.toFixed(0)} jobs a turn, ${Math.round(bytesPerJob)} bytes a job; CPU a job: agents ${cpu(workers)}, leader ${cpu(['leader'])}, server ${cpu(['server'])}; workers are planned to hold up to ${capacity} locks of a lane; a leader runs in a fifth process`
+  return `${jobsPerTurn.toFixed(0)} jobs a turn, ${Math.round(bytesPerJob)} bytes a job; CPU a job: agents ${cpu(workers)}, leader ${cpu(['leader'])}, server ${cpu(['server'])}`
 }

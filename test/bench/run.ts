@@ -28,7 +28,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
   { rows: laneRowNames(1), run: () => laneRows(1, (measure) => inWorld(measure), wants, say) },
   { rows: laneRowNames(3), run: () => laneRows(3, (measure) => inWorld(measure, startClusterWorld), wants, say) },
   { rows: ['lanes-hot'], run: () => inWorld((world) => lanesHotRows(world, say)) },
-  { rows: ['w3', 'w3-groups'], run: () => inWorld((world) => independentRows(world, wants)) },
+  { rows: ['w3', 'w3-groups'], run: () => inWorld((world) => independentRows(world, wants, say)) },
   { rows: ['grant-p50', 'grant-p99'], run: () => inWorld(grantRows) },
   { rows: ['w4-p50', 'w4-p99', 'w4-leader-p50', 'w4-leader-p99'], run: () => inWorld((world) => pacedRows(world, wants)) },
   { rows: ['idle'], run: () => inWorld(idleRows) },

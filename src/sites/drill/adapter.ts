@@ -49,14 +49,18 @@ class DrillConnection implements SiteConnection {
     if (call.operation.name !== 'rehearse') {
       return { kind: 'failed', code: 'unsupported', reason: `a drill site offers rehearse, not ${call.operation.name}` }
     }
-    const number = /^s(\d{5,6})$/.exec(call.service)?.[1]
-    if (number === undefined || Number(number) < 1 || Number(number) > this.#count || idOf(Number(number)) !== call.service) {
+    if (!this.#has(call.service)) {
       return { kind: 'failed', code: 'no-such-service', reason: `site ${this.#site} has no service ${call.service}` }
     }
     return { kind: 'done' }
   }
 
   async close(): Promise<void> {}
+
+  #has(service: string): boolean {
+    const number = Number(service.slice(1))
+    return Number.isInteger(number) && number >= 1 && number <= this.#count && idOf(number) === service
+  }
 }
 
 function idOf(number: number): string {

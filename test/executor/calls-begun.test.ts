@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { CallsBegun } from '../../src/executor/calls-begun.ts'
+import { VirtualTime } from '../simulation/virtual-time.ts'
+
+test('a call that ends in the go of the event loop in which it began is not told that it lasts; the others are, once, also those that begin later', async () => {
+  const time = new VirtualTime()
+  const calls = new CallsBegun({ nowMs: () => time.nowMs, monotonicMs: () => time.nowMs, after: (delayMs, task) => time.after(delayMs, task) })
+  const told: string[] = []
+  const short = () => told.push('short')
+  const long = () => told.push('long')
+  const later = () => told.push('later')
+  calls.begun(short)
+  calls.begun(long)
+  calls.ended(short)
+  time.after(1, () => calls.begun(later))
+  time.after(2, () => {})
+  await time.run(() => time.nowMs >= 2, { steps: 100, untilMs: 10 })
+  expect(told).toEqual(['long', 'later'])
+  calls.ended(long)
+})
