@@ -206,9 +206,9 @@ class RunningExecutor implements Executing {
   #take(lane: string, message: GrantMessage): void {
     const mark = this.#marks.of(message)
     const link = this.#link(lane)
-    const held = new HeldGrant(message, lane, this.#environment)
+    const id = grantId(message)
     // P21. Marks are forgotten in the end, what is at hand is not.
-    const atHand = this.#runs(held.id) || this.#hangs(held.id) || link.reports(message)
+    const atHand = this.#runs(id) || this.#hangs(id) || link.reports(message)
     if (message.grant <= mark || atHand || link.givesBack(message)) {
       // If it is neither held nor reported it was given up: say so again, else its lock would stay for ever.
       if (message.grant === mark && !atHand) link.report([], refOf(message))
@@ -222,8 +222,9 @@ class RunningExecutor implements Executing {
       link.report([], refOf(message))
       return
     }
+    const held = new HeldGrant(message, id, lane, this.#environment)
     this.#held.set(heldKey(held), held)
-    this.#running.set(held.id, held)
+    this.#running.set(id, held)
     void this.#run(held)
   }
 

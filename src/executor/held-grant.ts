@@ -45,23 +45,23 @@ export type GrantEnd =
 export class HeldGrant {
   readonly message: GrantMessage
   readonly lane: string
-  /** Of no other grant. */
+  /** `grantId` of the message. */
   readonly id: string
   #begun = false
   /** Resolves when a call that was given up has come back after all. */
   #hanging: Promise<void> | undefined
   #stopped = false
   #aborted = false
-  readonly #waits = new Wait()
+  #waits: Wait | undefined
   /** Until a call of unknown fate is over at the site as well. */
-  readonly #callTime = new Wait()
+  #callTime: Wait | undefined
   /** Of the call that runs. */
   #calling: CallSignal | undefined
   readonly #environment: GrantEnvironment
 
-  constructor(message: GrantMessage, lane: string, environment: GrantEnvironment) {
+  constructor(message: GrantMessage, id: string, lane: string, environment: GrantEnvironment) {
     this.message = message
-    this.id = grantId(message)
+    this.id = id
     this.lane = lane
     this.#environment = environment
   }
@@ -84,14 +84,14 @@ export class HeldGrant {
   abort(): void {
     this.#stopped = true
     this.#aborted = true
-    this.#waits.abort()
+    ;(this.#waits ??= new Wait()).abort()
     this.#calling?.abort()
   }
 
   /** Nobody will be told how it ends. */
   abandon(): void {
     this.abort()
-    this.#callTime.abort()
+    ;(this.#callTime ??= new Wait()).abort()
   }
 
   async run(): Promise<GrantEnd> {
@@ -137,7 +137,7 @@ export class HeldGrant {
   /** Waits until that is no question any more. */
   async #mayCallThen(): Promise<boolean> {
     for (;;) {
-      await this.#waits.pause(this.#environment.clock, presencePollMs)
+      await (this.#waits ??= new Wait()).pause(this.#environment.clock, presencePollMs)
       const mayCall = this.#mayCall()
       if (mayCall !== undefined) return mayCall
     }
@@ -149,7 +149,7 @@ export class HeldGrant {
     // P23: it may be running at the site still. What a read shows before its time is over settles nothing: it could be undone
     // by this very call, after a later job has run (I2).
     // Nor is a job given back before, which may then be done again at once; one that may not be is unknown whatever comes (I9).
-    await (spec.repeatable ? this.#callTime : this.#waits).pause(clock, overMs - clock.monotonicMs())
+    await (spec.repeatable ? (this.#callTime ??= new Wait()) : (this.#waits ??= new Wait())).pause(clock, overMs - clock.monotonicMs())
     // A success would let the next job of this grant start, beside the call that hangs.
     if (this.#aborted || (this.#hanging !== undefined && !isLast)) return unknown
     return await settle(connection, spec, unknown, clock, this.message.callDeadlineMs)
@@ -193,6 +193,7 @@ export class HeldGrant {
   }
 }
 
+/** Of no other grant. */
 export function grantId({ group, grant }: GrantRef): string {
   return `${group} ${grant}`
 }
@@ -277,10 +278,12 @@ function shows(service: Service, spec: JobSpec): boolean {
   return (service as unknown as Record<string, unknown>)[property] === value
 }
 
+const succeeded: Outcome = { kind: 'succeeded' }
+
 function outcomeOf(result: Exclude<CallResult, { kind: 'fenced' }>): Outcome {
   switch (result.kind) {
     case 'done':
-      return { kind: 'succeeded' }
+      return succeeded
     case 'already':
       return { kind: 'succeeded', already: true }
     case 'failed':

@@ -46,8 +46,8 @@ export class Dispatch {
 
   /** To measure a grant costs as much as to send it: it is done only where what they may take at most is too much. */
   #fits(grant: GrantMessage): boolean {
-    if (this.#most === 0) for (const unmeasured of this.grants.slice(this.#measured)) this.#most += mostBytes(unmeasured)
-    this.#most += mostBytes(grant)
+    if (this.#most === 0) for (const unmeasured of this.grants.slice(this.#measured)) this.#most += mostGrantBytes(unmeasured)
+    this.#most += mostGrantBytes(grant)
     if (this.#bytes + this.#most <= fullBytes) return true
     for (const unmeasured of this.grants.slice(this.#measured)) this.#bytes += sizeBytes(unmeasured)
     this.#bytes += sizeBytes(grant)
@@ -56,6 +56,13 @@ export class Dispatch {
     this.#measured = this.grants.length + (fits ? 1 : 0)
     return fits
   }
+}
+
+/** At least `sizeBytes(grant)`. Ids are plain characters. */
+function mostGrantBytes({ group, agent, instance, jobs }: GrantMessage): number {
+  let bytes = 220 + group.length + agent.length + instance.length
+  for (const { spec } of jobs) bytes += jobBytes + mostBytes(spec)
+  return bytes
 }
 
 /** A lock on as many of the jobs as the request names, the window allows and one message takes. */

@@ -32,6 +32,7 @@ import type {
 import { Dispatch, grantOfOneMessage } from './dispatch.ts'
 import { grantMessage } from './grant-message.ts'
 import { type Executor, Schedule } from './schedule.ts'
+import { bareCommitBytes, eventsBytes } from './turn-size.ts'
 
 /** An executor that was not heard from for so long gets no new grant; it says something every `reconcileMs`, at rest every `restMs`. */
 const executorSilenceMs = 9_000
@@ -40,12 +41,8 @@ const executorSilenceMs = 9_000
  * (`partLimitBytes`), so a turn stays below the limit of the envelope (P16).
  */
 const turnBudgetBytes = 160 * 1024
-/** What a commit takes without its events' texts and lists, generously. */
+/** What a commit of a command takes without its events, generously. */
 const commitBytes = 700
-/** What further events take in the commit of a group without order, where they may be many: a success, and a lock beside its runs. */
-const settledBytes = 120
-const grantedBytes = 300
-const runBytes = 20
 /** Most jobs that are named to an agent that asks by name. */
 const queueLimit = 100
 
@@ -112,7 +109,7 @@ export class TurnBuilder {
       const report = request.outcomes[index]!
       const state = this.#lane.groups.get(report.group)
       const decision = state === undefined ? undefined : takeOutcome(state, report.grant, report.job, report.outcome)
-      if (decision?.kind === 'events') this.#add(state!, decision.events, actor, report.outcome.kind === 'succeeded' ? commitBytes : commitBytes + sizeBytes(report.outcome), report.outcome.kind === 'succeeded' ? settledBytes : undefined)
+      if (decision?.kind === 'events') this.#add(state!, decision.events, actor)
       else this.needsProof = true
     }
     if (index < request.outcomes.length) return index
@@ -120,7 +117,7 @@ export class TurnBuilder {
       const state = this.#lane.groups.get(group)
       const decision = state === undefined ? undefined : handBack(state, grant)
       if (decision?.kind === 'events') {
-        this.#add(state!, decision.events, actor, commitBytes)
+        this.#add(state!, decision.events, actor)
         // Without order the others go on.
         this.#handedBack.add(state!.unordered === null ? group : `${group} ${request.agent}`)
       } else this.needsProof = true
@@ -256,7 +253,7 @@ export class TurnBuilder {
   /** By the holder itself: a group whose parts stopped coming. */
   abandon(state: GroupState): void {
     const decision = opening.abandonGroup(state)
-    if (decision.kind === 'events') this.#add(state, decision.events, `lane:${this.#lane.lane}`, commitBytes)
+    if (decision.kind === 'events') this.#add(state, decision.events, `lane:${this.#lane.lane}`)
   }
 
   #request(executor: { readonly agent: string; readonly instance: string }, credit: number, job?: number) {
@@ -266,9 +263,7 @@ export class TurnBuilder {
   }
 
   #grant(state: GroupState, events: readonly GroupEvent[], executor: Pick<Executor, 'agent' | 'instance'>): void {
-    const granted = events[events.length - 1]!
-    const runsBytes = state.unordered !== null && granted.type === 'LockGranted' ? granted.data.jobs.length * runBytes : 0
-    this.#add(state, events, `agent:${executor.agent}`, commitBytes + runsBytes, grantedBytes + runsBytes)
+    this.#add(state, events, `agent:${executor.agent}`)
     // The last event of the commit is the grant; where it broke the order nobody executes it.
     const open = openGrant(state, state.revision)
     if (open !== undefined) this.#dispatch(executor.instance).add(grantMessage(state, open, this.#incarnation))
@@ -371,12 +366,13 @@ export class TurnBuilder {
   }
 
   /** Events that no command led to; joined to the group's last commit of this turn where nothing came between. */
-  #add(state: GroupState, events: readonly GroupEvent[], actor: string, takesBytes: number, joinedBytes = takesBytes): void {
+  #add(state: GroupState, events: readonly GroupEvent[], actor: string): void {
+    this.#spentBytes += eventsBytes(events)
     const open = this.#open.get(state.group)
     if (open !== undefined && open.commit.actor === actor && open.commit.revision + open.commit.events.length === state.revision + 1) {
       open.commit.events.push(...events)
-      if (state.order === 'none') takesBytes = joinedBytes
     } else {
+      this.#spentBytes += bareCommitBytes(state.group, actor)
       const commit = { aggregate: 'group', id: state.group, revision: state.revision + 1, actor, events: [...events] }
       this.commits.push(commit)
       this.#open.set(state.group, { commit, state })
@@ -384,7 +380,6 @@ export class TurnBuilder {
     for (const event of events) foldInto(state, event)
     if (groupTable.isFinal(state.phase)) this.#lane.groups.set(state.group, compacted(state))
     this.#schedule.update(state, events)
-    this.#spentBytes += takesBytes
   }
 
   #addOwn(state: GroupState, events: readonly GroupEvent[], command: LaneCommand): void {

@@ -21,7 +21,7 @@ test('expiries, then pauses and cancels as they came, then the others as they ca
 function outcomesBeside(urgent: number) {
   const lane = emptyLane('here-1')
   const schedule = new Schedule()
-  const ids = Array.from({ length: 400 }, (_, index) => `here-1-${String(index).padStart(26, '0')}`)
+  const ids = Array.from({ length: 1_200 }, (_, index) => `here-1-${String(index).padStart(26, '0')}`)
   for (const id of ids) {
     foldCommit(lane, { aggregate: 'group', id, revision: 1, events: [...readyWith({ jobs: 2 }, [spec, spec]), granted([[1, 1]])] }, { incarnation: 1, timeMs: 1 })
     expect(lane.groups.get(id)!.grant!.revision).toBe(5)

@@ -75,7 +75,7 @@ export const executorMutants: readonly Mutant[] = [
     breaks: ['P23', 'I2'],
     focus: 'bad-sites',
     patches: [
-      { file: 'src/executor/held-grant.ts', find: 'await (spec.repeatable ? this.#callTime : this.#waits).pause(clock, overMs - clock.monotonicMs())', replace: 'void overMs' },
+      { file: 'src/executor/held-grant.ts', find: 'await (spec.repeatable ? (this.#callTime ??= new Wait()) : (this.#waits ??= new Wait())).pause(clock, overMs - clock.monotonicMs())', replace: 'void overMs' },
     ],
   },
   {
