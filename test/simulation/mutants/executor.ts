@@ -5,7 +5,7 @@ export const executorMutants: readonly Mutant[] = [
   {
     name: 'executor-ignores-marks',
     breaks: ['P21', 'I9'],
-    patches: [{ file: 'src/executor/executor.ts', find: 'if (message.grant <= mark || atHand || link.givesBack(ref)) {', replace: 'if (message.grant <= mark && false) {' }],
+    patches: [{ file: 'src/executor/executor.ts', find: 'if (message.grant <= mark || atHand || link.givesBack(message)) {', replace: 'if (message.grant <= mark && false) {' }],
   },
   {
     name: 'tokens-of-the-group-without-order',
