@@ -113,8 +113,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   view.onTurn((seen) => {
     projection.take(seen)
     const at = parseEventSubject(subjects.realm, seen.subject)
+    if (at?.kind === 'lane') rates.see(at.lane, seen.turn)
     if (at?.kind === 'instruction') opener.taken(at.id)
-    else if (at?.kind === 'lane') rates.see(at.lane, seen.turn)
   })
   const sites = new Sites({ clock, readMs: timings.siteReadMs, adapterOf })
   const machines = new Machines(coordinator.bus, subjects, clock)
