@@ -65,6 +65,7 @@ export class LaneLink {
     this.#options = options
     this.lane = options.lane
     this.#ticks = every(options.clock, reconcileMs, () => this.#tick())
+    this.nudge()
   }
 
   /** Something is said that no holder has acknowledged. */

@@ -6,7 +6,7 @@ import { laneOfGroup } from '../../streams/subjects.ts'
 import { laneClient } from '../../src/lane/client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
-import { type TestRealm, startServedRealm, subjects } from './realm.ts'
+import { type TestRealm, startServedRealm, subjects, togetherIn } from './realm.ts'
 
 let realm: TestRealm
 beforeEach(async () => void (realm = await startServedRealm()))
@@ -66,10 +66,8 @@ test('of a grant of several jobs the executor is told to end the one that runs a
 })
 
 test('a group of higher priority is granted first, also when it is told so later', async () => {
-  const groups = [await open(), await open(), await open(), await open(), await open()]
-  const lane = laneOfGroup(groups[0]!)!
-  const here = groups.filter((group) => laneOfGroup(group) === lane)
-  expect(here.length).toBeGreaterThan(1)
+  const here = togetherIn([await open(), await open(), await open(), await open(), await open()])
+  const lane = laneOfGroup(here[0])!
   for (const group of here) await assign(group)
   const last = here.at(-1)!
   expect(await realm.api.call('group', 'prioritize', { group: last, priority: 10 })).toMatchObject({ known: false })

@@ -247,3 +247,11 @@ export async function addTwoSites({ api, sites }: TestRealm): Promise<void> {
   await api.call('site', 'add', { site: 'beta', kind: 'full', address: 'memory:beta' })
   await api.call('site', 'add', { site: 'alpha', kind: 'full', address: 'memory:alpha' })
 }
+
+/** Of these groups, those of the lane that has the most of them, in the order given: which lane a group comes to, among lanes with as little work, is drawn. */
+export function togetherIn(groups: readonly string[]): readonly [string, string, ...string[]] {
+  const byLane = Map.groupBy(groups, (group) => laneOfGroup(group)!)
+  const [first, second, ...others] = [...byLane.values()].toSorted((one, other) => other.length - one.length)[0]!
+  if (second === undefined) throw new Error(`no two of these groups are in one lane: ${groups.join(', ')}`)
+  return [first!, second, ...others]
+}
