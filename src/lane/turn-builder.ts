@@ -32,7 +32,7 @@ import type {
 import { Dispatch, grantOfOneMessage } from './dispatch.ts'
 import { grantMessage } from './grant-message.ts'
 import { type Executor, Schedule } from './schedule.ts'
-import { bareCommitBytes, eventsBytes } from './turn-size.ts'
+import { bareCommitBytes, commandBytes, commandCommitBytes, eventsBytes } from './turn-size.ts'
 
 /** An executor that was not heard from for so long gets no new grant; it says something every `reconcileMs`, at rest every `restMs`. */
 const executorSilenceMs = 9_000
@@ -41,8 +41,6 @@ const executorSilenceMs = 9_000
  * (`partLimitBytes`), so a turn stays below the limit of the envelope (P16).
  */
 const turnBudgetBytes = 160 * 1024
-/** What a commit of a command takes without its events, generously. */
-const commitBytes = 700
 /** Most jobs that are named to an agent that asks by name. */
 const queueLimit = 100
 
@@ -97,7 +95,7 @@ export class TurnBuilder {
 
   /** Room that outcomes leave to urgent commands, at most half of the turn. */
   reserve(commands: number): void {
-    this.#reservedBytes = Math.min(commands * 2 * commitBytes, turnBudgetBytes / 2)
+    this.#reservedBytes = Math.min(commands * 2 * commandBytes, turnBudgetBytes / 2)
   }
 
   /** Outcomes and stops of one executor. Returns how many of the outcomes fitted; the rest waits for the next turn. */
@@ -357,7 +355,7 @@ export class TurnBuilder {
     }
     this.commits.push(commit)
     foldCommit(this.#lane, commit, { incarnation: this.#incarnation, timeMs: this.#timeMs })
-    this.#spentBytes += commitBytes + sizeBytes(events)
+    this.#spentBytes += commandCommitBytes(command) + sizeBytes(events)
   }
 
   #no(refusal: { readonly code: string; readonly text: string }): () => LaneCommandAnswer {
@@ -397,7 +395,7 @@ export class TurnBuilder {
     this.commits.push(commit)
     foldCommit(this.#lane, commit, { incarnation: this.#incarnation, timeMs: this.#timeMs })
     this.#schedule.update(state, events)
-    this.#spentBytes += commitBytes + sizeBytes(events)
+    this.#spentBytes += commandCommitBytes(command) + sizeBytes(events)
   }
 
   #dispatch(instance: string): Dispatch {

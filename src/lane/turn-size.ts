@@ -1,9 +1,19 @@
 /**
  * What goes into a turn, in bytes at most, found without making its JSON wherever that is easily said: a turn is full by these (P16). Ids and
- * actors are plain characters.
+ * actors are plain characters, but those of a command, which are of whoever sent it.
  */
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
-import { sizeBytes } from '../../machines/execution-group/limits.ts'
+import { mostBytes, sizeBytes } from '../../machines/execution-group/limits.ts'
+import type { LaneCommand } from '../../streams/lane-protocol.ts'
+
+/** What a commit of a command takes without its events, generously; only names that no program of ours makes take more. */
+export const commandBytes = 700
+/** Without actor, cause and correlation. */
+const unnamedBytes = 300
+
+export function commandCommitBytes({ actor, cause, correlation }: Pick<LaneCommand, 'actor' | 'cause' | 'correlation'>): number {
+  return Math.max(commandBytes, unnamedBytes + mostBytes(actor) + mostBytes(cause) + mostBytes(correlation))
+}
 
 /** What a commit that no command led to takes beside its events. */
 export function bareCommitBytes(group: string, actor: string): number {

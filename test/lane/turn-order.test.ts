@@ -5,6 +5,7 @@ import { defaultConstants } from '../../machines/realm/realm.ts'
 import { Schedule } from '../../src/lane/schedule.ts'
 import { TurnBuilder } from '../../src/lane/turn-builder.ts'
 import { inTurnOrder } from '../../src/lane/turn-order.ts'
+import { encodeTurn } from '../../streams/codec.ts'
 import type { LaneCommand, LaneCommandBody } from '../../streams/lane-protocol.ts'
 import { granted, readyWith, spec } from '../support/group-events.ts'
 
@@ -83,4 +84,18 @@ test('who has said something that is not taken yet is granted nothing: its list 
   }
   expect(grants(['a1'])).toBe(0)
   expect(grants(['a2'])).toBe(1)
+})
+
+test('commands with the longest names that a lane takes fill a turn before it is larger than one may be (P16)', () => {
+  const lane = emptyLane('here-1')
+  const id = `here-1-${'0'.repeat(26)}`
+  foldCommit(lane, { aggregate: 'group', id, revision: 1, events: readyWith({ jobs: 2 }, [spec, spec]) }, { incarnation: 1, timeMs: 1 })
+  for (const longest of ['x'.repeat(400), '\u0001'.repeat(400)]) {
+    const builder = new TurnBuilder({ lane, schedule: new Schedule(), constants: defaultConstants, realm: { format: 2, quarantine: null }, incarnation: 1, timeMs: 2 })
+    for (let turns = 0; !builder.full; turns++) {
+      const { command: paused } = command({ kind: turns % 2 === 0 ? 'pause' : 'resume' }, id)
+      builder.command({ ...paused, actor: longest, cause: { aggregate: longest, id: longest, revision: 1 }, correlation: longest })
+    }
+    expect(() => encodeTurn({ turn: '0'.repeat(26), schema: 1, incarnation: 1, number: 1, timeMs: 2, previous: '0'.repeat(64), commits: builder.commits })).not.toThrow()
+  }
 })
