@@ -90,8 +90,12 @@ export class LaneLoads {
   }
 
   #send(lane: string, command: string, jobs: number): void {
+    this.#forgetOld()
     const group = groupId(lane, command)
-    if (this.#fold.group(group) === undefined) this.#sent.set(group, { lane, jobs, sinceMs: this.#clock.monotonicMs() })
+    if (this.#fold.group(group) !== undefined) return
+    // Said anew it goes behind the others.
+    this.#sent.delete(group)
+    this.#sent.set(group, { lane, jobs, sinceMs: this.#clock.monotonicMs() })
   }
 
   #see({ turn }: TurnSeen): void {
@@ -99,10 +103,12 @@ export class LaneLoads {
       if (aggregate === 'group') {
         this.#touched.add(id)
         if (this.#sent.size > 0) this.#sent.delete(id)
-      } else if (aggregate === 'instruction') {
+      } else if (aggregate === 'instruction' && turn.timeMs > this.#clock.nowMs() - sentMs) {
+        // What is older is in its lane, or will never be: of a log that is read from its beginning none of it is on its way.
         const [first] = events as readonly InstructionEvent[]
+        const lane = first?.type === 'InstructionTaken' ? (first.data as { readonly lane?: unknown } | null)?.lane : undefined
         // Of another service: how many jobs it has is not known before its group is opened.
-        if (first?.type === 'InstructionTaken' && !this.#sent.has(groupId(first.data.lane, id))) this.#send(first.data.lane, id, 1)
+        if (typeof lane === 'string' && !this.#sent.has(groupId(lane, id))) this.#send(lane, id, 1)
       }
     }
     if (this.#touched.size > mostTouched) this.#settle()
@@ -127,18 +133,23 @@ export class LaneLoads {
   }
 
   #sentByLane(): ReadonlyMap<string, { groups: number; jobs: number }> {
+    this.#forgetOld()
     const sent = new Map<string, { groups: number; jobs: number }>()
-    const fromMs = this.#clock.monotonicMs() - sentMs
-    for (const [group, { lane, jobs, sinceMs }] of this.#sent) {
-      if (sinceMs <= fromMs) this.#sent.delete(group)
-      else {
-        const sum = sent.get(lane) ?? { groups: 0, jobs: 0 }
-        sum.groups += 1
-        sum.jobs += jobs
-        sent.set(lane, sum)
-      }
+    for (const { lane, jobs } of this.#sent.values()) {
+      const sum = sent.get(lane) ?? { groups: 0, jobs: 0 }
+      sum.groups += 1
+      sum.jobs += jobs
+      sent.set(lane, sum)
     }
     return sent
+  }
+
+  #forgetOld(): void {
+    const fromMs = this.#clock.monotonicMs() - sentMs
+    for (const [group, { sinceMs }] of this.#sent) {
+      if (sinceMs > fromMs) return
+      this.#sent.delete(group)
+    }
   }
 
   #draw(): number {

@@ -1,6 +1,9 @@
 /** What a service knows of the lanes' work, and which lane it chooses, on a realm in memory in virtual time. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type InstructionEvent, type InstructionState, absentInstruction, foldInstruction, takeInstruction } from '../../machines/instruction/instruction.ts'
 import { LaneLoads } from '../../src/change/lane-loads.ts'
+import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
+import { RealmView } from '../../src/realm/view.ts'
 import { newUlid } from '../../streams/codec.ts'
 import { groupId } from '../../streams/subjects.ts'
 import { World } from '../agent/world.ts'
@@ -56,6 +59,25 @@ it('what was sent counts once: as soon as its group is in the log by what is the
   expect(counts([loads.choose(command(), jobs(8)), loads.choose(command(), jobs(8)), loads.choose(command(), jobs(5))]).sort()).toEqual([0, 1, 1, 1])
   await world.pass(60_001)
   expect(counts(Array.from({ length: 4 }, () => loads.choose(command(), jobs(1))))).toEqual([1, 1, 1, 1])
+})
+
+it('of a log that is read from its beginning only what was taken in the last minute is on its way', async () => {
+  const take = async (lane: string) => {
+    const id = command()
+    const write = { subject: world.subjects.aggregate('instruction', id), aggregate: 'instruction', id, command: id, empty: absentInstruction(id), fold: foldInstruction, actor: 'program:test' }
+    const decide = (state: InstructionState) => takeInstruction(state, lane, '0'.repeat(64), 'never opened')
+    await world.drive(writeAggregate<InstructionState, InstructionEvent>({ log: world.observer.log, clock: world.clock, random: world.dice }, { ...write, decide }))
+  }
+  const [old, late] = lanes()
+  for (let count = 0; count < 20; count++) await take(old!)
+  await world.pass(60_001)
+  for (let count = 0; count < 3; count++) await take(late!)
+  const view = new RealmView(world.observer.log, world.subjects)
+  const begun = new LaneLoads(view, { clock: world.clock, random: world.dice })
+  await world.drive(view.current())
+  expect(counts(Array.from({ length: 9 }, () => begun.choose(command(), jobs(1))))).toEqual([3, 0, 3, 3])
+  begun.stop()
+  await world.drive(view.stop())
 })
 
 it('ends to count when its groups end', async () => {
