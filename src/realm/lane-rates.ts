@@ -52,9 +52,11 @@ export class LaneRates {
       for (const { type, data } of events) {
         if (settling.has(type)) done.jobs += 1
         else if (type === 'LockGranted') {
-          const { agent, jobs } = data as unknown as { readonly agent: string; readonly jobs: readonly Run[] }
+          // Not judged by anybody: what is malformed faults its group, and no more than that.
+          const { agent, jobs } = (data ?? {}) as { readonly agent?: unknown; readonly jobs?: unknown }
+          if (typeof agent !== 'string' || !Array.isArray(jobs)) continue
           let granted = done.executed.get(agent) ?? 0
-          for (const [first, last] of jobs) granted += last - first + 1
+          for (const run of jobs as unknown[]) if (isRun(run)) granted += run[1] - run[0] + 1
           done.executed.set(agent, granted)
         }
       }
@@ -113,6 +115,10 @@ export class LaneRates {
 }
 
 const nothingDone: Done = { jobs: 0, turns: 0, executed: new Map() }
+
+function isRun(run: unknown): run is Run {
+  return Array.isArray(run) && Number.isSafeInteger(run[0]) && Number.isSafeInteger(run[1])
+}
 
 function workIn(done: Done | undefined): number {
   return done === undefined ? 0 : workDone(done.jobs, done.turns)

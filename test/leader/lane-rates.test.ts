@@ -34,6 +34,13 @@ it('jobs that are settled, whatever became of them, and turns', () => {
   expect(rates.rateOf('r-3')).toEqual({ jobsPerSecond: 0, turnsPerSecond: 0 })
 })
 
+it('a lock that nobody can read is passed over: it faults its group, and not who leads', () => {
+  for (const data of [null, {}, { agent: 'a' }, { agent: 'a', jobs: 1 }, { agent: 'a', jobs: [null, [1], [1, 'x']] }]) rates.see('r-1', turn({ type: 'LockGranted', data: data as object }))
+  rates.see('r-1', turn(granted('a', [1, 4])))
+  nowMs += spanMs
+  expect([...rates.executedOf('r-1')]).toEqual([['a', 4]])
+})
+
 it('is known once as many spans have passed as are kept, and not any more when it begins anew', () => {
   for (let index = 0; index < spansKept; index++) {
     expect(rates.known).toBe(false)
