@@ -27,8 +27,8 @@ import { inTurnOrder, isUrgent } from './turn-order.ts'
 
 interface WaitingWork {
   request: WorkRequest
-  /** Outcomes before this one were decided in an earlier turn. */
-  fromOutcome: number
+  /** So many of its outcomes and stops were decided in an earlier turn. */
+  taken: number
   readonly answer: (answer: WorkAnswer) => void
 }
 
@@ -116,8 +116,8 @@ export class LaneHolder {
     const executor = this.#schedule.executor(request.agent)
     const waiting = this.#work.get(request.agent)
     // Half of the list may have been decided already: let that one be answered first; this one is repeated by its sender.
-    if (waiting !== undefined && waiting.fromOutcome > 0) return
-    this.#work.set(request.agent, { request, fromOutcome: 0, answer })
+    if (waiting !== undefined && waiting.taken > 0) return
+    this.#work.set(request.agent, { request, taken: 0, answer })
     if (executor === undefined || executor.instance !== request.instance || executor.capacity !== request.capacity) this.#nudged = true
     this.#nudge()
   }
@@ -222,8 +222,8 @@ export class LaneHolder {
     for (const [agent, waiting] of this.#work) {
       const { request } = waiting
       this.#schedule.heard(agent, request.instance, request.capacity, nowMs)
-      waiting.fromOutcome = builder.takeWork(request, waiting.fromOutcome)
-      if (waiting.fromOutcome < request.outcomes.length) break
+      waiting.taken = builder.takeWork(request, waiting.taken)
+      if (waiting.taken < request.outcomes.length + request.stopped.length) break
       this.#work.delete(agent)
       builder.reconcile(request)
       works.push(waiting)
@@ -268,6 +268,7 @@ export class LaneHolder {
 
   #abandonStale(builder: TurnBuilder, nowMs: number): void {
     for (const [id, opening] of this.#openings) {
+      if (builder.full) return
       const group = this.#lane.groups.get(id)
       if (group === undefined || !isOpening(group)) this.#openings.delete(id)
       else if (nowMs - opening.sinceMs >= this.#options.openDeadlineMs) {

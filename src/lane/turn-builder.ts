@@ -24,8 +24,10 @@ import { isUlid, ulidTimeMs } from '../../streams/codec.ts'
 import type { Commit } from '../../streams/envelope.ts'
 import type {
   AssignedMessage,
+  GrantRef,
   LaneCommand,
   LaneCommandAnswer,
+  OutcomeReport,
   QueuedJob,
   WorkRequest,
 } from '../../streams/lane-protocol.ts'
@@ -98,29 +100,33 @@ export class TurnBuilder {
     this.#reservedBytes = Math.min(commands * 2 * commandBytes, turnBudgetBytes / 2)
   }
 
-  /** Outcomes and stops of one executor. Returns how many of the outcomes fitted; the rest waits for the next turn. */
-  takeWork(request: WorkRequest, fromOutcome: number): number {
-    const actor = `agent:${request.agent}`
-    let index = fromOutcome
+  /** Outcomes, then stops, of one executor, from the one with this index on. Returns how many of them are taken by now; the rest waits for the next turn. */
+  takeWork({ agent, outcomes, stopped }: WorkRequest, from: number): number {
+    const actor = `agent:${agent}`
     const budgetBytes = turnBudgetBytes - this.#reservedBytes
-    for (; index < request.outcomes.length && this.#spentBytes < budgetBytes; index++) {
-      const report = request.outcomes[index]!
-      const state = this.#lane.groups.get(report.group)
-      const decision = state === undefined ? undefined : takeOutcome(state, report.grant, report.job, report.outcome)
-      if (decision?.kind === 'events') this.#add(state!, decision.events, actor)
-      else this.needsProof = true
-    }
-    if (index < request.outcomes.length) return index
-    for (const { group, grant } of request.stopped) {
-      const state = this.#lane.groups.get(group)
-      const decision = state === undefined ? undefined : handBack(state, grant)
-      if (decision?.kind === 'events') {
-        this.#add(state!, decision.events, actor)
-        // Without order the others go on.
-        this.#handedBack.add(state!.unordered === null ? group : `${group} ${request.agent}`)
-      } else this.needsProof = true
+    let index = from
+    for (; index < outcomes.length + stopped.length && this.#spentBytes < budgetBytes; index++) {
+      if (index < outcomes.length) this.#takeOutcome(outcomes[index]!, actor)
+      else this.#takeStop(stopped[index - outcomes.length]!, agent, actor)
     }
     return index
+  }
+
+  #takeOutcome({ group, grant, job, outcome }: OutcomeReport, actor: string): void {
+    const state = this.#lane.groups.get(group)
+    const decision = state === undefined ? undefined : takeOutcome(state, grant, job, outcome)
+    if (decision?.kind === 'events') this.#add(state!, decision.events, actor)
+    else this.needsProof = true
+  }
+
+  #takeStop({ group, grant }: GrantRef, agent: string, actor: string): void {
+    const state = this.#lane.groups.get(group)
+    const decision = state === undefined ? undefined : handBack(state, grant)
+    if (decision?.kind === 'events') {
+      this.#add(state!, decision.events, actor)
+      // Without order the others go on.
+      this.#handedBack.add(state!.unordered === null ? group : `${group} ${agent}`)
+    } else this.needsProof = true
   }
 
   /** P6: what the executor lacks is sent again, and what it holds without right is stopped. */

@@ -70,6 +70,24 @@ test('what an executor hands back is not granted to it in the same turn, in whic
   expect(turn([])).toEqual(['LockGranted'])
 })
 
+test('what is handed back fills a turn before it is larger than one may be, and goes on in the next (P16)', () => {
+  const lane = emptyLane('here-1')
+  const schedule = new Schedule()
+  const ids = Array.from({ length: 2_500 }, (_, index) => `here-1-${String(index).padStart(26, '0')}`)
+  for (const id of ids) foldCommit(lane, { aggregate: 'group', id, revision: 1, events: [...readyWith({ jobs: 2 }, [spec, spec]), granted([[1, 1]])] }, { incarnation: 1, timeMs: 1 })
+  const work = { builtOn: { incarnation: 1, number: 0 }, agent: 'a1', instance: 'a1-i', capacity: 0, held: [], outcomes: [], stopped: ids.map((group) => ({ group, grant: 5 })) }
+  let taken = 0
+  for (let turns = 0; taken < ids.length; turns++) {
+    expect(turns).toBeLessThan(10)
+    const builder = new TurnBuilder({ lane, schedule, constants: defaultConstants, realm: { format: 2, quarantine: null }, incarnation: 1, timeMs: 2 })
+    const before = taken
+    taken = builder.takeWork(work, taken)
+    expect(builder.commits.map(({ id }) => id)).toEqual(ids.slice(before, taken))
+    expect(() => encodeTurn({ turn: '0'.repeat(26), schema: 1, incarnation: 1, number: 1, timeMs: 2, previous: '0'.repeat(64), commits: builder.commits })).not.toThrow()
+  }
+  expect(ids.every((id) => lane.groups.get(id)!.grant === null)).toBe(true)
+})
+
 test('who has said something that is not taken yet is granted nothing: its list would seem to lack it, and it would be sent twice', () => {
   const lane = emptyLane('here-1')
   const schedule = new Schedule()
