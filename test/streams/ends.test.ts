@@ -57,3 +57,15 @@ it('also where the agent was connected anew in between', async () => {
   await one.close()
   await eventually(() => told.includes('agent-1'), { what: 'the end told' })
 })
+
+it('also where somebody deleted what tells it: that is made anew', async () => {
+  const one = await shown('agent-1')
+  const names = await one.connection.api<{ readonly consumers: readonly string[] }>('CONSUMER.NAMES.KV_ends_agents')
+  const name = names.ok ? names.value.consumers.find((consumer) => consumer.startsWith('ends-')) : undefined
+  await watcher.connection.api(`CONSUMER.DELETE.KV_ends_agents.${name}`)
+  await eventually(() => !one.ends.isShown && told.length === 1, { what: 'the deletion heard' })
+  await eventually(() => one.ends.isShown, { what: 'shown again' })
+  await one.close()
+  await eventually(() => told.length === 2, { what: 'the end told' })
+  expect(told).toEqual(['agent-1', 'agent-1'])
+})
