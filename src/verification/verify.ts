@@ -8,6 +8,7 @@ import { ArchiveRefused } from '../archive/errors.ts'
 import { DamagedArchive, verifyArchive } from '../archive/file.ts'
 import { type Archives, type Read, demandSameLog, isOf, withArchives } from '../archive/merged.ts'
 import { lanesBegunLater, realmOf } from '../archive/lanes.ts'
+import { demandNoneMissing } from '../archive/missing.ts'
 import { archivesIn } from '../lane/beginning.ts'
 import { type ArchivedLane, type LogFileHeader, MalformedLogFile } from '../log-file/format.ts'
 import { readLogFile, readLogFileHeader } from '../log-file/read.ts'
@@ -38,14 +39,16 @@ export interface VerifiedLog extends Verified {
 }
 
 /**
- * The live log up to its present end; with `archives`, together with those: every position then has its turn, and the files are those on record.
- * Without them as many positions may be empty as turns are archived. Throws `Unavailable`, `ArchiveRefused`.
+ * The live log up to its present end; with `archives`, together with those: every position then has its turn, the files are those on record, and
+ * none of them is missing. Without them as many positions may be empty as turns are archived. Throws `Unavailable`, `ArchiveRefused`.
  */
 export async function verifyLog(log: EventLog, realm: string, options: VerifyOptions, archives?: Archives): Promise<VerifiedLog> {
   const until = await log.end()
-  const lacks = archives === undefined && (await lanesLater(log, realm)).length > 0
+  const later = await lanesLater(log, realm)
+  const lacks = archives === undefined && later.length > 0
   const check = new ChainCheck({ realm, incarnation: log.incarnation, fromBeginning: true, archives: lacks, onFinding: options.onFinding })
   const read: Read = (how) => log.read({ ...how, ...signalOf(options) })
+  if (archives !== undefined) await demandNoneMissing(archives, later, subjectsOf(realm), read, until, options.signal)
   const whole = archives === undefined ? read : withArchives(archives, subjectsOf(realm), read)
   let findings = 0
   let expected = 1
@@ -137,6 +140,7 @@ export async function verifyFile(file: string, options: VerifyOptions, archives?
     check = new ChainCheck({ realm, incarnation, fromBeginning: archive === undefined ? from === 1 : archive.from === 1, archives: archived !== undefined, gaps: aggregates !== undefined, redacted, onFinding: options.onFinding })
     if (archives !== undefined) demandJoinable(file, header, archives)
     const read: Read = (how) => readLogFile(file, how)
+    if (archives !== undefined) await demandNoneMissing(archives, archived ?? [], subjectsOf(realm), read, header.until, options.signal)
     const turns = archives === undefined ? readLogFile(file) : withArchives(archives, subjectsOf(realm), read)({ subjects: header.subjects, from, until: header.until })
     for await (const batch of turns) {
       if (options.signal?.aborted) break

@@ -1,0 +1,74 @@
+/** A folder that lacks archives of a log: one line names the files, and nothing is taken for removed. */
+import { mkdir, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { lanesBegunLater } from '../../src/archive/lanes.ts'
+import { namedFiles } from '../../src/archive/merged.ts'
+import { exportLog } from '../../src/log-file/export.ts'
+import type { Finding } from '../../src/verification/finding.ts'
+import { verifyFile, verifyLog } from '../../src/verification/verify.ts'
+import { ArchiveStage, lanes, subjects } from './stage.ts'
+
+const [lane, other] = lanes
+
+let stage: ArchiveStage | undefined
+afterEach(async () => {
+  await stage?.end()
+  stage = undefined
+})
+
+/** One lane archived twice, the other once; a file of what is left. */
+async function archived() {
+  stage = await ArchiveStage.start(8, 4)
+  await stage.hold()
+  const { log, texts } = stage.coordinator
+  await stage.archive(lane)
+  await stage.archive(lane, { olderThanMs: 0 })
+  await stage.archive(other)
+  const file = join(stage.folder, 'rest.log')
+  await exportLog(log, texts, { file, realm: 'reeve', archived: await lanesBegunLater(log, subjects, lanes) })
+  await mkdir(join(stage.folder, 'lost'))
+  return { at: stage, log, file }
+}
+
+async function lose({ folder }: ArchiveStage, lost: (name: string) => boolean): Promise<readonly string[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.ndjson') && lost(name)).sort()
+  for (const name of names) await rename(join(folder, name), join(folder, 'lost', name))
+  return names
+}
+
+test.each(['the live log', 'an exported file'])('%s is not verified where archives are missing: all of them are named, in one line', async (which) => {
+  const { at, log, file } = await archived()
+  const findings: Finding[] = []
+  const options = { onFinding: (finding: Finding) => void findings.push(finding) }
+  const verify = async () => {
+    const { archives } = await namedFiles([{ path: at.folder, isFolder: true }])
+    return which === 'the live log' ? verifyLog(log, 'reeve', options, archives) : verifyFile(file, options, archives)
+  }
+  expect(await verify()).toMatchObject({ findings: 0 })
+
+  const [newest] = await lose(at, (name) => name.includes(`.${lane}.`) && !name.includes('.1-'))
+  expect(newest).toBeDefined()
+  await expect(verify()).rejects.toMatchObject({
+    name: 'ArchiveRefused',
+    message: `archive ${newest} is missing: name the folder that has it with --archive too, or bring back what is lost from a backup`,
+  })
+
+  const [oldest] = await lose(at, (name) => name.includes(`.${lane}.`))
+  await expect(verify()).rejects.toMatchObject({
+    name: 'ArchiveRefused',
+    message: `archives ${oldest}, ${newest} are missing: name the folders that have them with --archive too, or bring back what is lost from a backup`,
+  })
+  expect(findings).toEqual([])
+})
+
+test('turns of which no record says that they were archived are no missing archive: they were removed', async () => {
+  stage = await ArchiveStage.start(6, 3)
+  await stage.hold()
+  await stage.archive(lane)
+  const { log } = stage.coordinator
+  stage.realm.purge(subjects.lane(other), (await log.first(subjects.lane(other)))!.position)
+  const findings: Finding[] = []
+  await verifyLog(log, 'reeve', { onFinding: (finding) => void findings.push(finding) }, (await namedFiles([{ path: stage.folder, isFolder: true }])).archives)
+  expect(findings.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['missing-position', 'number']))
+})
