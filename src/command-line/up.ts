@@ -8,6 +8,7 @@ import { CannotStart, environment, exitNow, onParentGone, onStopSignal, runComma
 import { systemRandom } from '../platform/random.ts'
 import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
 import { demoSites, submitSample } from '../up/demo.ts'
+import { type GroupPlaces, placesOf, placesText } from '../up/group-places.ts'
 import { type RunningUp, UpStopped, startUp } from '../up/up.ts'
 import { acting, settingOption, wholeNumber } from './command.ts'
 import type { Settings } from './configuration.ts'
@@ -69,7 +70,7 @@ async function run(settings: Settings, { demo, leave, port, quarantine }: Wanted
       if (shown !== undefined && shown.state.phase !== 'completed') throw new CommandEnd(exitCodes.failed, whyStopped(shown))
       return
     }
-    await tryNext(shown?.state.group)
+    await tryNext(shown?.places)
     const why = await Promise.race([running.failed, new Promise<undefined>((resolve) => stop.signal.addEventListener('abort', () => resolve(undefined), { once: true }))])
     if (why !== undefined) throw new CommandEnd(exitCodes.failed, why)
   } catch (error) {
@@ -88,7 +89,12 @@ async function run(settings: Settings, { demo, leave, port, quarantine }: Wanted
   }
 }
 
-async function sample(running: RunningUp, settings: Settings, signal: AbortSignal): Promise<GroupShown | undefined> {
+/** `places`: where nobody told it to stop before it knew them. */
+interface SampleShown extends GroupShown {
+  readonly places?: GroupPlaces
+}
+
+async function sample(running: RunningUp, settings: Settings, signal: AbortSignal): Promise<SampleShown | undefined> {
   const { session } = running
   const submitted = await submitSample(session.ask, settings.data, systemClock, systemRandom)
   print()
@@ -107,13 +113,13 @@ async function sample(running: RunningUp, settings: Settings, signal: AbortSigna
     shown = await followGroup(session, submitted.group, { quiet: false, signal })
   }
   if (signal.aborted) return shown
-  const { turns, end } = await session.ask('log', 'read', { aggregate: 'group', id: shown.state.group, limit: 1000 })
+  const places = await placesOf((request) => session.ask('log', 'read', request), shown.state.group)
   print()
   print(styled('bold', 'Exclusive state, from the log alone'))
   printState(shown.state as ExclusiveState, shown.position)
-  print(styled('dim', `Its turns stand at positions ${turns[0]?.position} to ${turns.at(-1)?.position}; the log ends at ${end}.`))
+  print(styled('dim', placesText(places)))
   if (shown.state.failed.length > 0 && !hasEnded(shown.state.phase)) complain(plain(whyStopped(shown)))
-  return shown
+  return { ...shown, places }
 }
 
 const libvirtTest = 'test+unix:///default'
@@ -127,11 +133,11 @@ async function libvirtAnswers(): Promise<boolean> {
   }
 }
 
-async function tryNext(group: string | undefined): Promise<void> {
+async function tryNext(sample: GroupPlaces | undefined): Promise<void> {
   const commands: (readonly [string, string])[] = [
     ['reeve service list', 'what the sites provide'],
     ['reeve change apply maintenance-off --all --wait', 'a change of your own'],
-    ...(group === undefined ? [] : ([[`reeve group show ${group}`, 'its exclusive state'], [`reeve replay --group ${group} --at r5`, 'the same, at any point']] as const)),
+    ...(sample === undefined ? [] : ([[`reeve group show ${sample.group}`, 'its exclusive state'], [`reeve replay --group ${sample.group} --at r5${sample.whole ? '' : ' --from DIR'}`, 'the same, at any point']] as const)),
     ['reeve agent list', 'who works; kill one and look again'],
     ['reeve log tail', 'what happens, live'],
     ['reeve machine export --to diagrams', 'what may follow what, as pictures'],

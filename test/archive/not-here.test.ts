@@ -7,6 +7,7 @@ import { exportLog } from '../../src/log-file/export.ts'
 import { selectionOf } from '../../src/log-file/selection.ts'
 import type { ServiceContext } from '../../src/service/context.ts'
 import { logHandlers } from '../../src/service/handle-log.ts'
+import { placesOf, placesText } from '../../src/up/group-places.ts'
 import { compareWithFile, verifyFile } from '../../src/verification/verify.ts'
 import type { ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import { logApi } from '../../streams/api/log.ts'
@@ -46,6 +47,22 @@ test('a log that is shown from a position on: lanes whose archived turns may sta
   const later: typeof asked = async (request) => ({ ...(await asked({ ...request, id: there })), archived: number })
   expect(await groupNotHere(later, there, 1)).toEqual([])
   expect(notHereText([{ lane, number }], gone)).toBe(`turns 1 to ${number} of lane ${lane} are in archives and not in this: "reeve replay --group ${gone} --step --from DIR" reads them too, DIR the folder of the archives`)
+})
+
+test('where the turns of a group stand, archived or not: no position is said that is not known', async () => {
+  const { log, gone, there, asked } = await archived()
+  const end = await log.end()
+  const files = (group: string) => `"reeve replay --group ${group} --step --from DIR" reads them all, DIR the folder of the archives; the log ends at ${end}.`
+  expect(placesText(await placesOf(asked, gone))).toBe(`Its turns are in archives; ${files(gone)}`)
+  const all = await placesOf(asked, there)
+  expect(all.whole).toBe(true)
+  expect(placesText(all)).toMatch(new RegExp(`^Its turns stand at positions \\d+ to \\d+; the log ends at ${end}\\.$`))
+  // Page by page the same; and of one whose beginning alone is archived.
+  expect(await placesOf((request) => asked({ ...request, limit: 1 }), there)).toEqual(all)
+  const { first, last } = all.stands!
+  const rest = await placesOf((request) => asked({ ...request, from: Math.max(request.from ?? 1, first + 1) }), there)
+  expect(placesText(rest)).toBe(`Its turns are in archives, and at positions ${rest.stands!.first} to ${last}; ${files(there)}`)
+  expect(rest.stands!.first).toBeGreaterThan(first)
 })
 
 test('an exported part knows whose beginning it lacks, and one from a position on says so in its header', async () => {
