@@ -1,5 +1,5 @@
 /** `reeve log`: the log itself. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import type { FeedMessage } from '../../streams/feed.ts'
@@ -26,7 +26,7 @@ export function registerLog(program: Command): void {
     .summary('show what happened, and what happens')
     .description('Shows the last turns of the log, then what happens, live; gaps of the live feed are filled from the log.')
     .option('-n, --last <N>', 'begin so many positions before the end', wholeNumber(0, 1_000_000), 10)
-    .option('--from <POSITION>', 'begin at this position', position)
+    .addOption(new Option('--from <POSITION>', 'begin at this position; not together with --last').argParser(position).conflicts('last'))
     .option('--group <ID>', 'only of this group')
     .option('--no-follow', 'end at the present end of the log')
     .action(

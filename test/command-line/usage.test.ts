@@ -27,6 +27,7 @@ describe('wrong usage ends with exit code 2 and one clear line', () => {
     [['log', 'archive', '--to', '', '--older-than', '90d'], /^reeve: --to is empty: name a folder; "." is the current folder$/m],
     [['log', 'archive', '--to', fileURLToPath(import.meta.url), '--older-than', '90d'], /usage\.test\.ts is a file: --to names the folder of the archives$/m],
     [['log', 'verify', '--archive', ''], /^reeve: --archive is empty: name a folder/m],
+    [['log', 'tail', '-n', '3', '--from', '5'], /^reeve: option '--from <POSITION>' cannot be used with option '-n, --last <N>'$/m],
     [['log', 'export', '--to', ''], /^reeve: --to is empty: name a file/m],
     [['machine', 'export', '--to', ' '], /^reeve: --to is empty: name a folder/m],
     [['service', 'list', '--data', ''], /^reeve: --data is empty: name a folder/m],
