@@ -50,8 +50,8 @@ export function registerLogExport(log: Command): void {
           const aggregates = flags['only'] as readonly AggregateNamed[] | undefined
           const from = flags['from'] as number | undefined
           const end = await coordinator.log.end()
-          const until = Math.min((flags['until'] as number | undefined) ?? end, end)
-          if ((from ?? 1) > until) throw new CommandEnd(exitCodes.refused, `there is nothing to write: the log goes to position ${end}, and ${from ?? 1} to ${until} was asked for`)
+          const until = flags['until'] as number | undefined
+          if ((from ?? 1) > Math.min(until ?? end, end)) throw new CommandEnd(exitCodes.refused, `there is nothing to write: the log goes to position ${end}, and ${from ?? 1} to ${until ?? end} was asked for`)
           for (const lane of lanes ?? []) {
             if ((await coordinator.log.last(subjects.lane(lane))) === undefined) throw new CommandEnd(exitCodes.refused, `there is no turn of lane ${lane} in the log: "reeve machine list" names the lanes`)
           }
@@ -65,14 +65,14 @@ export function registerLogExport(log: Command): void {
             file,
             realm: subjects.realm,
             ...(from === undefined ? {} : { from }),
-            until,
+            ...(until === undefined ? {} : { until }),
             // A digest would confirm whoever guesses that turn.
             archived: flags['redact'] === true ? archived.map((lane) => ({ ...lane, turn: '' })) : archived,
             ...(wholeLanes ? { archivedNow } : {}),
             ...(selection === undefined ? {} : { selection }),
             ...(flags['redact'] === true ? { redact: redactionBy(systemRandom.bytes(redactionKeyBytes)) } : {}),
             signal: stop.signal,
-            onProgress: (records, at) => bar('exporting', at - (from ?? 1), until - (from ?? 1), records, 'turns'),
+            onProgress: (records, at, to) => bar('exporting', at - (from ?? 1), to - (from ?? 1), records, 'turns'),
           })
           // What is there from its first event on is whole, whatever was archived of its lane before.
           if (!wholeLanes) archived = await begunLater([...new Set([...selection!.notBegun].map(({ aggregate, id }) => (aggregate === 'lane' ? id : laneOfGroup(id)!)))])

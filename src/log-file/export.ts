@@ -23,8 +23,8 @@ export interface ExportRequest {
   /** Asked at the end, before the file takes its place: the same lanes as they are then. */
   readonly archivedNow?: () => Promise<readonly ArchivedLane[]>
   readonly signal?: AbortSignal
-  /** After each batch: records so far, and the position reached. */
-  readonly onProgress?: (records: number, position: number) => void
+  /** After each batch: records so far, the position reached, and the last one to come. */
+  readonly onProgress?: (records: number, position: number, until: number) => void
 }
 
 export interface Exported {
@@ -56,6 +56,7 @@ export class ArchivedMeanwhile extends Error {
 /** Throws `Unavailable`, `ExportStopped`, `ArchivedMeanwhile`, the system's own errors; then nothing stands at `file` that was not there before. */
 export async function exportLog(log: Pick<EventLog, 'incarnation' | 'end' | 'read'>, texts: TextStore, request: ExportRequest): Promise<Exported> {
   const { file, realm, from = 1, selection, redact, archived = [], signal } = request
+  // Asked once: programs go on writing, and a file is whole that ends where the log ended then.
   const end = await log.end()
   const until = Math.min(request.until ?? end, end)
   const { subjects, aggregates } = selection ?? everything
@@ -80,7 +81,7 @@ export async function exportLog(log: Pick<EventLog, 'incarnation' | 'end' | 'rea
     if (until >= from) {
       for await (const batch of log.read({ subjects, from, until, aheadBytes, ...(signal === undefined ? {} : { signal }) })) {
         await writer.take(selection === undefined ? batch : batch.filter((message) => selection.takes(message)))
-        request.onProgress?.(writer.records, batch.at(-1)!.position)
+        request.onProgress?.(writer.records, batch.at(-1)!.position, until)
       }
     }
     if (signal?.aborted) throw new ExportStopped(`the export was stopped before it was whole: ${file} was not written`)

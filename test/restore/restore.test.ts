@@ -87,6 +87,24 @@ const lanesText = async (coordinator: NatsCoordinator, realm: string) => {
   return { events, text: canonicalJson([...lanes.values()].map((state) => ({ ...state, groups: [...state.groups.values()], commands: [...state.commands] }))) }
 }
 
+test('a file that is exported while programs go on writing is a whole log, and is taken as one', { timeout: 120_000 }, async () => {
+  const two = await connected('two', true)
+  await joinRealm({ log: two.log, ...base }, subjectsOf('two'), { actor: 'program:test', region: 'here', durability: { level: 'synced' }, acceptWeakDurability: false })
+  let writing = true
+  const written = record(two, subjectsOf('two'), 500, 40, ['here-1', 'here-2', 'here-3', 'here-4']).finally(() => (writing = false))
+  // The texts that it names come first.
+  const before = await two.log.end()
+  await eventually(async () => (await two.log.end()) > before)
+  const busy = join(folder, 'busy.ndjson')
+  expect(await reeve(['log', 'export', '--to', busy, '--server', server.url, '--realm', 'two'], { folder })).toMatchObject({ code: 0, err: '' })
+  expect(writing).toBe(true)
+  const { until, end } = JSON.parse((await readFile(busy, 'utf8')).split('\n', 1)[0]!)
+  expect(until).toBe(end)
+  expect(await reeve(['log', 'import', busy, '--dry-run', '--server', server.url, '--realm', 'three'], { folder })).toMatchObject({ code: 0, err: '' })
+  await written
+  expect(await two.log.end()).toBeGreaterThan(end)
+})
+
 test('more than 100,000 events on another server and under another name: every lane is the same to the byte, and so is every text', async () => {
   const before = await lanesText(one, 'one')
   expect(before.events).toBeGreaterThan(100_000)
