@@ -97,12 +97,15 @@ it.each([
   realm.wire.loseNoMore(rule)
   expect(killed).toBeDefined()
   await killed
-  expect({ code: first.code, stderr: first.stderr }).toEqual(killsArchiver ? { code: null, stderr: '' } : { code: expect.toSatisfy((code) => code === 0 || code === 4), stderr: expect.any(String) })
   realm.archives = folder
   // Two servers are enough to go on with.
   await realm.eventually(async () => (await archive()).code === 0, { what: 'a whole archive', everyMs: 500 })
   for (const group of running) await realm.completes(group)
   await realm.cluster.server(name).start()
+  // The server that was killed may have led what else is read on the way, and who cannot read it says so, and that it may be tried again.
+  if (killsArchiver) expect({ code: first.code, stderr: first.stderr }).toEqual({ code: null, stderr: '' })
+  else expect([0, 3, 4]).toContain(first.code)
+  if (first.code === 3) expect(first.stderr).toContain('try again')
   await copiesAreTheLog()
   for (const lane of lanes) expect(decodeTurn((await realm.coordinator.log.first(subjects.lane(lane)))!.bytes).number).toBeGreaterThan(20)
   expect(await shown(ended)).toEqual(before)
