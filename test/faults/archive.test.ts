@@ -64,7 +64,13 @@ it('killed after each step, repeated, and everybody started anew: the same state
     expect(await shown(ended)).toEqual(before)
   }
   expect(archivedUpTo.size).toBeGreaterThan(0)
-  for (const [lane, number] of archivedUpTo) expect(decodeTurn((await realm.coordinator.log.first(subjects.lane(lane)))!.bytes).number).toBe(number + 1)
+  for (const [lane, number] of archivedUpTo) {
+    const first = decodeTurn((await realm.coordinator.log.first(subjects.lane(lane)))!.bytes).number
+    // Of a lane at rest the run that was killed may have archived the last, and the repeat nothing.
+    const recorded = () => realm.view.state.lanes.get(lane)!.archived!.number
+    await realm.eventually(() => recorded() + 1 === first, { what: `turn ${first} of lane ${lane} behind what is on record as archived` })
+    expect(recorded()).toBeGreaterThanOrEqual(number)
+  }
   expect((await command('log', 'verify')).archived).toBeGreaterThan(10)
   expect(await command('log', 'verify', '--archive', folder)).toMatchObject({ ok: true, archived: 0 })
   // Nobody who ran before is left; snapshots are lost too.
