@@ -305,12 +305,12 @@ export class FaultRealm implements AsyncDisposable {
     return this.#atHolder(() => laneClient({ bus, subjects }).send(lane, { builtOn: { incarnation: log.incarnation, number: 0 }, ...command }))
   }
 
-  /** A lane that moves just now is held by nobody for a moment: nothing was done then, and it is asked again. */
+  /** A lane that moves just now is held by nobody for a moment, and a holder that is replaced drops what it was asked (P2): it is asked again, as every program does. */
   #atHolder<A extends { readonly kind: string }>(ask: () => Promise<A | NoAnswer>): Promise<A | NoAnswer> {
     return this.eventually(
       async () => {
         const answer = await ask()
-        return 'why' in answer && answer.kind === 'no-answer' && answer.why === 'no-holder' ? undefined : answer
+        return answer.kind === 'no-answer' ? undefined : answer
       },
       { what: 'a holder', everyMs: 100 },
     ) as Promise<A | NoAnswer>
