@@ -2,6 +2,7 @@
  * What an agent is to do [604-616]: what is planned for it [608], laid over how it was started, laid over what its build is made
  * to do [610]; and which of two configurations of one agent is in force. Pure: digests are computed elsewhere and passed in.
  */
+import { byCodeUnits } from '../code-units.ts'
 import type { AgentRole, AgentState } from './agent.ts'
 
 /** What the administrator plans for one agent, whole. An absent key is as the agent was started or built. */
@@ -99,7 +100,7 @@ export function compareBuilds(a: string, b: string): number {
     const difference = (left[i] ?? 0) - (right[i] ?? 0)
     if (difference !== 0) return difference
   }
-  return a < b ? -1 : a > b ? 1 : 0
+  return byCodeUnits(a, b)
 }
 
 function numbersIn(build: string): number[] {

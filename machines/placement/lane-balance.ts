@@ -9,7 +9,8 @@
  * 3. A lane moves once at most.
  * 4. What `placeLanes` would not leave so is not done: leaders that know no balance keep what one that does has placed.
  */
-import { type LaneCandidate, type LaneToPlace, compare, placeLanes, poolOf } from './lanes.ts'
+import { byCodeUnits } from '../code-units.ts'
+import { type LaneCandidate, type LaneToPlace, placeLanes, poolOf } from './lanes.ts'
 
 /** Work a second (`lane-work.ts`): about a twenty-fifth of a core. A move stops a lane for 13 ms (`lane-move`), which less is not worth. */
 export const leastWork = 1_000
@@ -42,7 +43,7 @@ interface Step {
 export function balanceLanes(lanes: readonly LaneAtWork[], candidates: readonly LaneCandidate[], least = leastWork): Map<string, string> {
   const before = new Map(lanes.map(({ lane, current }) => [lane, current]))
   const pools = new Map(lanes.map((lane) => [lane.lane, poolOf(lane, candidates)]))
-  const sorted = [...lanes].sort((a, b) => compare(a.lane, b.lane))
+  const sorted = [...lanes].sort((a, b) => byCodeUnits(a.lane, b.lane))
   let balance = new Balance(sorted, pools, before)
   for (const giver of balance.busiest(least)) {
     const lightened = balance.lightened(giver)
@@ -75,7 +76,7 @@ class Balance {
 
   busiest(least: number): readonly string[] {
     const busy = [...this.#work].filter(([, work]) => work > 0 && work >= least)
-    return busy.sort(([a, mine], [b, others]) => others - mine || compare(a, b)).map(([agent]) => agent)
+    return busy.sort(([a, mine], [b, others]) => others - mine || byCodeUnits(a, b)).map(([agent]) => agent)
   }
 
   /** Without the lanes that this agent had better give away. */

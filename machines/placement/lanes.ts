@@ -2,6 +2,7 @@
  * Which agent is to hold which lane: as many each, stable, in the lane's region where somebody is there, and the leader only when
  * nobody else can (DESIGN §5 "Lanes"). By how much they have to do they are balanced afterwards (`lane-balance.ts`). Pure; equal input gives equal output.
  */
+import { byCodeUnits } from '../code-units.ts'
 
 export interface LaneToPlace {
   readonly lane: string
@@ -39,9 +40,9 @@ export function placeLanes(lanes: readonly LaneToPlace[], candidates: readonly L
   // Of as many lanes the present holder keeps it: work goes up and down, and moves none by itself here.
   const leastOf = (lane: LaneToPlace) => {
     const moves = (agent: string) => (agent === lane.current ? 0 : 1)
-    return [...pools.get(lane)!].sort((a, b) => load.get(a)! - load.get(b)! || moves(a) - moves(b) || (work.get(a) ?? 0) - (work.get(b) ?? 0) || compare(a, b))[0]
+    return [...pools.get(lane)!].sort((a, b) => load.get(a)! - load.get(b)! || moves(a) - moves(b) || (work.get(a) ?? 0) - (work.get(b) ?? 0) || byCodeUnits(a, b))[0]
   }
-  const ordered = [...lanes].sort((a, b) => compare(a.lane, b.lane))
+  const ordered = [...lanes].sort((a, b) => byCodeUnits(a.lane, b.lane))
   for (const lane of ordered) pools.set(lane, poolOf(lane, candidates))
   // Who holds a lane keeps it up to a fair share, so that an agent more or less moves few.
   const shares = fairShares(ordered, pools)
@@ -74,7 +75,7 @@ export function poolOf(lane: LaneToPlace, candidates: readonly LaneCandidate[]):
   const near = followers.filter((candidate) => candidate.region === lane.region)
   const answering = (pool: readonly LaneCandidate[]) => pool.filter((candidate) => lane.avoid?.has(candidate.agent) !== true)
   for (const pool of [answering(near), answering(followers), answering(candidates), near, followers, candidates]) {
-    if (pool.length > 0) return pool.map((candidate) => candidate.agent).sort(compare)
+    if (pool.length > 0) return pool.map((candidate) => candidate.agent).sort(byCodeUnits)
   }
   return []
 }
@@ -92,8 +93,4 @@ function fairShares(lanes: readonly LaneToPlace[], pools: ReadonlyMap<LaneToPlac
 
 function poolKey(pool: readonly string[]): string {
   return pool.join(' ')
-}
-
-export function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,4 +1,5 @@
 /** From a selector to the services that it means, in the order in which they will be changed. */
+import { byCodeUnits } from '../../machines/code-units.ts'
 import { counted } from '../../machines/counted.ts'
 import type { Service, SiteConfiguration } from '../../machines/service/model.ts'
 import type { SiteState } from '../../machines/site/site.ts'
@@ -113,8 +114,4 @@ async function readAll(source: SiteSource, sites: readonly SiteState[], problems
 
 function servicesById(configuration: SiteConfiguration): Map<string, Service> {
   return new Map([...configuration.services].sort((a, b) => byCodeUnits(a.id, b.id)).map((service) => [service.id, service]))
-}
-
-export function byCodeUnits(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

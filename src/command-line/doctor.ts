@@ -1,7 +1,7 @@
 /** `reeve doctor`: checks what there is and says what to do. */
 import { type Command } from 'commander'
 import { ApiFailure } from '../../streams/api/errors.ts'
-import { openLink } from '../../streams/jetstream/connect.ts'
+import { openLink } from '../../streams/jetstream/open-link.ts'
 import { NatsBus } from '../../streams/jetstream/bus.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'

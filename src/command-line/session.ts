@@ -1,8 +1,8 @@
 /** A command's connection to a realm: its endpoints (queries and changes), or its log (replay and export, read only). */
 import type { Noun, Verb, ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { ServerPlace } from '../../machines/coordinator/choice.ts'
-import { connectCoordinator, openLink, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
-import type { LinkOptions } from '../../streams/jetstream/open-link.ts'
+import { connectCoordinator, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
+import { type LinkOptions, openLink } from '../../streams/jetstream/open-link.ts'
 import { openIncarnations } from '../../streams/jetstream/incarnations.ts'
 import { NatsBus } from '../../streams/jetstream/bus.ts'
 import type { Bus } from '../../streams/ports/bus.ts'

@@ -9,8 +9,7 @@ import { happened } from '../../machines/decision.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { type LeaseValue, fromBytes, isRecord, leaseIn as readLease, leaseKey, toBytes } from '../../streams/coordination.ts'
 import type { AgentPong, FollowerPing } from '../../streams/lane-protocol.ts'
-import { pause } from '../../streams/ports/clock.ts'
-import { Pace } from '../../streams/ports/pace.ts'
+import { type Paced, every, pause } from '../../streams/ports/clock.ts'
 import type { BucketEntry, WriteOutcome } from '../../streams/ports/bucket.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { singletons } from '../../streams/subjects.ts'
@@ -248,11 +247,11 @@ class Candidate implements Election {
   /** A leader that died with a question in its hands answers neither yes nor no: the next one goes out all the same. */
   #watchLeader(lease: LeaseSeen): void {
     const ask = () => {
-      void this.#ping(lease, (againMs) => pace.set(againMs)).then((found) => {
+      void this.#ping(lease, (againMs) => pace.setPeriod(againMs)).then((found) => {
         if (found.type === 'NoResponders' && this.#watching === watching) this.machine.send(found)
       })
     }
-    const pace: Pace = new Pace(this.#context.clock, this.#times.pingMs, ask)
+    const pace: Paced = every(this.#context.clock, this.#times.pingMs, ask)
     const ends = this.#context.coordinator.ends?.onEnd((agent) => agent === lease.agent && ask())
     const watching = {
       stop: () => {

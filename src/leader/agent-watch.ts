@@ -7,8 +7,7 @@ import { MalformedMessage, fromBytes, toBytes, type PresenceValue } from '../../
 import type { AgentPong } from '../../streams/lane-protocol.ts'
 import type { Bus, Subscription } from '../../streams/ports/bus.ts'
 import type { ConnectionEnds } from '../../streams/ports/ends.ts'
-import { type Clock, pause } from '../../streams/ports/clock.ts'
-import { Pace } from '../../streams/ports/pace.ts'
+import { type Clock, type Paced, every, pause } from '../../streams/ports/clock.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { PresenceWatch } from './presence-watch.ts'
 
@@ -39,7 +38,7 @@ export class AgentWatch {
   readonly #unheardSinceMs = new Map<string, number>()
   /** Since when, on the monotonic clock, an agent has said each time that it is not ready. */
   readonly #unreadySinceMs = new Map<string, number>()
-  readonly #rounds: Pace
+  readonly #rounds: Paced
   readonly #ends: Subscription | undefined
   #round = 0
   /** Nobody is awaited, and all that are here answer. */
@@ -48,7 +47,7 @@ export class AgentWatch {
 
   constructor(deps: AgentWatchDeps) {
     this.#deps = deps
-    this.#rounds = new Pace(deps.clock, agentWatchTimes.pingMs, () => this.#askRound())
+    this.#rounds = every(deps.clock, agentWatchTimes.pingMs, () => this.#askRound())
     this.#ends = deps.ends?.onEnd((agent) => {
       if (agent !== deps.self && this.#latest().has(agent)) void this.#ask(agent)
     })
@@ -82,7 +81,7 @@ export class AgentWatch {
   groupsGoOn(): void {
     if (!this.#atRest || this.#deps.awaited().size === 0) return
     this.#atRest = false
-    this.#rounds.set(agentWatchTimes.pingMs)
+    this.#rounds.setPeriod(agentWatchTimes.pingMs)
   }
 
   /** Another watch has found that nobody answers for one of its lanes. Resolves when it was asked. */
@@ -114,7 +113,7 @@ export class AgentWatch {
     const awaited = this.#deps.awaited()
     const agents = [...this.#latest().keys()]
     this.#atRest = awaited.size === 0 && !agents.some((agent) => this.#silent.has(agent))
-    this.#rounds.set(this.#atRest ? agentWatchTimes.restMs : agentWatchTimes.pingMs)
+    this.#rounds.setPeriod(this.#atRest ? agentWatchTimes.restMs : agentWatchTimes.pingMs)
     const all = this.#atRest || this.#round++ % agentWatchTimes.otherRounds === 0
     for (const agent of agents) if (agent !== this.#deps.self && (all || awaited.has(agent) || this.#silent.has(agent))) void this.#ask(agent)
   }

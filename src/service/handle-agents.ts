@@ -1,4 +1,5 @@
 /** `agent`: agents as the log and their presence say; what is planned for them. */
+import { byCodeUnits } from '../../machines/code-units.ts'
 import type { AgentEvent, AgentState } from '../../machines/agent/agent.ts'
 import { absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { type PlannedConfiguration, plannedWithoutEffect } from '../../machines/agent/configuration.ts'
@@ -10,7 +11,6 @@ import type { StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import type { AgentShown } from '../../streams/api/agent.ts'
 import { ApiFailure, errorCodeOf } from '../../streams/api/errors.ts'
 import { type AgentConfigurationValue, type MappingCollectionValue, type PresenceValue, fromBytes, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
-import { byCodeUnits } from '../change/selection.ts'
 import { type SignedConfiguration, keptMapping, manifestOfAgent, pushedConfigurations, signedDefault } from '../realm/configurations.ts'
 import type { LaneRate, LaneRates } from '../realm/lane-rates.ts'
 import type { RealmFold } from '../realm/view.ts'

@@ -1,4 +1,5 @@
 /** `group`: execution groups with their exclusive state, and what people ask of them. */
+import { byCodeUnits } from '../../machines/code-units.ts'
 import type { JobSpec, Reason } from '../../machines/execution-group/events.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import { type Grant, type GroupState, assigneeOf, openGrants, runsOfGrant } from '../../machines/execution-group/state.ts'
@@ -10,7 +11,6 @@ import { newUlid } from '../../streams/codec.ts'
 import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import { mayStillHappen } from '../change/take.ts'
-import { byCodeUnits } from '../change/selection.ts'
 import type { RealmFold } from '../realm/view.ts'
 import type { ServiceContext } from './context.ts'
 import { Executors } from './executors.ts'

@@ -1,11 +1,11 @@
 /** `machine`: every machine of the realm with its present state. */
+import { byCodeUnits } from '../../machines/code-units.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
 import { type GroupState, countOf } from '../../machines/execution-group/state.ts'
 import type { JobPhase } from '../../machines/job/machine.ts'
 import { triggerTable } from '../../machines/trigger/machine.ts'
 import { type AggregateShown, aggregateMachines } from '../../streams/api/machine.ts'
-import { byCodeUnits } from '../change/selection.ts'
 import type { RealmFold } from '../realm/view.ts'
 import type { ServiceContext } from './context.ts'
 import type { HandlersOf } from './handlers.ts'

@@ -1,7 +1,7 @@
 /** `realm`, `lane`: what holds for all, and which parts of the log there are. */
+import { byCodeUnits } from '../../machines/code-units.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { RealmState } from '../../machines/realm/realm.ts'
-import { byCodeUnits } from '../change/selection.ts'
 import type { AggregateWritten } from '../realm/aggregate-writer.ts'
 import { putIntoQuarantine, releaseFromQuarantine } from '../realm/quarantine.ts'
 import type { ServiceContext } from './context.ts'

@@ -1,10 +1,11 @@
 /** `service`: what the sites provide, desired beside actual [314-324]. */
+import { byCodeUnits } from '../../machines/code-units.ts'
 import type { Service } from '../../machines/service/model.ts'
 import type { SiteState } from '../../machines/site/site.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import type { ServiceShown } from '../../streams/api/service.ts'
 import { valueOf } from '../change/plan.ts'
-import { byCodeUnits, filterOf } from '../change/selection.ts'
+import { filterOf } from '../change/selection.ts'
 import { SiteUnreachable } from '../sites/adapter.ts'
 import type { ServiceContext } from './context.ts'
 import { managedSite, readable } from './handle-sites.ts'

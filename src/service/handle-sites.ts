@@ -1,9 +1,10 @@
 /** `site`: the scope of management. */
+import { byCodeUnits } from '../../machines/code-units.ts'
 import { type SiteEvent, type SiteState, absentSite, addSite, foldSite, removeSite } from '../../machines/site/site.ts'
 import type { Decision } from '../../machines/decision.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import type { SiteShown } from '../../streams/api/site.ts'
-import { byCodeUnits, unknownSite } from '../change/selection.ts'
+import { unknownSite } from '../change/selection.ts'
 import { type SiteAdapter, SiteUnreachable, capabilitiesAt } from '../sites/adapter.ts'
 import { holdsPassword } from '../../streams/login-in-text.ts'
 import { UnknownSiteKind } from '../sites/registry.ts'

@@ -1,11 +1,11 @@
 /** `trigger`: changes at nominal times. Defined here; decided by the leader. */
+import { byCodeUnits } from '../../machines/code-units.ts'
 import type { TriggerDefinition, TriggerTimes } from '../../machines/trigger/definition.ts'
 import { defineTrigger, removeTrigger, resumeTrigger, suspendTrigger } from '../../machines/trigger/decide.ts'
 import { type TriggerRun, type TriggerState, mayRun } from '../../machines/trigger/evolve.ts'
 import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import type { TriggerListed } from '../../streams/api/trigger.ts'
-import { byCodeUnits } from '../change/selection.ts'
 import { keptMapping } from '../realm/configurations.ts'
 import type { RealmFold } from '../realm/view.ts'
 import { type DefinitionChange, writeDefinition } from '../trigger/defining.ts'

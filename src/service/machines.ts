@@ -1,4 +1,5 @@
 /** States of the agents' machines: asked of the agents, else as last heard on the inspection subjects; live only (I11). */
+import { byCodeUnits } from '../../machines/code-units.ts'
 import type { AgentDescription, MachineState, TransitionMessage } from '../../streams/agent-messages.ts'
 import { fromBytes, isRecord, toBytes } from '../../streams/coordination.ts'
 import type { Bus, Subscription } from '../../streams/ports/bus.ts'
@@ -46,7 +47,7 @@ export class Machines {
       const description = said[index]
       if (description === undefined) return this.#heard(agent)
       const atMs = this.#clock.nowMs()
-      const machines = Object.entries(description.machines).sort(([a], [b]) => order(a, b))
+      const machines = Object.entries(description.machines).sort(([a], [b]) => byCodeUnits(a, b))
       return machines.map(([machine, state]) => ({ agent, machine, state, atMs }))
     })
   }
@@ -64,16 +65,12 @@ export class Machines {
 
   #heard(agent: string): MachineSeen[] {
     const found = [...this.#seen.values()].filter((seen) => seen.agent === agent)
-    return found.sort((a, b) => order(a.machine, b.machine))
+    return found.sort((a, b) => byCodeUnits(a.machine, b.machine))
   }
 
   stop(): void {
     this.#subscription.stop()
   }
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }
 
 function stateIn(data: Uint8Array): MachineState | undefined {

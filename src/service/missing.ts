@@ -1,10 +1,10 @@
 /** What nobody who is here could take of a group: its jobs wait, as long as that is so. */
+import { byCodeUnits } from '../../machines/code-units.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { type JobCandidate, placeJobs } from '../../machines/placement/jobs.ts'
 import { jobsToAssign } from '../../machines/placement/unassigned.ts'
 import { candidatesHere } from '../change/proposal.ts'
-import { byCodeUnits } from '../change/selection.ts'
 import { restrictionOf } from '../leader/configurations.ts'
 import type { ServiceContext } from './context.ts'
 

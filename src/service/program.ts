@@ -1,5 +1,6 @@
 /** The process behind `reeve serve`: one service interface with real ports, until it is told to stop. */
-import { connectCoordinator, type Login } from '../../streams/jetstream/connect.ts'
+import { connectCoordinator } from '../../streams/jetstream/connect.ts'
+import type { Login } from '../../streams/jetstream/open-link.ts'
 import { sayIntake } from '../../streams/intake.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
 import { requireId, subjectsOf } from '../../streams/subjects.ts'

@@ -19,9 +19,6 @@ import { JetStreamSnapshotStore } from './snapshot-store.ts'
 import { bucketDefinition, configOf, ensureStream, eventsDefinition, findIncarnation, NoSuchRealm, schedulesDefinition } from './streams-definition.ts'
 import { openTextStore } from './text-store.ts'
 
-export { openLink }
-export type { Login }
-
 export interface ConnectOptions extends LinkOptions {
   /** Region of each of `servers`, where it is known. */
   readonly regions?: readonly (string | null)[]

@@ -43,23 +43,24 @@ export interface Repeating {
   stop(): void
 }
 
+/** Whose pace may change while it waits. */
+export interface Paced extends Repeating {
+  /** From now on every `periodMs`: a faster pace begins at once, a slower one with the next wait. */
+  setPeriod(periodMs: number): void
+}
+
 /** What comes more often than this, milliseconds, is waited for. */
 const leastSharedMs = 500
-
-/** By how much a task that comes again and again may come earlier or later than asked for. */
-export function slackMsOf(periodMs: number): number {
-  return periodMs >= leastSharedMs ? periodMs / 2 : 0
-}
 
 /**
  * Runs `task` every `periodMs` (measured from the end of one run's start to the next start) until stopped. Where that is half a second or more, the
  * first time up to half of it earlier or later, together with others.
  */
-export function every(clock: Clock, periodMs: number, task: () => void): Repeating {
+export function every(clock: Clock, periodMs: number, task: () => void): Paced {
   let stopped = false
   let timer: Timer
-  const slackMs = slackMsOf(periodMs)
   const arm = () => {
+    const slackMs = periodMs >= leastSharedMs ? periodMs / 2 : 0
     timer = clock.after(periodMs, () => {
       if (stopped) return
       arm()
@@ -68,6 +69,13 @@ export function every(clock: Clock, periodMs: number, task: () => void): Repeati
   }
   arm()
   return {
+    setPeriod(nextMs) {
+      const isFaster = nextMs < periodMs
+      periodMs = nextMs
+      if (stopped || !isFaster) return
+      timer.cancel()
+      arm()
+    },
     stop() {
       stopped = true
       timer.cancel()

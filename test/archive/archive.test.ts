@@ -2,7 +2,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { laneSchema } from '../../machines/lane/snapshot.ts'
 import { type ArchiveFailpoint, archiveLane } from '../../src/archive/archive.ts'
 import { demandSameLog, namedFiles, withArchives } from '../../src/archive/merged.ts'
@@ -17,21 +17,13 @@ import type { Finding } from '../../src/verification/finding.ts'
 import { canonicalJson, decodeTurn } from '../../streams/codec.ts'
 import { fromBytes, toBytes } from '../../streams/coordination.ts'
 import { type RenewedSnapshot, renewedKey, snapshotKey } from '../../streams/lane-snapshot.ts'
-import { ArchiveStage, lanes, subjects, textOf } from './stage.ts'
+import { ArchiveStage, lanes, subjects, textOf, stageOfTest } from './stage.ts'
 
 const [lane, other] = lanes
 const never = new AbortController().signal
 const failpoints: readonly ArchiveFailpoint[] = ['snapshot-cut', 'text-put', 'file-written', 'file-verified', 'recorded', 'purged']
 
-let stage: ArchiveStage | undefined
-afterEach(async () => {
-  await stage?.end()
-  stage = undefined
-})
-
-async function started(...how: Parameters<typeof ArchiveStage.start>): Promise<ArchiveStage> {
-  return (stage = await ArchiveStage.start(...how))
-}
+const started = stageOfTest()
 
 async function archivesIn(folder: string) {
   return (await namedFiles([{ path: folder, isFolder: true }])).archives!

@@ -1,25 +1,21 @@
 /** A folder that lacks archives of a log: one line names the files, and nothing is taken for removed. */
 import { mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { lanesBegunLater } from '../../src/archive/lanes.ts'
 import { namedFiles } from '../../src/archive/merged.ts'
 import { exportLog } from '../../src/log-file/export.ts'
 import type { Finding } from '../../src/verification/finding.ts'
 import { verifyFile, verifyLog } from '../../src/verification/verify.ts'
-import { ArchiveStage, lanes, subjects } from './stage.ts'
+import { type ArchiveStage, lanes, subjects, stageOfTest } from './stage.ts'
 
 const [lane, other] = lanes
 
-let stage: ArchiveStage | undefined
-afterEach(async () => {
-  await stage?.end()
-  stage = undefined
-})
+const started = stageOfTest()
 
 /** One lane archived twice, the other once; a file of what is left. */
 async function archived() {
-  stage = await ArchiveStage.start(8, 4)
+  const stage = await started(8, 4)
   await stage.hold()
   const { log, texts } = stage.coordinator
   await stage.archive(lane)
@@ -63,7 +59,7 @@ test.each(['the live log', 'an exported file'])('%s is not verified where archiv
 })
 
 test('turns of which no record says that they were archived are no missing archive: they were removed', async () => {
-  stage = await ArchiveStage.start(6, 3)
+  const stage = await started(6, 3)
   await stage.hold()
   await stage.archive(lane)
   const { log } = stage.coordinator

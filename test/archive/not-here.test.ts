@@ -1,6 +1,6 @@
 /** Who reads what was archived is told that it is not there: a part that is exported, and a log that is shown. */
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { lanesBegunLater } from '../../src/archive/lanes.ts'
 import { groupNotHere, lanesNotHere, notHereText } from '../../src/archive/not-here.ts'
 import { exportLog } from '../../src/log-file/export.ts'
@@ -12,19 +12,15 @@ import { compareWithFile, verifyFile } from '../../src/verification/verify.ts'
 import type { ApiRequest, ApiSuccess } from '../../streams/api/catalogue.ts'
 import { logApi } from '../../streams/api/log.ts'
 import { decodeTurn } from '../../streams/codec.ts'
-import { ArchiveStage, lanes, subjects } from './stage.ts'
+import { lanes, subjects, stageOfTest } from './stage.ts'
 
 const [lane, other] = lanes
 
-let stage: ArchiveStage | undefined
-afterEach(async () => {
-  await stage?.end()
-  stage = undefined
-})
+const started = stageOfTest()
 
 /** One of two lanes archived, and a group of each. */
 async function archived() {
-  stage = await ArchiveStage.start(8, 4)
+  const stage = await started(8, 4)
   await stage.hold()
   const { log } = stage.coordinator
   const groupOf = async (of: string) => decodeTurn((await log.first(subjects.lane(of)))!.bytes).commits.find(({ aggregate }) => aggregate === 'group')!.id

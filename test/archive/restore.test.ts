@@ -1,7 +1,7 @@
 /** A realm that was archived, exported, imported and restored: whole again with its archives, and refused in one line without (I6). */
 import { copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { archiveLane } from '../../src/archive/archive.ts'
 import { lanesBegunLater } from '../../src/archive/lanes.ts'
 import { type ArchiveFile, namedFiles } from '../../src/archive/merged.ts'
@@ -20,23 +20,19 @@ import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { EventLog } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { allOf } from '../support/stored-log.ts'
-import { ArchiveStage, lanes, subjects } from './stage.ts'
+import { lanes, subjects, stageOfTest } from './stage.ts'
 
 const base = { clock: systemClock, random: systemRandom }
 const [lane] = lanes
 
-let stage: ArchiveStage | undefined
-afterEach(async () => {
-  await stage?.end()
-  stage = undefined
-})
+const started = stageOfTest()
 
 const archivesAt = async (folder: string) => (await namedFiles([{ path: folder, isFolder: true }])).archives!
 const lined = ({ subject, bytes }: { readonly subject: string; readonly bytes: Uint8Array }) => `${subject.slice(subject.indexOf('.'))} ${digestOf(bytes)}`
 
 /** Archived twice; the whole log as it was before the last of its turns were purged, and a file of what is left. */
 async function archived() {
-  stage = await ArchiveStage.start(10, 4)
+  const stage = await started(10, 4)
   await stage.hold()
   const { log, texts } = stage.coordinator
   const whole = new Map((await allOf(log)).map((message) => [message.position, message]))
@@ -88,7 +84,7 @@ test('an exported file says where it begins, and is imported only with the archi
 })
 
 test('turns that are archived while they are exported: no file is written', async () => {
-  stage = await ArchiveStage.start(6, 3)
+  const stage = await started(6, 3)
   await stage.hold()
   const { log, texts } = stage.coordinator
   const file = join(stage.folder, 'rest.ndjson')
@@ -125,7 +121,7 @@ test('a stream that was put back is restored only with the archives, and may be 
 })
 
 test('a restored lane of which nothing more is old than before is archived anew, and goes on', async () => {
-  stage = await ArchiveStage.start(10, 4)
+  const stage = await started(10, 4)
   await stage.hold()
   const old = { olderThanMs: 3_600_000 }
   const before = await stage.archive(lane, old)
@@ -142,7 +138,7 @@ test('a restored lane of which nothing more is old than before is archived anew,
 })
 
 test('archives that go on where a file ends are read as far as it does', async () => {
-  stage = await ArchiveStage.start(6, 3)
+  const stage = await started(6, 3)
   const { log, texts } = stage.coordinator
   const file = join(stage.folder, 'early.ndjson')
   await exportLog(log, texts, { file, realm: 'reeve' })
@@ -169,7 +165,7 @@ test('where one archive is missing, one line says which', async () => {
 })
 
 test('a file from before the archive is compared with what is left, and with all of it', async () => {
-  stage = await ArchiveStage.start(8, 3)
+  const stage = await started(8, 3)
   await stage.hold()
   const { log, texts } = stage.coordinator
   const file = join(stage.folder, 'before.ndjson')

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterEach } from 'vitest'
 import { type RealmState, formatVersion } from '../../machines/realm/realm.ts'
 import type { LaneState } from '../../machines/lane/state.ts'
 import type { Presence } from '../../src/agent/context.ts'
@@ -28,6 +29,16 @@ export const lanes = ['here-1', 'here-2'] as const
 /** After all that was recorded. */
 const startMs = 1_900_000_000_000
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** For the tests of a file: starts one for a test, which ends with it. */
+export function stageOfTest(): typeof ArchiveStage.start {
+  let stage: ArchiveStage | undefined
+  afterEach(async () => {
+    await stage?.end()
+    stage = undefined
+  })
+  return async (...how) => (stage = await ArchiveStage.start(...how))
+}
 
 export class ArchiveStage {
   /** Where the wall clock stands still, so that ages are exact. */

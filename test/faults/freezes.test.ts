@@ -1,8 +1,9 @@
 /** SIGSTOP and SIGCONT: a process that others have given up wakes, and what it goes on to do changes nothing (I4, I9, P17-P23). */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import { eventually } from '../support/eventually.ts'
+import { judgeEach } from './judged.ts'
 import { FaultRealm, patienceMs } from './realm.ts'
 
 let realm: FaultRealm
@@ -17,13 +18,7 @@ beforeAll(async () => {
   })
 }, patienceMs)
 
-beforeEach(() => realm.settled(), patienceMs)
-
-afterEach(async () => {
-  expect(await realm.judge()).toEqual([])
-}, patienceMs)
-
-afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)
+judgeEach(() => realm)
 
 it("a lane's holder is frozen until another has taken the lane: awake again, it tries to write, and nothing of that is in the log", async () => {
   await realm.sites.get('enforced')!.addSwitch({ fault: { kind: 'latency', latencyMs: 400 } })

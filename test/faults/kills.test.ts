@@ -1,7 +1,8 @@
 /** kill -9 of each part of a realm while groups run: everything ends, once, in order. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import { eventually } from '../support/eventually.ts'
+import { judgeEach } from './judged.ts'
 import { FaultRealm, patienceMs } from './realm.ts'
 
 let realm: FaultRealm
@@ -10,13 +11,7 @@ beforeAll(async () => {
   realm = await FaultRealm.start({ sites: { desk: { services: 12 } } })
 }, patienceMs)
 
-beforeEach(() => realm.settled(), patienceMs)
-
-afterEach(async () => {
-  expect(await realm.judge()).toEqual([])
-}, patienceMs)
-
-afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)
+judgeEach(() => realm)
 
 /** Makes each call last, so that a group is in its middle for long enough to be met there. */
 const slow = (latencyMs: number) => realm.sites.get('desk')!.addSwitch({ fault: { kind: 'latency', latencyMs } })

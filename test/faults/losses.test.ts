@@ -1,8 +1,9 @@
 /** Messages are lost in mid-run, one kind after the other, over all subjects of the catalogue: all groups still end (P6, P9; issue point 3). */
 import type { ChildProcess } from 'node:child_process'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import { subjectCatalogue } from '../../streams/subject-catalogue.ts'
+import { judgeEach } from './judged.ts'
 import { FaultRealm, patienceMs, subjects } from './realm.ts'
 import { EveryNth, type WireMessage } from './wire.ts'
 
@@ -12,13 +13,7 @@ beforeAll(async () => {
   realm = await FaultRealm.start({ sites: { left: { services: 4, seed: 'l' }, right: { services: 4, seed: 'r' } } })
 }, patienceMs)
 
-beforeEach(() => realm.settled(), patienceMs)
-
-afterEach(async () => {
-  expect(await realm.judge()).toEqual([])
-}, patienceMs)
-
-afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)
+judgeEach(() => realm)
 
 type Disturbance = 'none' | 'kill-holder' | 'kill-leader' | 'look' | 'stop' | 'trigger' | 'mute'
 

@@ -25,7 +25,8 @@ import { RealmView } from '../../src/realm/view.ts'
 import { type ApiClient, apiClient } from '../../src/service/client.ts'
 import type { FencingClass } from '../../src/sites/adapter.ts'
 import { NatsBus } from '../../streams/jetstream/bus.ts'
-import { type NatsCoordinator, connectCoordinator, openLink } from '../../streams/jetstream/connect.ts'
+import { type NatsCoordinator, connectCoordinator } from '../../streams/jetstream/connect.ts'
+import { openLink } from '../../streams/jetstream/open-link.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { canonicalBytes, digestOf, newUlid } from '../../streams/codec.ts'
 import type { LaneCommand, LaneCommandAnswer, LaneCommandBody, WorkAnswer } from '../../streams/lane-protocol.ts'
@@ -308,10 +309,7 @@ export class FaultRealm implements AsyncDisposable {
   /** A lane that moves just now is held by nobody for a moment, and a holder that is replaced drops what it was asked (P2): it is asked again, as every program does. */
   #atHolder<A extends { readonly kind: string }>(ask: () => Promise<A | NoAnswer>): Promise<A | NoAnswer> {
     return this.eventually(
-      async () => {
-        const answer = await ask()
-        return answer.kind === 'no-answer' ? undefined : answer
-      },
+      () => ask().then((answer) => (answer.kind === 'no-answer' ? undefined : answer)),
       { what: 'a holder', everyMs: 100 },
     ) as Promise<A | NoAnswer>
   }

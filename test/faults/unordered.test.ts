@@ -2,13 +2,14 @@
  * kill -9 while a big group without order runs, with many grants open at once: of an executor, of the holder of its lane, of the leader, of all three. Each
  * job ends once, the site makes each change once, what living agents do goes on, and what the killed one held is done by others within the promised time.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { openGrants } from '../../machines/execution-group/state.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import { numbersOf } from '../checkers/group-replay.ts'
 import { type ReadLog, commitsOf } from '../checkers/read.ts'
 import { wholeJournal } from './judging.ts'
+import { judgeEach } from './judged.ts'
 import { FaultRealm, patienceMs, shortTimes } from './realm.ts'
 
 const services = 600
@@ -25,13 +26,7 @@ beforeAll(async () => {
   realm = await FaultRealm.start({ sites: { desk: { services } } })
 }, patienceMs)
 
-beforeEach(() => realm.settled(), patienceMs)
-
-afterEach(async () => {
-  expect(await realm.judge()).toEqual([])
-}, patienceMs)
-
-afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)
+judgeEach(() => realm)
 
 const executor = () => 's1'
 const holder = (group: string) => realm.holderOf(laneOfGroup(group)!)!

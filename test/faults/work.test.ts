@@ -1,8 +1,9 @@
 /** What stops a group and lets it go on, through the command line; who is given which job; an agent that asks too early. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import { eventually } from '../support/eventually.ts'
+import { judgeEach } from './judged.ts'
 import { FaultRealm, patienceMs } from './realm.ts'
 
 let realm: FaultRealm
@@ -12,13 +13,7 @@ beforeAll(async () => {
   await realm.api.call('site', 'add', { site: 'drill', kind: 'drill', address: 'drill://?services=20' })
 }, patienceMs)
 
-beforeEach(() => realm.settled(), patienceMs)
-
-afterEach(async () => {
-  expect(await realm.judge()).toEqual([])
-}, patienceMs)
-
-afterAll(() => realm?.[Symbol.asyncDispose](), patienceMs)
+judgeEach(() => realm)
 
 it('a failed job stops its group, and --wait exits with 1 and the reason; a retry puts a new job in its place', async () => {
   const services = await realm.services('desk', 4)

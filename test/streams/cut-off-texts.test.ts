@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/platform/clock.ts'
 import { digestOf } from '../../streams/codec.ts'
-import { openLink } from '../../streams/jetstream/connect.ts'
+import { openLink } from '../../streams/jetstream/open-link.ts'
 import type { Link } from '../../streams/jetstream/link.ts'
 import { openTextStore } from '../../streams/jetstream/text-store.ts'
 import type { TextStore } from '../../streams/ports/coordinator.ts'

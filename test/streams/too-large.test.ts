@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../src/platform/clock.ts'
 import { NatsBus } from '../../streams/jetstream/bus.ts'
-import { openLink } from '../../streams/jetstream/connect.ts'
+import { openLink } from '../../streams/jetstream/open-link.ts'
 import { JetStreamEventLog } from '../../streams/jetstream/event-log.ts'
 import type { Link, TooLarge } from '../../streams/jetstream/link.ts'
 import { eventually } from '../support/eventually.ts'
