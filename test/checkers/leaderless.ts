@@ -1,8 +1,10 @@
 /**
  * I7: while nobody leads, every held lane runs on; only placing, expiring and due triggers wait. Judged of a lane that has, from the
- * beginning of such a time on, some group whose jobs are all assigned: something of a group has to be written there every `mostMs`.
+ * beginning of such a time on, some group whose jobs are all assigned: something of a group has to be written there every `mostMs`,
+ * or, since the jobs of one grant run one after another and are reported together, as much later as the grants of each such group let it be.
  */
 import { type GroupEvent } from '../../machines/execution-group/events.ts'
+import { countOf } from '../../machines/execution-group/state.ts'
 import { type GroupStanding, followStanding, standingOf } from './group-standing.ts'
 import { type ReadLog, commitsOf } from './read.ts'
 import type { Violation } from './violation.ts'
@@ -11,6 +13,8 @@ interface Followed extends GroupStanding {
   jobs: number
   /** Of its job numbers: in whose queue. */
   readonly assigned: Set<number>
+  /** Of its largest grant so far, the calls behind the first, each at its slowest. */
+  furtherCallsMs: number
 }
 
 export interface LeaderlessTime {
@@ -23,26 +27,27 @@ export interface LeaderlessTime {
 export function checkLeaderless(log: ReadLog, { fromMs, untilMs, mostMs }: LeaderlessTime): Violation[] {
   const violations: Violation[] = []
   const groups = new Map<string, Followed>()
-  /** By lane: since when something could have gone on, and nothing did. */
-  const waitsSinceMs = new Map<string, number>()
+  /** By lane: since when something could have gone on, and nothing did; and how long that may last. */
+  const waits = new Map<string, { readonly sinceMs: number; readonly mostMs: number }>()
   const goesOn = (group: Followed) => group.sealed && !group.stands && !group.ended && group.assigned.size >= group.jobs
   const judge = (lane: string, atMs: number) => {
-    const sinceMs = waitsSinceMs.get(lane)
-    if (sinceMs === undefined) return
-    const waitedMs = Math.min(atMs, untilMs) - Math.max(sinceMs, fromMs)
-    if (waitedMs > mostMs) violations.push({ rule: 'I7', what: `lane ${lane} had work that was assigned, and stood still for ${waitedMs} ms while nobody led`, position: undefined })
+    const wait = waits.get(lane)
+    if (wait === undefined) return
+    const waitedMs = Math.min(atMs, untilMs) - Math.max(wait.sinceMs, fromMs)
+    if (waitedMs > wait.mostMs) violations.push({ rule: 'I7', what: `lane ${lane} had work that was assigned, and stood still for ${waitedMs} ms while nobody led`, position: undefined })
   }
   for (const { stored, commit } of commitsOf(log, 'group')) {
     const { lane, message } = stored
     if (lane === undefined) continue
     judge(lane, message.storedMs)
-    const group = groups.get(commit.id) ?? { ...standingOf(lane), jobs: 0, assigned: new Set() }
+    const group = groups.get(commit.id) ?? { ...standingOf(lane), jobs: 0, assigned: new Set(), furtherCallsMs: 0 }
     groups.set(commit.id, group)
     for (const event of commit.events as readonly GroupEvent[]) apply(group, event)
-    if ([...groups.values()].some((one) => one.lane === lane && goesOn(one))) waitsSinceMs.set(lane, message.storedMs)
-    else waitsSinceMs.delete(lane)
+    const going = [...groups.values()].filter((one) => one.lane === lane && goesOn(one))
+    if (going.length === 0) waits.delete(lane)
+    else waits.set(lane, { sinceMs: message.storedMs, mostMs: mostMs + Math.min(...going.map((one) => one.furtherCallsMs)) })
   }
-  for (const lane of waitsSinceMs.keys()) judge(lane, Infinity)
+  for (const lane of waits.keys()) judge(lane, Infinity)
   return violations
 }
 
@@ -68,6 +73,7 @@ function apply(group: Followed, event: GroupEvent): void {
       return
     case 'LockGranted':
       group.stands = false
+      group.furtherCallsMs = Math.max(group.furtherCallsMs, (countOf(event.data.jobs) - 1) * event.data.callDeadlineMs)
       return
     default:
   }

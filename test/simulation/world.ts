@@ -44,7 +44,7 @@ const lookMs = 200
 const mostSteps = 600_000
 /** The last lease has expired by then. */
 const leaseMs = 4_000
-/** Longest that a lane with work stands still while nobody leads: some calls at their slowest. */
+/** Longest that a lane with work stands still while nobody leads: some calls at their slowest, beside those of a grant of several jobs. */
 const leaderlessMs = 8_000
 /** Worlds come to some dozens; more is a quarrel that nobody wins. */
 const mostElections = 200
