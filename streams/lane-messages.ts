@@ -6,8 +6,9 @@
 import type { AbortRequest } from './agent-messages.ts'
 import { isUlid } from './codec.ts'
 import { MalformedMessage, fromBytes } from './coordination.ts'
-import type { AssignedMessage, GrantsMessage, LaneAnnounced, LaneCommand, ReleaseRequest, WorkRequest } from './lane-protocol.ts'
+import type { AssignedMessage, GrantsMessage, LaneAnnounced, LaneCommand, ReleaseRequest, SentWorkRequest, WorkAnswer, WorkRequest } from './lane-protocol.ts'
 import { shareEqualParts } from './shared-jobs.ts'
+import { type ShortGrant, type ShortGrants, type ShortOutcome, grantsInFull, outcomesInFull, shortOutcomeJobs } from './short-form.ts'
 import { idPattern, laneOfGroup } from './subjects.ts'
 
 /** Longest actor, cause or correlation, in UTF-16 units: they stand in every commit of a turn beside its events (P16). */
@@ -47,15 +48,22 @@ const noSuccess = object({ kind: one('failed', 'unknown'), reason })
 const outcome: Check = (value) => success(value) || noSuccess(value)
 const operation = object({ name: text, to: optional(text), user: optional(text) })
 const pair: Check = (value) => Array.isArray(value) && value.length === 2 && value.every(number)
+const skill = optional(object({ name: text, need: one('required', 'preferred') }))
 const jobSpec = object({
   site: text,
   service: text,
   operation,
-  skill: optional(object({ name: text, need: one('required', 'preferred') })),
+  skill,
   repeatable: flag,
   after: optional(list(pair)),
   compensate: optional(operation),
 })
+
+const report = object({ group, grant: whole, job: whole, outcome })
+/** Group, grant, first job, last job. */
+const isShortOutcome = (entry: readonly unknown[]) =>
+  entry.length === 4 && (entry[0] === '' || group(entry[0])) && entry.slice(1).every(whole) && (entry as ShortOutcome)[3] - (entry as ShortOutcome)[2] < shortOutcomeJobs
+const outcomes: Check = (value) => Array.isArray(value) && value.every((entry, index) => (Array.isArray(entry) ? isShortOutcome(entry) && (index > 0 || entry[0] !== '') : report(entry)))
 
 const work = object({
   builtOn,
@@ -64,10 +72,11 @@ const work = object({
   counter: optional(whole),
   capacity: whole,
   held: list(grantRef),
-  outcomes: list(object({ group, grant: whole, job: whole, outcome })),
+  outcomes,
   stopped: list(grantRef),
   asks: optional(object({ group, job: whole })),
   byName: optional(one(true)),
+  readsShort: optional(one(true)),
 })
 
 const assignments = list(object({ first: number, last: number, agent: id }))
@@ -115,6 +124,13 @@ function bodyOf(kind: string): Check | undefined {
   return Object.hasOwn(bodies, kind) ? bodies[kind] : undefined
 }
 
+const shortKind = object({ unordered: optional(one(true)), spec: object({ site: text, operation, skill, repeatable: flag, compensate: optional(operation) }) })
+const shortHead = object({ agent: id, instance: id, incarnation: whole, callDeadlineMs: whole, kinds: list(shortKind), grants: list(Array.isArray) })
+/** Group, grant, kind, first job, and a service for each job. */
+const isShortGrant = (entry: ShortGrant, index: number, kinds: number) =>
+  (index > 0 && entry[0] === '' ? true : group(entry[0])) && entry.slice(1, 4).every(whole) && entry[2] < kinds && entry.length > 4 && entry.slice(4).every(text)
+const isShort = (short: ShortGrants) => shortHead(short) && short.grants.every((entry, index) => isShortGrant(entry, index, short.kinds.length))
+
 const grants = object({
   lane: id,
   incarnation: whole,
@@ -122,11 +138,16 @@ const grants = object({
   grants: list(object({ group, grant: whole, agent: id, instance: id, incarnation: whole, callDeadlineMs: whole, unordered: optional(one(true)), jobs: list(object({ job: whole, spec: jobSpec, chain: optional(whole) })) })),
   stops: list(grantRef),
   yields: optional(list(grantRef)),
+  short: optional((value) => isShort(value as ShortGrants)),
 })
 const assigned = object({ lane: id, assignments: list(object({ group, first: whole, last: whole })) })
 const announced = object({ lane: id, agent: id, instance: id, incarnation: whole, number: whole })
 const abort = object({ group, grant: whole, instance: id, epoch: whole })
 const release = object({ lane: id, asker: id, mappingRevision: whole })
+
+function inFull<T extends Pick<GrantsMessage, 'grants' | 'short'>>({ short, ...message }: T): Omit<T, 'short'> {
+  return short === undefined ? message : { ...message, grants: [...message.grants, ...grantsInFull(short)] }
+}
 
 function readerOf<T>(what: string, check: Check): (bytes: Uint8Array) => T {
   return (bytes) => {
@@ -136,17 +157,28 @@ function readerOf<T>(what: string, check: Check): (bytes: Uint8Array) => T {
   }
 }
 
-export const readWorkRequest = readerOf<WorkRequest>('a request for work', work)
+const readSentWorkRequest = readerOf<SentWorkRequest>('a request for work', work)
+export function readWorkRequest(bytes: Uint8Array): WorkRequest {
+  const sent = readSentWorkRequest(bytes)
+  return { ...sent, outcomes: outcomesInFull(sent.outcomes) }
+}
 const readCommand = readerOf<LaneCommand>('a command to a lane', command)
 export function readLaneCommand(bytes: Uint8Array): LaneCommand {
   const read = readCommand(bytes)
   if (read.body.kind === 'add') shareEqualParts(read.body.jobs)
   return read
 }
-export const readGrants = readerOf<GrantsMessage>('a message of grants', grants)
+const readSentGrants = readerOf<GrantsMessage>('a message of grants', grants)
+export function readGrants(bytes: Uint8Array): GrantsMessage {
+  return inFull(readSentGrants(bytes))
+}
 export const readAssigned = readerOf<AssignedMessage>('a message of assignments', assigned)
 export const readAnnounced = readerOf<LaneAnnounced>('an announcement of a holder', announced)
 export const readReleaseRequest = readerOf<ReleaseRequest>('a request to release a lane', release)
 export const readAbort = readerOf<AbortRequest>('a request to abort a grant', abort)
 /** Any answer: what is in it was written by a holder or an agent, which is asked by its own subject. */
+export function readWorkAnswer(bytes: Uint8Array): WorkAnswer {
+  const answer = readAnswer(bytes) as WorkAnswer
+  return answer.kind === 'taken' ? inFull(answer) : answer
+}
 export const readAnswer = readerOf<{ readonly kind: string }>('an answer', object({ kind: text }))

@@ -7,6 +7,7 @@ import type { AddJobs, OpenGroup } from '../machines/execution-group/decide/open
 import type { LaneArchive } from '../machines/lane/machine.ts'
 import type { Outcome } from '../machines/execution-group/decide/locks.ts'
 import type { Cause } from './envelope.ts'
+import type { ShortGrants, ShortOutcome } from './short-form.ts'
 
 /** What a request builds on (P5): a holder that is behind it is not the holder. */
 export interface BuiltOn {
@@ -48,7 +49,12 @@ export interface WorkRequest {
   readonly asks?: { readonly group: string; readonly job: number }
   /** It asks for each of its jobs by name, and is told which come next. Since format 2. */
   readonly byName?: true
+  /** Grants may be said to this instance in short. */
+  readonly readsShort?: true
 }
+
+/** As it travels: outcomes in short only where the holder reads them so; another takes it for malformed, and answers nothing. */
+export type SentWorkRequest = Omit<WorkRequest, 'outcomes'> & { readonly outcomes: readonly (OutcomeReport | ShortOutcome)[] }
 
 /** The next job of an unfinished group in somebody's queue, whether it could run now or not. */
 export interface QueuedJob {
@@ -85,6 +91,10 @@ export type WorkAnswer =
       readonly queue?: readonly QueuedJob[]
       /** Answer to `asks` when it was refused. */
       readonly refused?: { readonly code: string; readonly text: string }
+      /** Further grants, to who reads them so. */
+      readonly short?: ShortGrants
+      /** Outcomes may be said to this holder in short. */
+      readonly readsShort?: true
     }
 
 /** `<realm>.agent.<id>.grants`: the same, unasked, as soon as something is granted or to be stopped. */
@@ -95,6 +105,8 @@ export interface GrantsMessage {
   readonly grants: readonly GrantMessage[]
   readonly stops: readonly GrantRef[]
   readonly yields?: readonly GrantRef[]
+  /** Further grants, to who reads them so. */
+  readonly short?: ShortGrants
 }
 
 /** `<realm>.agent.<id>.assigned`: jobs that are now in the queue of this agent. */

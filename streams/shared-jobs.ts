@@ -20,8 +20,9 @@ export function shareEqualParts(jobs: unknown): void {
 }
 
 /** Texts, or objects of texts; of anything else only that it is the very same. */
-function same(one: unknown, other: unknown): boolean {
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return one === other
+export function same(one: unknown, other: unknown): boolean {
+  if (one === other) return true
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
   const keys = Object.keys(one)
   const others = Object.keys(other)
   if (keys.length !== others.length) return false

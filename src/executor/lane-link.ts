@@ -9,6 +9,7 @@
  */
 import { cutReason, sizeBytes } from '../../machines/execution-group/limits.ts'
 import type { GrantRef, GrantsMessage, OutcomeReport, QueuedJob, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import { outcomesInShort } from '../../streams/short-form.ts'
 import type { LaneClient, NoAnswer } from '../lane/client.ts'
 import { type Clock, type Repeating, every } from '../../streams/ports/clock.ts'
 
@@ -53,6 +54,8 @@ export class LaneLink {
   #dirty = true
   /** What the holder has answered leaves nothing to be done on either side. */
   #atRest = false
+  /** As it has said of itself; who holds the lane after it may not. */
+  #holderReadsShort = false
   #saidMs = -Infinity
   #saidCapacity = 0
   /** By name: what is still to be asked for in this round; undefined before the holder has said what lies in its queue. */
@@ -104,6 +107,7 @@ export class LaneLink {
   holderChanged(): void {
     this.#generation += 1
     this.#outstanding = false
+    this.#holderReadsShort = false
     this.nudge()
   }
 
@@ -142,15 +146,17 @@ export class LaneLink {
         held,
         ...(asks === undefined ? {} : { asks }),
         ...(byName ? { byName } : {}),
+        readsShort: true,
         outcomes: this.#outcomes.slice(0, fittingOf(this.#outcomes)),
         stopped: this.#stopped.slice(),
       }
       this.#saidMs = clock.monotonicMs()
       this.#saidCapacity = capacity
-      const answer: WorkAnswer | NoAnswer = await (workHere(this.lane, request) ?? client.work(this.lane, request, answerWaitMs))
+      const answer: WorkAnswer | NoAnswer = await (workHere(this.lane, request) ?? client.work(this.lane, this.#holderReadsShort ? { ...request, outcomes: outcomesInShort(request.outcomes) } : request, answerWaitMs))
       if (this.#closed) return
       if (answer.kind === 'taken') this.#settle(request, answer)
       if (generation !== this.#generation) return
+      this.#holderReadsShort = answer.kind === 'taken' && answer.readsShort === true
     }
     this.#outstanding = false
   }

@@ -4,8 +4,8 @@
  * same command id where it has one (P15).
  */
 import { toText } from '../../streams/coordination.ts'
-import { readAnswer } from '../../streams/lane-messages.ts'
-import type { LaneCommand, LaneCommandAnswer, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import { readAnswer, readWorkAnswer } from '../../streams/lane-messages.ts'
+import type { LaneCommand, LaneCommandAnswer, SentWorkRequest, WorkAnswer } from '../../streams/lane-protocol.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 
@@ -18,24 +18,24 @@ export interface NoAnswer {
 export interface LaneClient {
   /** One attempt; waits up to `timeoutMs` (default 5,000). */
   send(lane: string, command: LaneCommand, timeoutMs?: number): Promise<LaneCommandAnswer | NoAnswer>
-  work(lane: string, request: WorkRequest, timeoutMs?: number): Promise<WorkAnswer | NoAnswer>
+  work(lane: string, request: SentWorkRequest, timeoutMs?: number): Promise<WorkAnswer | NoAnswer>
 }
 
 const answerWaitMs = 5_000
 
 export function laneClient(deps: { readonly bus: Bus; readonly subjects: Subjects }): LaneClient {
-  const ask = async <A extends { readonly kind: string }>(subject: string, message: unknown, timeoutMs: number): Promise<A | NoAnswer> => {
+  const ask = async <A extends { readonly kind: string }>(subject: string, message: unknown, timeoutMs: number, read: (bytes: Uint8Array) => { readonly kind: string } = readAnswer): Promise<A | NoAnswer> => {
     let heard: A | undefined
     const asked = await deps.bus.ask(subject, toText(message), {
       timeoutMs,
       accept: (data) => {
-        heard = readAnswer(data) as A
+        heard = read(data) as A
         return heard.kind !== 'not-the-holder'
       },
     })
     switch (asked.kind) {
       case 'answer':
-        return heard ?? (readAnswer(asked.data) as A)
+        return heard ?? (read(asked.data) as A)
       case 'no-responders':
         return { kind: 'no-answer', why: 'no-holder' }
       case 'offline':
@@ -46,6 +46,6 @@ export function laneClient(deps: { readonly bus: Bus; readonly subjects: Subject
   }
   return {
     send: (lane, command, timeoutMs = answerWaitMs) => ask(deps.subjects.toLane(lane, 'command'), command, timeoutMs),
-    work: (lane, request, timeoutMs = answerWaitMs) => ask(deps.subjects.toLane(lane, 'work'), request, timeoutMs),
+    work: (lane, request, timeoutMs = answerWaitMs) => ask(deps.subjects.toLane(lane, 'work'), request, timeoutMs, readWorkAnswer),
   }
 }

@@ -6,6 +6,7 @@ import { laneHolderMachine } from '../../machines/lane-holder/machine.ts'
 import { type MachineState, laneHolderName } from '../../streams/agent-messages.ts'
 import { type LaneMappingValue, MalformedMessage, laneMappingIn, laneMappingKey, toBytes, toText } from '../../streams/coordination.ts'
 import { readAnswer, readLaneCommand, readReleaseRequest, readWorkRequest } from '../../streams/lane-messages.ts'
+import { grantsInShort } from '../../streams/short-form.ts'
 import type { LaneAnnounced, LaneCommandAnswer, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
 import { pause } from '../../streams/ports/clock.ts'
@@ -52,6 +53,8 @@ export class LaneProcess {
   readonly #options: LaneProcessOptions
   readonly #machine: HostedMachine<typeof laneHolderMachine>
   readonly #feed: LaneFeed
+  /** By agent: its instance that has said so last. */
+  readonly #readsShort = new Map<string, string>()
   #folded: FoldedLane
   #conflicts = 0
   #holder: LaneHolder | undefined
@@ -286,7 +289,10 @@ export class LaneProcess {
       sendGrants: (to, message) => {
         const here = to === agent ? local() : undefined
         if (here !== undefined) here.grants(message)
-        else bus.publish(subjects.toAgent(to, 'grants'), toText(message))
+        else {
+          const inShort = message.grants.length > 0 && message.grants[0]!.instance === this.#readsShort.get(to)
+          bus.publish(subjects.toAgent(to, 'grants'), toText(inShort ? { ...message, ...grantsInShort(message.grants) } : message))
+        }
       },
       sendAssigned: (to, message) => {
         const here = to === agent ? local() : undefined
@@ -332,7 +338,9 @@ export class LaneProcess {
     if (request === undefined) return
     const holder = this.holder
     if (holder === undefined || holder.isBehind(request.builtOn)) return message.answer(notTheHolder)
-    holder.work(request, (answer) => message.answer(toText(answer)))
+    const { agent, instance, readsShort } = request
+    if (readsShort === true) this.#readsShort.set(agent, instance)
+    holder.work(request, (answer) => message.answer(toText(readsShort === true && answer.kind === 'taken' ? { ...answer, ...grantsInShort(answer.grants), readsShort } : answer)))
   }
 
   #onCommand(message: BusMessage): void {
