@@ -37,7 +37,7 @@ const toAgent: Record<AgentVerb, readonly [what: string, publishers: string]> = 
   assigned: ['jobs that came into its queue', "lanes' holders"],
   abort: ['no word has come of a grant: its calls are aborted; have they ended', 'the leader'],
   stop: ['end gracefully, or at once', 'services; `reeve up`'],
-  ping: ['is it alive, and does it lead', 'agents that would lead'],
+  ping: ['is it alive, and does it lead', 'agents that would lead; the leader; services'],
   describe: ['what it is built to do, and the states of its machines', 'services; the leader'],
 }
 

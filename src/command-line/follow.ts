@@ -4,6 +4,7 @@ import type { ExclusiveState } from '../../machines/execution-group/exclusive-st
 import type { ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { JobShown } from '../../streams/api/group.ts'
 import { pause } from '../../streams/ports/clock.ts'
+import { silentText } from '../doctor/silent-text.ts'
 import { systemClock } from '../platform/clock.ts'
 import { exitNow, onStopSignal } from '../platform/process.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
@@ -69,7 +70,8 @@ export async function followGroup(session: Session, group: string, options: Foll
       if (!options.quiet) {
         if (state.jobs <= jobsShownOneByOne) await printSettled(session, group, settled)
         const left = state.lock === null ? '' : `, job ${state.executing[0]?.[0] ?? ''} at ${state.lock.agent}`
-        showStatus(`${spinner[turn % spinner.length]} ${state.position} of ${counted(state.jobs, 'job')} settled${left}`)
+        const stands = shown.silent === undefined ? '' : `; ${silentText(shown.silent[0]!)}`
+        showStatus(`${spinner[turn % spinner.length]} ${state.position} of ${counted(state.jobs, 'job')} settled${left}${stands}`)
       }
       if (isDone(state, options) || signal?.aborted) return shown
       await new Promise<void>((resolve) => {

@@ -3,6 +3,8 @@ import { type Command, Option } from 'commander'
 import { counted } from '../../machines/counted.ts'
 import type { Run } from '../../machines/execution-group/events.ts'
 import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
+import type { SilentGrant } from '../../streams/api/group.ts'
+import { silentText } from '../doctor/silent-text.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
@@ -63,7 +65,7 @@ export function registerGroup(program: Command): void {
         withSession(settings, async ({ ask }) => {
           const shown = await ask('group', 'show', { group: id! })
           if (flags['json']) return printJson(shown)
-          printState(shown.state as ExclusiveState, shown.position, await executorsText(ask, id!), shown.missing)
+          printState(shown.state as ExclusiveState, shown.position, await executorsText(ask, id!), shown.missing, shown.silent)
         }),
       ),
     )
@@ -237,7 +239,7 @@ async function executorsText(ask: Ask, group: string): Promise<string | undefine
   return texts.length === 0 ? undefined : `${texts.join(', ')}${next === null ? '' : ', …'}`
 }
 
-export function printState(state: ExclusiveState, position: number, executedBy?: string, missing: readonly string[] = []): void {
+export function printState(state: ExclusiveState, position: number, executedBy?: string, missing: readonly string[] = [], silent: readonly SilentGrant[] = []): void {
   printFields([
     ['group', state.group],
     ['name', state.name],
@@ -250,6 +252,7 @@ export function printState(state: ExclusiveState, position: number, executedBy?:
     ['executed', runsText(state.executed)],
     ...(executedBy === undefined ? [] : ([['by', executedBy]] as const)),
     ['executing', executingText(state)],
+    ...silent.map((one): [string, string] => ['stands', silentText(one)]),
     ['pending', runsText(state.pending)],
     ...(missing.length === 0 ? [] : ([['waits', `no agent takes what asks for ${missing.join(', ')}`]] as const)),
     ...(state.cancelled.length === 0 ? [] : ([['cancelled', runsText(state.cancelled)]] as const)),

@@ -1,8 +1,10 @@
 /** What the realm says of itself through its service interface: leader, lanes, agents, sites. */
 import { counted } from '../../machines/counted.ts'
 import { formatVersion } from '../../machines/realm/realm.ts'
+import type { SilentGrant } from '../../streams/api/group.ts'
 import type { Session } from '../command-line/session.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
+import { silentText, withinText } from './silent-text.ts'
 
 type Ask = Session['ask']
 
@@ -18,6 +20,7 @@ export async function checkRealm(ask: Ask): Promise<readonly Finding[]> {
     ...agentFindings(agents),
     laneFinding(lanes),
     ...waitingGroups(realm.groups.waiting),
+    ...standingGroups(realm.groups.silent),
     ...(await siteFindings(ask)),
   ]
 }
@@ -70,6 +73,18 @@ function waitingGroups(waiting: { readonly count: number; readonly first: readon
   const skill = missing.find((one) => one !== 'no skill' && !one.startsWith('role '))
   const how = skill === undefined ? 'reeve agent' : `reeve agent --role skilled --skill ${skill}`
   return [problem('groups', `${counted(count, 'group')} (${named}) ${count === 1 ? 'waits' : 'wait'} for what no agent takes: ${missing.join(', ')}`, `start an agent that does ("${how}"); "reeve group show ${first[0]}" says more`)]
+}
+
+/** They go on by themselves, once the waits of I9 are over. */
+export function standingGroups(silent: { readonly count: number; readonly first: readonly (SilentGrant & { readonly group: string })[]; readonly withinMs: number } | undefined): readonly Finding[] {
+  if (silent === undefined) return []
+  const { count, first, withinMs } = silent
+  const [one] = first
+  const todo = `nothing, if that is as said; "reeve group show ${one!.group}" says more`
+  if (count === 1) return [note('groups', `group ${one!.group}: ${silentText(one!)}`, todo)]
+  const agents = [...new Set(first.map(({ agent }) => agent))].sort().join(', ')
+  const named = `${first.slice(0, 3).map(({ group, job }) => `${group} at job ${job}`).join(', ')}${count > 3 ? ', …' : ''}`
+  return [note('groups', `${counted(count, 'group')} (${named}) stand still, since who executes does not answer: ${agents}; ${withinText(withinMs)} all of them go on (later where the leader changes)`, todo)]
 }
 
 async function siteFindings(ask: Ask): Promise<readonly Finding[]> {

@@ -12,6 +12,7 @@ import type { SiteAdapter } from '../sites/adapter.ts'
 import type { DirectExecutor } from './direct.ts'
 import type { Machines } from './machines.ts'
 import type { Projection } from './projection.ts'
+import type { SilentExecutors } from './silent-executors.ts'
 import type { Sites } from './sites.ts'
 
 export interface ServiceTimings {
@@ -62,5 +63,6 @@ export interface ServiceContext extends ServicePorts {
   readonly sites: Sites
   readonly opener: GroupOpener
   readonly machines: Machines
+  readonly silent: SilentExecutors
   readonly direct: DirectExecutor
 }

@@ -75,10 +75,10 @@ export function groupHandlers(context: ServiceContext, sender: LaneSender): Hand
 
     async show({ group }) {
       const fold = await view.current()
-      const missing = await missingForGroup(context, knownGroup(fold, group))
+      const [missing, silent] = await Promise.all([missingForGroup(context, knownGroup(fold, group)), context.silent.ofGroup(group)])
       const state = knownGroup(fold, group)
       // A copy of what the view goes on changing; nobody writes into it.
-      return { ok: true, state: structuredClone(exclusiveStateOf(state)) as never, lane: laneOfGroup(group)!, position: fold.groupPositions.get(group)!, ...(missing.length === 0 ? {} : { missing: [...missing] }) }
+      return { ok: true, state: structuredClone(exclusiveStateOf(state)) as never, lane: laneOfGroup(group)!, position: fold.groupPositions.get(group)!, ...(missing.length === 0 ? {} : { missing: [...missing] }), ...(silent.length === 0 ? {} : { silent: [...silent] }) }
     },
 
     async jobs({ group, after, limit }) {

@@ -58,7 +58,7 @@ export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
       const { realm } = fold
       const { durability } = coordinator
       const present = await presences(context)
-      const waiting = await missingForAll(context)
+      const [waiting, silent] = await Promise.all([missingForAll(context), context.silent.ofAll()])
       const groups = [...fold.groups()]
       return {
         ok: true,
@@ -76,7 +76,12 @@ export function realmHandlers(context: ServiceContext): HandlersOf<'realm'> {
         sites: [...fold.sites.values()].filter((site) => site.managed).length,
         agents: present.size,
         lanes: realm.lanes.length,
-        groups: { total: groups.length, unfinished: groups.filter((group) => !groupTable.isFinal(group.phase)).length, ...(waiting.count === 0 ? {} : { waiting: { count: waiting.count, first: [...waiting.first], missing: [...waiting.missing] } }) },
+        groups: {
+          total: groups.length,
+          unfinished: groups.filter((group) => !groupTable.isFinal(group.phase)).length,
+          ...(waiting.count === 0 ? {} : { waiting: { count: waiting.count, first: [...waiting.first], missing: [...waiting.missing] } }),
+          ...(silent.count === 0 ? {} : { silent: { count: silent.count, first: [...silent.first], withinMs: silent.withinMs } }),
+        },
       }
     },
   }

@@ -46,6 +46,7 @@ import type { Handlers } from './handlers.ts'
 import { startLeftRuns } from '../trigger/left-runs.ts'
 import { Machines } from './machines.ts'
 import { Projection } from './projection.ts'
+import { SilentExecutors } from './silent-executors.ts'
 import { Sites } from './sites.ts'
 
 export interface ServiceOptions extends Pick<ServicePorts, 'coordinator' | 'subjects' | 'clock' | 'random' | 'logger' | 'service' | 'build' | 'region'> {
@@ -117,6 +118,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     if (at?.kind === 'instruction') opener.taken(at.id)
   })
   const sites = new Sites({ clock, readMs: timings.siteReadMs, adapterOf })
+  const silent = new SilentExecutors({ coordinator, subjects, view, clock })
   const machines = new Machines(coordinator.bus, subjects, clock)
   const keeper = options.keeper ?? directKeeper({ agents: coordinator.agents, lease: coordinator.lease }, clock)
   let requests: Requests | undefined
@@ -173,7 +175,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const waited = new AbortController()
     await Promise.race([direct.present(), pause(clock, presentMs, waited.signal)])
     waited.abort()
-    const context: ServiceContext = { ...ports, view, loads, rates, projection, sites, opener, machines, direct }
+    const context: ServiceContext = { ...ports, view, loads, rates, projection, sites, opener, machines, silent, direct }
     const taking = new Requests(handlersOf(context, sender), context, replace)
     requests = taking
     opener.start()

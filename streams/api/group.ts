@@ -52,6 +52,18 @@ type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never
 type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T
 export const schemaIsTheState: Same<z.infer<typeof exclusiveState>, Mutable<ExclusiveState>> = true
 
+const silentGrant = z.object({
+  job: count.describe('the first that is left of the grant'),
+  grant: count,
+  agent: z.string(),
+  instance: z.string(),
+  present: z.boolean().describe('its presence is not over yet'),
+  withinMs: count.describe('milliseconds from now, at most, until what `then` says, unless the leader changes'),
+  then: z.enum(['granted-anew', 'unknown', 'failed']).describe('what becomes of the job: unknown (for a person) where it may not be repeated, failed in mode direct'),
+})
+export type SilentGrant = z.infer<typeof silentGrant>
+export const silentInGroup = silentGrant.extend({ group: groupIdText })
+
 const listed = z.object({
   group: groupIdText,
   name: z.string(),
@@ -92,7 +104,7 @@ export const groupApi = {
     kind: 'query',
     summary: 'Shows the exclusive state of one group, as the log has it',
     request: z.strictObject({ group: groupIdText }),
-    response: success({ state: exclusiveState, lane: z.string(), position, missing: z.exactOptional(z.array(z.string())).describe('skills, "no skill" or a role, that jobs of it ask for and no agent that is here takes, so that they wait; absent where there are none') }),
+    response: success({ state: exclusiveState, lane: z.string(), position, missing: z.exactOptional(z.array(z.string())).describe('skills, "no skill" or a role, that jobs of it ask for and no agent that is here takes, so that they wait; absent where there are none'), silent: z.exactOptional(z.array(silentGrant)).describe('grants whose executor does not answer, so that their jobs stand still; 20 at most, absent where there are none') }),
     errors: ['unknown-group'],
   }),
   jobs: endpoint({

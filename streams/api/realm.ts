@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { actor, commandId, count, groupIdText, oneLine, success } from './common.ts'
 import { endpoint } from './endpoint.ts'
+import { silentInGroup } from './group.ts'
 
 const quarantine = z.object({ why: z.string() }).nullable().describe('while not null nothing is executed')
 const changed = success({ quarantine, changed: z.boolean().describe('false: it was so before'), position: count.describe('0 where nothing was written') })
@@ -32,6 +33,9 @@ export const realmApi = {
         waiting: z
           .exactOptional(z.object({ count, first: z.array(groupIdText).describe('20 at most'), missing: z.array(z.string()).describe('skills, "no skill" or a role') }))
           .describe('those with jobs that ask for what no agent that is here takes, so that they wait; absent where there are none'),
+        silent: z
+          .exactOptional(z.object({ count, first: z.array(silentInGroup).describe('20 at most, each with its first such job'), withinMs: count.describe('of all of them') }))
+          .describe('those with jobs that stand still, since the executor does not answer; absent where there are none'),
       }),
     }),
     errors: [],

@@ -4,7 +4,7 @@
  */
 import type { Msg } from 'nats'
 import { hear } from '../hearing.ts'
-import type { Bucket, BucketChange, BucketEntry, BucketWatch, WriteOptions, WriteOutcome } from '../ports/bucket.ts'
+import type { Bucket, BucketChange, BucketEntry, BucketGone, BucketWatch, WriteOptions, WriteOutcome } from '../ports/bucket.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { apiCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
@@ -16,6 +16,7 @@ import { markerTtlSeconds } from './streams-definition.ts'
 const operationHeader = 'KV-Operation'
 const markerHeader = 'Nats-Marker-Reason'
 const markerPattern = /^(?:KV-Operation:\s*(?:DEL|PURGE)|Nats-Marker-Reason:)/im
+const expiredPattern = /^Nats-Marker-Reason:\s*MaxAge/im
 const nothing = new Uint8Array(0)
 
 interface Follow {
@@ -49,12 +50,17 @@ export class JetStreamBucket implements Bucket {
     return entry
   }
 
-  async #slot(key: string): Promise<{ readonly revision: number; readonly entry: BucketEntry | undefined }> {
+  async goneBy(key: string): Promise<BucketGone | undefined> {
+    const { gone } = await this.#slot(key)
+    return gone
+  }
+
+  async #slot(key: string): Promise<{ readonly revision: number; readonly entry: BucketEntry | undefined; readonly gone?: BucketGone }> {
     const message = await messageFromLeader(this.#link, this.#stream, { last_by_subj: this.#prefix + key })
     if (message === undefined) return { revision: 0, entry: undefined }
-    const revision = message.sequence
-    if (markerPattern.test(message.headerText)) return { revision, entry: undefined }
-    return { revision, entry: { key, value: message.data, revision, storedMs: message.storedMs } }
+    const { sequence: revision, headerText, storedMs } = message
+    if (markerPattern.test(headerText)) return { revision, entry: undefined, gone: { how: expiredPattern.test(headerText) ? 'expired' : 'removed', goneMs: storedMs } }
+    return { revision, entry: { key, value: message.data, revision, storedMs } }
   }
 
   async create(key: string, value: Uint8Array, options?: WriteOptions): Promise<WriteOutcome> {

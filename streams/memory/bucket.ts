@@ -1,6 +1,6 @@
 /** Buckets in memory, with per-key time to live by the realm's clock. */
 import { hear, raise } from '../hearing.ts'
-import type { Bucket, BucketChange, BucketEntry, BucketWatch, WriteOptions, WriteOutcome } from '../ports/bucket.ts'
+import type { Bucket, BucketChange, BucketEntry, BucketGone, BucketWatch, WriteOptions, WriteOutcome } from '../ports/bucket.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { exchange } from './exchange.ts'
@@ -11,6 +11,7 @@ interface Slot {
   readonly revision: number
   /** Undefined: a marker (deleted or expired). */
   readonly entry: BucketEntry | undefined
+  readonly gone: BucketGone | undefined
   readonly expiry: Timer | undefined
 }
 
@@ -75,15 +76,16 @@ export class StoredBucket {
   }
 
   /** `value` undefined leaves a marker. */
-  write(key: string, value: Uint8Array | undefined, ttlMs?: number): number {
+  write(key: string, value: Uint8Array | undefined, ttlMs?: number, how: BucketGone['how'] = 'removed'): number {
     this.#slots.get(key)?.expiry?.cancel()
     const revision = ++this.#revision
     const entry = value && { key, value, revision, storedMs: this.#clock.nowMs() }
     // The server counts whole seconds and rounds up.
     const expiry = ttlMs === undefined || value === undefined
       ? undefined
-      : this.#clock.after(Math.ceil(ttlMs / 1_000) * 1_000, () => this.write(key, undefined))
-    const slot = { revision, entry, expiry }
+      : this.#clock.after(Math.ceil(ttlMs / 1_000) * 1_000, () => this.write(key, undefined, undefined, 'expired'))
+    const gone: BucketGone | undefined = value === undefined ? { how, goneMs: this.#clock.nowMs() } : undefined
+    const slot = { revision, entry, gone, expiry }
     // Kept in the order of revisions.
     this.#slots.delete(key)
     this.#slots.set(key, slot)
@@ -111,6 +113,10 @@ export class MemoryBucket implements Bucket {
 
   get(key: string): Promise<BucketEntry | undefined> {
     return this.#ask(() => (this.#stored.missing ? 'missing' : this.#stored.slot(key)?.entry))
+  }
+
+  goneBy(key: string): Promise<BucketGone | undefined> {
+    return this.#ask(() => (this.#stored.missing ? 'missing' : this.#stored.slot(key)?.gone))
   }
 
   entries(): Promise<readonly BucketEntry[]> {

@@ -12,6 +12,12 @@ export interface BucketEntry {
   readonly storedMs: number
 }
 
+export interface BucketGone {
+  readonly how: 'expired' | 'removed'
+  /** The server's stamp on the marker, as `BucketEntry.storedMs`. */
+  readonly goneMs: number
+}
+
 export type WriteOutcome =
   | { readonly kind: 'written'; readonly revision: number }
   /** The key is not at the expected revision. Nothing was written by this attempt. */
@@ -44,6 +50,8 @@ export interface Bucket {
   readonly name: string
   /** Read from the bucket's leader. `undefined` where there is nothing or only a marker. Throws `Unavailable`. */
   get(key: string): Promise<BucketEntry | undefined>
+  /** What took the last value of a key, as its marker says; undefined where it has one, or nothing tells. From the bucket's leader. Throws `Unavailable`. */
+  goneBy(key: string): Promise<BucketGone | undefined>
   /** Writes only where the key has no value; a marker (deleted, expired) counts as none. */
   create(key: string, value: Uint8Array, options?: WriteOptions): Promise<WriteOutcome>
   /** As `create`, but refuses where even a marker stands: a key that is to exist once in its life (P17). */

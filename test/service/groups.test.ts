@@ -3,10 +3,12 @@ import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state
 import type { ApiSuccess } from '../../streams/api/catalogue.ts'
 import { canonicalJson, newUlid } from '../../streams/codec.ts'
 import { presenceKey, toBytes } from '../../streams/coordination.ts'
+import { laneOfGroup } from '../../streams/subjects.ts'
+import { laneClient } from '../../src/lane/client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { eventually } from '../support/eventually.ts'
-import { type ServedRealm, startServedRealm } from './realm.ts'
+import { type ServedRealm, startServedRealm, subjects } from './realm.ts'
 
 let realm: ServedRealm
 beforeEach(async () => void (realm = await startServedRealm()))
@@ -43,6 +45,32 @@ test('says what its jobs wait for that nobody who is here takes, and nothing whe
   expect(await waiting()).toBeUndefined()
   await realm.api.call('group', 'cancel', { group })
   expect(await missing()).toBeUndefined()
+})
+
+test('a grant whose executor does not answer is told beside the state, which stays that of the log to the byte', async () => {
+  const group = await open()
+  const shown = () => realm.api.call('group', 'show', { group })
+  const agent = 'w1'
+  const client = laneClient({ bus: realm.person.bus, subjects })
+  const builtOn = { incarnation: realm.person.log.incarnation, number: 0 }
+  const lane = laneOfGroup(group)!
+  const { state } = await shown()
+  await client.send(lane, { builtOn, group, actor: 'agent:leader', body: { kind: 'assign', assignments: [{ first: 1, last: 4, agent }], ifRevision: state.revision } })
+  const instance = 'w1-1'
+  await realm.person.agents.createOnce(presenceKey(instance), toBytes({ agent, instance, role: 'generic', region: 'here', skills: [], build: 'test', stopping: false }))
+  const answering = realm.person.bus.subscribe(subjects.toAgent(agent, 'ping'), (message) => message.answer(toBytes({ agent, instance, leading: false })))
+  await eventually(async () => {
+    await client.work(lane, { builtOn, agent, instance, capacity: 1, held: [], outcomes: [], stopped: [] })
+    return (await shown()).state.lock !== null
+  })
+  expect((await shown()).silent).toBeUndefined()
+  expect((await realm.api.call('realm', 'show', {})).groups.silent).toBeUndefined()
+  answering.stop()
+  await eventually(async () => (await shown()).silent !== undefined)
+  const after = await shown()
+  expect(after.silent).toMatchObject([{ job: 1, grant: after.state.lock!.grant, agent, instance, present: true, then: 'granted-anew' }])
+  expect(canonicalJson(after.state)).toBe(canonicalJson(exclusiveStateOf(realm.service.view.state.group(group)!)))
+  expect((await realm.api.call('realm', 'show', {})).groups.silent).toMatchObject({ count: 1, first: [{ group, job: 1, agent, instance }] })
 })
 
 test('a blocked group is retried under a new job number, its jobs are listed in pages while it runs and after it ended', async () => {

@@ -200,6 +200,7 @@ export class SimProcess {
     return {
       name: bucket.name,
       get: (key) => pass(bucket.get(key)),
+      goneBy: (key) => pass(bucket.goneBy(key)),
       create: (key, value, options) => crosses(crossingOfWrite(kind, 'create', key), () => bucket.create(key, value, options)),
       createOnce: (key, value, options) => crosses(crossingOfWrite(kind, 'createOnce', key), () => bucket.createOnce(key, value, options)),
       update: (key, value, revision, options) => crosses(crossingOfWrite(kind, 'update', key), () => bucket.update(key, value, revision, options)),
