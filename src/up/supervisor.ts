@@ -52,6 +52,7 @@ export class Supervised {
   #backoffMs: number = restartMs.first
   #again: Timer | undefined
   #starting: Promise<void> = Promise.resolve()
+  #forced = false
 
   constructor(options: SupervisedOptions) {
     this.name = options.name
@@ -60,6 +61,11 @@ export class Supervised {
 
   get pid(): number | undefined {
     return this.#child?.exit() === undefined ? this.#child?.pid : undefined
+  }
+
+  /** It did not end by itself when it was told to. */
+  get forced(): boolean {
+    return this.#forced
   }
 
   /** Resolves when it says that it is ready. Throws `ChildDidNotStart`, `CannotStart`; it is then not tried again. */
@@ -116,7 +122,7 @@ export class Supervised {
     if (child === undefined || child.exit() !== undefined) return
     child.signal('SIGTERM')
     // One that is frozen, or does not hear, is ended by force.
-    const force = this.#options.clock.after(graceMs, () => void child.signal('SIGKILL'))
+    const force = this.#options.clock.after(graceMs, () => this.#force(child))
     await child.exited
     force.cancel()
     await Promise.race([this.#starting, pause(this.#options.clock, 100)])
@@ -125,6 +131,16 @@ export class Supervised {
   kill(): void {
     this.#stopping = true
     this.#again?.cancel()
-    this.#child?.signal('SIGKILL')
+    if (this.#child !== undefined) this.#force(this.#child)
   }
+
+  #force(child: Child): void {
+    if (child.signal('SIGKILL')) this.#forced = true
+  }
+}
+
+/** One line that names whom it took force to end; undefined where all ended by themselves. */
+export function forcedText(programs: readonly Pick<Supervised, 'name' | 'forced'>[], server: boolean): string | undefined {
+  const names = [...programs.filter(({ forced }) => forced).map(({ name }) => name), ...(server ? ['nats-server'] : [])]
+  return names.length === 0 ? undefined : `did not end in time, and ${names.length === 1 ? 'was' : 'were'} ended by force: ${names.join(', ')}; what was acknowledged is in the log`
 }

@@ -18,7 +18,7 @@ import { print, showStatus, styled } from '../command-line/output.ts'
 import { apiOf, type Session } from '../command-line/session.ts'
 import { type DataFolder, dataFolderAt, lockFolder } from '../platform/data-folder.ts'
 import { makeFolder, namesIn } from '../platform/folders.ts'
-import { type Environment, environment, ownProcessId, processIdentity } from '../platform/process.ts'
+import { environment, ownProcessId, processIdentity } from '../platform/process.ts'
 import { RealmRefused, joinRealm } from '../realm/founding.ts'
 import { putIntoQuarantine, reasonText } from '../realm/quarantine.ts'
 import { RealmView } from '../realm/view.ts'
@@ -27,10 +27,11 @@ import { type NatsServer, startNatsServer } from '../server/run.ts'
 import { adapters } from '../sites/registry.ts'
 import { durabilityAt } from './ask-durability.ts'
 import { demoKind, type DemoSite, portOf, sitesToStart } from './demo.ts'
+import { loginVariables } from './login-variables.ts'
 import { rememberRealm, rememberedRealm } from './realm-identity.ts'
 import { removeRunning, writeRunning } from './running-file.ts'
 import { watchStore } from './store-watch.ts'
-import { Supervised } from './supervisor.ts'
+import { Supervised, forcedText } from './supervisor.ts'
 
 export interface UpOptions {
   readonly settings: Settings
@@ -383,6 +384,8 @@ class Up implements RunningUp {
     } finally {
       deadline.cancel()
     }
+    const forced = forcedText([...this.#programs, ...this.#sites], (await this.#server?.exited)?.signal === 'SIGKILL')
+    if (forced !== undefined) print(`${styled('yellow', '!')} ${forced}`)
   }
 
   async #stopInOrder(): Promise<void> {
@@ -408,13 +411,4 @@ const nameWidth = 8
 
 function line(name: string, text: string): void {
   print(`${styled('green', '✔')} ${name.padEnd(nameWidth)} ${text}`)
-}
-
-/** A login is never a flag: everybody on the machine can read those (I10). */
-function loginVariables({ login }: Settings): Environment {
-  return {
-    ...(login.user === undefined ? {} : { REEVE_USER: login.user }),
-    ...(login.pass === undefined ? {} : { REEVE_PASSWORD: login.pass }),
-    ...(login.token === undefined ? {} : { REEVE_TOKEN: login.token }),
-  }
 }

@@ -66,6 +66,20 @@ describe('reeve up', () => {
     const [code] = await once(running.child, 'close')
     expect(performance.now() - beforeMs).toBeLessThan(3_000)
     expect(code).toBe(0)
+    expect(running.out()).not.toContain('by force')
+    expect(processesOf(realm.folder)).toEqual([])
+  })
+
+  test('Ctrl-C while an agent and the server are frozen: both are ended by force within 3 s, and named', async () => {
+    const running = await realm.up()
+    const frozen = (text: string) => processesOf(realm.folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').includes(text))!
+    for (const pid of [frozen('agent --server'), frozen('nats-server.conf')]) process.kill(pid, 'SIGSTOP')
+    const beforeMs = performance.now()
+    running.child.kill('SIGINT')
+    const [code] = await once(running.child, 'close')
+    expect(performance.now() - beforeMs).toBeLessThan(3_000)
+    expect(code).toBe(0)
+    expect(running.out()).toMatch(/^! did not end in time, and were ended by force: .*generic-\d.*, nats-server; what was acknowledged is in the log$/m)
     expect(processesOf(realm.folder)).toEqual([])
   })
 
