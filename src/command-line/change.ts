@@ -10,6 +10,7 @@ import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { demandSuccess, waitForGroup, sayQuarantine } from './follow.ts'
 import { runsText } from './group.ts'
+import { answered, nothingAsked, perhapsCarriedOut } from './interrupted.ts'
 import { operationText } from './operation-text.ts'
 import { plain, print, printJson, printTable, styled } from './output.ts'
 import { type Ask, withSession } from './session.ts'
@@ -45,17 +46,19 @@ export function registerChange(program: Command): void {
         await withSession(settings, async (session) => {
           if (flags['dryRun']) return plan(session.ask, asked, flags)
           // The plan is seen before it is confirmed, and the very same one is applied.
-          const planned = await session.ask('change', 'plan', { ...asked, limit: 0 })
+          const planned = await answered(nothingAsked, (signal) => session.ask('change', 'plan', { ...asked, limit: 0 }, { signal }))
           if (planned.destructive && planned.jobs > 0) await confirm(`do this, and users may lose something: ${planned.repeats.map(plain).join('; ')}`, flags['yes'] === true, inputIsTerminal())
-          const applied = await session.ask('change', 'apply', {
+          const command = commandIdOf(flags)
+          const request: ApiRequest<'change', 'apply'> = {
             ...asked,
             ...(planned.plan === null || flags['command'] !== undefined ? {} : { plan: planned.plan }),
             ...(flags['name'] === undefined ? {} : { name: flags['name'] as string }),
             ...(flags['text'] === undefined ? {} : { text: flags['text'] as string }),
             confirmed: true,
             actor: actorOf(),
-            command: commandIdOf(flags),
-          })
+            command,
+          }
+          const applied = await answered(perhapsCarriedOut(command), (signal) => session.ask('change', 'apply', request, { signal }))
           if (applied.group === null) {
             if (flags['json']) return printJson(applied)
             return print(`nothing to do: ${alreadySo(applied.alreadySo)}`)

@@ -10,6 +10,7 @@ import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, 
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { demandSuccess, waitForGroup, hasEnded, jobLine, sayQuarantine } from './follow.ts'
+import { answered, perhapsCarriedOut } from './interrupted.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
 import { type Ask, type Session, withSession } from './session.ts'
@@ -100,7 +101,7 @@ export function registerGroup(program: Command): void {
     .argument('<group>', 'id of the group')
     .action(
       acting(async (settings, flags, [id]) =>
-        withSession(settings, (session) => change(session, flags, id!, 'pause', (ask) => session.ask('group', 'pause', ask), { until: isAtRest })),
+        withSession(settings, (session) => change(session, flags, id!, 'pause', (ask, options) => session.ask('group', 'pause', ask, options), { until: isAtRest })),
       ),
     )
 
@@ -110,7 +111,7 @@ export function registerGroup(program: Command): void {
     .argument('<group>', 'id of the group')
     .action(
       acting(async (settings, flags, [id]) =>
-        withSession(settings, (session) => change(session, flags, id!, 'resume', (ask) => session.ask('group', 'resume', ask))),
+        withSession(settings, (session) => change(session, flags, id!, 'resume', (ask, options) => session.ask('group', 'resume', ask, options))),
       ),
     )
 
@@ -122,7 +123,7 @@ export function registerGroup(program: Command): void {
     .action(
       acting(async (settings, flags, [id, priority]) =>
         withSession(settings, (session) =>
-          change(session, flags, id!, `give priority ${priority} to`, (ask) => session.ask('group', 'prioritize', { ...ask, priority: Number(priority) })),
+          change(session, flags, id!, `give priority ${priority} to`, (ask, options) => session.ask('group', 'prioritize', { ...ask, priority: Number(priority) }, options)),
         ),
       ),
     )
@@ -133,7 +134,7 @@ export function registerGroup(program: Command): void {
     .argument('<group>', 'id of the group')
     .action(
       acting(async (settings, flags, [id]) =>
-        withSession(settings, (session) => change(session, flags, id!, 'retry the failed job of', (ask) => session.ask('group', 'retry', ask))),
+        withSession(settings, (session) => change(session, flags, id!, 'retry the failed job of', (ask, options) => session.ask('group', 'retry', ask, options))),
       ),
     )
 
@@ -144,7 +145,7 @@ export function registerGroup(program: Command): void {
     .option('--yes', 'do not ask')
     .action(
       acting(async (settings, flags, [id]) =>
-        withSession(settings, (session) => change(session, flags, id!, 'cancel', (ask) => session.ask('group', 'cancel', ask), { destructive: true })),
+        withSession(settings, (session) => change(session, flags, id!, 'cancel', (ask, options) => session.ask('group', 'cancel', ask, options), { destructive: true })),
       ),
     )
 
@@ -157,7 +158,7 @@ export function registerGroup(program: Command): void {
     .action(
       acting(async (settings, flags, [id, job, as]) =>
         withSession(settings, (session) =>
-          change(session, flags, id!, `settle job ${job} as ${as} in`, (ask) => session.ask('group', 'resolve', { ...ask, job: Number(job), as: as as 'succeeded' | 'failed' })),
+          change(session, flags, id!, `settle job ${job} as ${as} in`, (ask, options) => session.ask('group', 'resolve', { ...ask, job: Number(job), as: as as 'succeeded' | 'failed' }, options)),
         ),
       ),
     )
@@ -189,7 +190,7 @@ async function change(
   flags: Flags,
   id: string,
   what: string,
-  carryOut: (ask: GroupAsk) => Promise<{ readonly position: number; readonly revision: number; readonly known: boolean }>,
+  carryOut: (ask: GroupAsk, options: { readonly signal: AbortSignal }) => Promise<{ readonly position: number; readonly revision: number; readonly known: boolean }>,
   { destructive = false, until }: ChangeOptions = {},
 ): Promise<void> {
   const before = await session.ask('group', 'show', { group: id })
@@ -204,7 +205,8 @@ async function change(
   }
   if (destructive && hasEnded(state.phase) && state.phase !== 'cancelled') throw new CommandEnd(exitCodes.refused, `group ${id} is ${state.phase}: there is nothing left to ${what}`)
   if (destructive && !hasEnded(state.phase)) await confirm(`${what} ${said}`, flags['yes'] === true, inputIsTerminal())
-  const done = await carryOut({ group: id, actor: actorOf(), command: commandIdOf(flags) })
+  const command = commandIdOf(flags)
+  const done = await answered(perhapsCarriedOut(command, id), (signal) => carryOut({ group: id, actor: actorOf(), command }, { signal }))
   if (!flags['wait']) {
     if (flags['json']) return printJson(done)
     return print(`done: ${what} group ${id}${done.known ? ' (known already)' : ''} (position ${done.position}, revision ${done.revision})`)

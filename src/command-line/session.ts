@@ -10,12 +10,13 @@ import type { Incarnations } from '../../streams/ports/incarnations.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { systemRandom } from '../platform/random.ts'
+import type { CallOptions } from '../service/client.ts'
 import { readRunning } from '../up/running-file.ts'
 import { actorOf } from './command.ts'
 import type { Settings } from './configuration.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 
-export type Ask = <N extends Noun, V extends Verb<N>>(noun: N, verb: V, request: ApiRequest<N, V>) => Promise<ApiSuccess<N, V>>
+export type Ask = <N extends Noun, V extends Verb<N>>(noun: N, verb: V, request: ApiRequest<N, V>, options?: Pick<CallOptions, 'signal'>) => Promise<ApiSuccess<N, V>>
 
 export interface Session {
   readonly bus: Bus
@@ -73,7 +74,7 @@ export async function openSession(settings: Settings): Promise<Session> {
 export async function apiOf(bus: Bus, subjects: Subjects): Promise<Ask> {
   const { apiClient } = await import('../service/client.ts')
   const client = apiClient(bus, subjects, { actor: actorOf() })
-  return (noun, verb, request) => client.call(noun, verb, request)
+  return (noun, verb, request, options) => client.call(noun, verb, request, options)
 }
 
 export interface LogForReading {

@@ -23,6 +23,8 @@ export interface ApiClientOptions {
 export interface CallOptions {
   /** Of the whole call with its repetitions; default 20,000 for queries and 60,000 for commands. */
   readonly timeoutMs?: number
+  /** Aborted: the call is not repeated any more, and ends as one without an answer. */
+  readonly signal?: AbortSignal
 }
 
 export interface ApiClient {
@@ -47,7 +49,7 @@ const pauseMs = 100
 export function apiClient(bus: Bus, subjects: Subjects, options: ApiClientOptions = {}): ApiClient {
   const { clock = systemClock, random = systemRandom } = options
 
-  const ask = async (noun: Noun, verb: string, request: Record<string, unknown>, timeoutMs: number | undefined): Promise<unknown> => {
+  const ask = async (noun: Noun, verb: string, request: Record<string, unknown>, { timeoutMs, signal }: CallOptions): Promise<unknown> => {
     const kind = (api[noun] as Record<string, EndpointSpec>)[verb]!.kind
     const command = kind === 'command' ? ((request['command'] as string | undefined) ?? newUlid(clock.nowMs(), random)) : undefined
     const body = command === undefined ? request : { ...(options.actor === undefined ? {} : { actor: options.actor }), ...request, command }
@@ -57,17 +59,17 @@ export function apiClient(bus: Bus, subjects: Subjects, options: ApiClientOption
     let received = false
     for (;;) {
       const leftMs = endMs - clock.monotonicMs()
-      if (leftMs <= 0) break
+      if (leftMs <= 0 || signal?.aborted === true) break
       const asked = await bus.ask(subject, toBytes(body), { timeoutMs: Math.min(leftMs, attemptMs[kind]) })
       if (asked.kind === 'answer') return fromBytes(asked.data)
       if (asked.kind === 'timeout') received = true
       else if (!received && clock.monotonicMs() - startMs >= noResponderWaitMs) break
-      await pause(clock, Math.min(pauseMs, Math.max(0, endMs - clock.monotonicMs())))
+      await pause(clock, Math.min(pauseMs, Math.max(0, endMs - clock.monotonicMs())), signal)
     }
     return noAnswer(subjects.realm, received ? command : undefined)
   }
 
-  const answer: ApiClient['answer'] = (noun, verb, request, { timeoutMs } = {}) => ask(noun, verb, request as Record<string, unknown>, timeoutMs) as never
+  const answer: ApiClient['answer'] = (noun, verb, request, callOptions = {}) => ask(noun, verb, request as Record<string, unknown>, callOptions) as never
   return {
     answer,
     async call(noun, verb, request, callOptions) {

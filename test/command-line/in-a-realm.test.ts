@@ -98,6 +98,29 @@ test('Ctrl-C while it waits: the group goes on, and that is said', patience, asy
   }
 })
 
+test('Ctrl-C before the answer came: one line says that it may have been carried out, and the command that tells', patience, async () => {
+  await west.addSwitch({ operation: 'rename', fault: { kind: 'latency', latencyMs: 2_500 } })
+  const command = newUlid(systemClock.nowMs(), systemRandom)
+  const waiting = spawn(process.execPath, [mainFile, 'change', 'apply', 'rename', 'No answer', '--service', services[0]!, '--mode', 'direct', '--command', command, '--data', realm.data], { cwd: realm.folder, env: cleanEnvironment(), stdio: ['ignore', 'ignore', 'pipe'] })
+  try {
+    let err = ''
+    waiting.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+    const group = await eventually(async () => (await realm.json('group', 'list')).groups.find((one: { group: string }) => one.group.endsWith(command))?.group as string | undefined, { what: 'its group' })
+    const ended = once(waiting, 'close')
+    const beforeMs = performance.now()
+    waiting.kill('SIGINT')
+    expect(await ended).toEqual([130, null])
+    // Nor does it go on asking.
+    expect(performance.now() - beforeMs).toBeLessThan(10_000)
+    expect(err).toBe(`reeve: interrupted before the answer came: command ${command} may have been carried out, or still be; "reeve command withdraw ${command}" says whether it was, and if not keeps it from happening\n`)
+    await west.removeSwitches()
+    expect(await realm.run('command', 'withdraw', command)).toMatchObject({ code: 0, out: `command ${command} was carried out: group ${group}\n` })
+  } finally {
+    await west.removeSwitches()
+    await endOf(waiting)
+  }
+})
+
 test('command withdraw: a command is carried out or never', patience, async () => {
   const never = newUlid(systemClock.nowMs(), systemRandom)
   expect(await realm.run('command', 'withdraw', never)).toMatchObject({ code: 0, out: `command ${never} was not carried out, and never will be\n` })
