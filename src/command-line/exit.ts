@@ -11,7 +11,7 @@ import { DamagedArchive } from '../archive/file.ts'
 import { LaneBeginsLater } from '../lane/beginning.ts'
 import { MalformedLogFile } from '../log-file/format.ts'
 import { ArchivedMeanwhile, ExportStopped } from '../log-file/export.ts'
-import { UnreadableLogFile } from '../log-file/read.ts'
+import { NoLogFile, UnreadableLogFile } from '../log-file/read.ts'
 import { FolderInUse } from '../platform/data-folder.ts'
 import { FolderUnusable } from '../platform/files.ts'
 import { PortTaken } from '../platform/http-server.ts'
@@ -74,7 +74,7 @@ export function endingOf(error: unknown): Ending | undefined {
 
 function codeOf(error: unknown): ExitCode | undefined {
   if (error instanceof Unavailable || error instanceof NoSuchRealm) return exitCodes.unreachable
-  if (error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind || error instanceof BadTime || error instanceof NoBuild || error instanceof MalformedDigestsRequest) return exitCodes.usage
+  if (error instanceof NoLogFile || error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind || error instanceof BadTime || error instanceof NoBuild || error instanceof MalformedDigestsRequest) return exitCodes.usage
   if (error instanceof ReplayRefused) return error.code === 'malformed' ? exitCodes.usage : exitCodes.refused
   if (error instanceof NatsServerError) return error.problem === 'did-not-start' ? exitCodes.failed : exitCodes.refused
   if (error instanceof MalformedLogFile || error instanceof DamagedArchive || error instanceof UnreadableLogFile || error instanceof LogDamaged) return exitCodes.failed

@@ -25,7 +25,7 @@ export function registerLogVerify(log: Command): void {
   json(log.command('verify'))
     .summary('find turns that were removed, changed or put in another order')
     .description(
-      'Checks the live log, or an exported file or archive: per subject the chain of digests and numbers, revisions of every aggregate, positions, and of a file its own chain. One line a finding; exit code 1 where there is any, or a file cannot be read; 3 where an archive is missing or of another log, and nothing could be checked with it. What a log cannot show by itself (the last turns of a subject removed or changed, a chain made anew, the order of turns on different subjects) is found against a file: ops/runbooks/backup.md.',
+      'Checks the live log, or an exported file or archive: per subject the chain of digests and numbers, revisions of every aggregate, positions, and of a file its own chain. One line a finding; exit code 1 where there is any, or a file cannot be read; 2 where a file or folder that was named is not there; 3 where an archive is missing or of another log, and nothing could be checked with it. What a log cannot show by itself (the last turns of a subject removed or changed, a chain made anew, the order of turns on different subjects) is found against a file: ops/runbooks/backup.md.',
     )
     .option('--from <FILE>', 'an exported file instead of the live log; no server is needed')
     .addOption(new Option('--against <FILE>', 'also compare the live log with a file that was exported from it, or that it was imported from').conflicts('from'))

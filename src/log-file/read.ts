@@ -18,8 +18,13 @@ export interface LogFileOptions {
 
 /** The file cannot be opened or read. */
 export class UnreadableLogFile extends Error {
-  override readonly name = 'UnreadableLogFile'
+  override readonly name: string = 'UnreadableLogFile'
   readonly retryable = false
+}
+
+/** What was named is not there, as a file or as a folder. */
+export class NoLogFile extends UnreadableLogFile {
+  override readonly name = 'NoLogFile'
 }
 
 /** Only the first line. Throws `MalformedLogFile`, `UnreadableLogFile`. */
@@ -119,7 +124,8 @@ async function* linesOf(file: string): AsyncGenerator<readonly string[]> {
     if (error instanceof UnreadableLine) throw new MalformedLogFile(file, error.line, error.message)
     const code = systemErrorCode(error)
     if (code === undefined) throw error
-    throw new UnreadableLogFile(code === 'ENOENT' ? `there is no file ${file}` : `the file ${file} cannot be read (${code})`, { cause: error })
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw new NoLogFile(`there is no file or folder ${file}: check the path`, { cause: error })
+    throw new UnreadableLogFile(`the file ${file} cannot be read (${code})`, { cause: error })
   }
 }
 

@@ -194,7 +194,7 @@ describe('with what cannot be compared: one line, and why', () => {
     await writeFile(join(folder, 'cut.ndjson'), text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1))
     const cut = await reeve(['replay', '--compare', clone, '--from', 'cut.ndjson'], { folder })
     expect(cut).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/^reeve: .*cut\.ndjson, line \d+: the last line is missing: .*\n$/) })
-    expect(await reeve(['replay', '--compare', clone, '--from', 'none.ndjson'], { folder })).toMatchObject({ code: 1, err: expect.stringMatching(/there is no file/) })
+    expect(await reeve(['replay', '--compare', clone, '--from', 'none.ndjson'], { folder })).toMatchObject({ code: 2, err: expect.stringMatching(/there is no file or folder .*none\.ndjson: check the path/) })
   })
 
   test('together with what looks at one group', async () => {

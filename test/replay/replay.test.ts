@@ -178,7 +178,7 @@ describe('an exported file', () => {
   test('that is empty, or not there, is refused', async () => {
     await writeFile(join(folder, 'empty.ndjson'), '')
     await expect(readLogFileHeader(join(folder, 'empty.ndjson'))).rejects.toMatchObject({ name: 'MalformedLogFile' })
-    await expect(readLogFileHeader(join(folder, 'nowhere.ndjson'))).rejects.toMatchObject({ name: 'UnreadableLogFile', message: expect.stringContaining('there is no file') })
+    await expect(readLogFileHeader(join(folder, 'nowhere.ndjson'))).rejects.toMatchObject({ name: 'NoLogFile', message: expect.stringContaining('there is no file') })
   })
 })
 
