@@ -11,7 +11,7 @@ import { expect, test } from 'vitest'
 import { buildProgram } from '../../src/command-line/program.ts'
 
 const folder = fileURLToPath(new URL('../../ops/units', import.meta.url))
-const units = await readdir(folder)
+const units = (await readdir(folder)).filter((name) => name !== 'README.md')
 const read = (unit: string) => readFile(join(folder, unit), 'utf8')
 
 /** Values of a key, as systemd reads the file. */
@@ -73,6 +73,22 @@ test('each timer starts a unit that is there, and is enabled with the timers', a
     expect(units).toContain(values(text, 'Unit')[0] ?? timer.replace('.timer', '.service'))
     expect(values(text, 'WantedBy')).toEqual(['timers.target'])
   }
+})
+
+test('the page beside them names each unit, and the users, folders and files that they have', async () => {
+  const page = await read('README.md')
+  for (const unit of units) expect(page).toContain(unit === 'reeve-agent@.service' ? 'reeve-agent@ID.service' : unit === 'reeve-archive.service' ? 'ops/units/*.service' : unit)
+  const texts = await Promise.all(units.map(read))
+  for (const user of new Set(texts.flatMap((text) => values(text, 'User')))) expect(page).toContain(`user \`${user}\``)
+  for (const file of new Set(texts.flatMap((text) => values(text, 'EnvironmentFile')))) expect(page).toContain(file)
+  for (const state of new Set(texts.flatMap((text) => values(text, 'StateDirectory')).flatMap((line) => line.split(' ')))) expect(page).toContain(`/var/lib/${state}`)
+  for (const program of new Set(texts.flatMap((text) => values(text, 'ExecStart')).map((line) => line.split(' ')[0]!))) expect(page).toContain(program)
+  expect(page).toContain(/-c (\S+)/.exec(await read('nats-server.service'))![1])
+  // Where the log lies, as the configuration says that is to be copied.
+  expect(page).toContain(/store_dir: "(.+)"/.exec(await read('../nats/one-node.conf'))![1])
+  const code = [...page.matchAll(/\breeve ((?:doctor|agent stop)[^`]*)`/g)].map(([, words]) => words!.split(' '))
+  expect(code).toHaveLength(2)
+  for (const words of code) expect(notUnderstood(words)).toEqual([])
 })
 
 const analyze = ['/usr/bin/systemd-analyze', '/bin/systemd-analyze'].find((path) => existsSync(path))
