@@ -22,33 +22,38 @@ import { apiOf, placeOf } from './session.ts'
 export function registerDoctor(program: Command): void {
   json(program.command('doctor'))
     .summary('check everything, and say what to do')
-    .description('Checks this machine, the server, streams, durability, clocks, agents and sites, and says what to do. Exit code 1 when something is wrong.')
+    .description('Checks this machine, the server, streams, durability, clocks, agents and sites, and says what to do. Exit code 1 when something is wrong; 0 also where nothing runs here and no server is named, which it says: then only this machine was looked at.')
     .addOption(settingOption('nats-server'))
     .addOption(settingOption('monitoring-url'))
     .action(
       acting(async (settings, flags) => {
         showStatus('looking …')
-        const findings = await examine(settings)
+        const { findings, reached } = await examine(settings)
         const problems = findings.filter((finding) => finding.level === 'problem').length
-        if (flags['json']) printJson({ ok: problems === 0, problems, findings })
+        if (flags['json']) printJson({ ok: problems === 0, problems, reached, findings })
         else {
           for (const finding of findings) printFinding(finding)
           print()
-          print(problems === 0 ? styled('green', 'nothing is wrong') : styled('red', `${problems} ${problems === 1 ? 'thing has' : 'things have'} to be done`))
+          print(problems === 0 ? styled('green', reached === 'realm' ? 'nothing is wrong' : `nothing is wrong on this machine; ${unseen}`) : styled('red', `${problems} ${problems === 1 ? 'thing has' : 'things have'} to be done${reached === 'realm' ? '' : '; no realm was looked at'}`))
         }
         if (problems > 0) setExitCode(exitCodes.failed)
       }),
     )
 }
 
-async function examine(settings: Settings): Promise<readonly Finding[]> {
+/** How far it came: no server answered, or none is known; a server, but no service interface of the realm; the realm. */
+type Reached = 'nothing' | 'server' | 'realm'
+
+const unseen = 'nothing runs here and no server is named, so no realm was looked at'
+
+async function examine(settings: Settings): Promise<{ readonly findings: readonly Finding[]; readonly reached: Reached }> {
   const here = [checkNode(), await checkNatsServer(systemClock, settings.natsServer), await checkDataFolder(settings.data)]
   let place: Awaited<ReturnType<typeof placeOf>>
   try {
     place = await placeOf(settings)
   } catch (error) {
     if (!(error instanceof CommandEnd)) throw error
-    return [...here, note('server', error.message)]
+    return { findings: [...here, note('server', error.message)], reached: 'nothing' }
   }
   const subjects = subjectsOf(place.realm)
   let link: Awaited<ReturnType<typeof openLink>>
@@ -56,9 +61,10 @@ async function examine(settings: Settings): Promise<readonly Finding[]> {
     link = await openLink({ servers: place.servers.map(({ url }) => url), name: 'reeve doctor', clock: systemClock, connectTimeoutMs: 3_000, ...settings.login })
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error
-    return [...here, problem('server', `no nats-server answers at ${place.url} (named by ${place.source})`, 'check the URL and that it runs')]
+    return { findings: [...here, problem('server', `no nats-server answers at ${place.url} (named by ${place.source})`, 'check the URL and that it runs')], reached: 'nothing' }
   }
   try {
+    let reached: Reached = 'server'
     const findings: Finding[] = [...here, checkServerVersion(link), await checkJetStream(link), ...(await checkStores(place.monitoringUrl))]
     try {
       findings.push(...(await checkStreams(link, subjects)))
@@ -71,6 +77,7 @@ async function examine(settings: Settings): Promise<readonly Finding[]> {
         said = shown.durability.level === 'synced' ? { level: 'synced' } : { level: shown.durability.level, why: shown.durability.why ?? 'it does not say why' }
         skewMs = shown.constants.clockSkewMs
         realm = await checkRealm(ask)
+        reached = 'realm'
       } catch (error) {
         if (!(error instanceof ApiFailure)) throw error
         realm = [problem('service', `no service interface answers: ${error.message}`, 'start one with "reeve serve"')]
@@ -80,7 +87,7 @@ async function examine(settings: Settings): Promise<readonly Finding[]> {
       if (!(error instanceof Unavailable)) throw error
       findings.push(problem('server', error.message, 'look at the log of the nats-server'))
     }
-    return findings
+    return { findings, reached }
   } finally {
     await link.close()
   }

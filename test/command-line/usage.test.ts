@@ -161,12 +161,14 @@ describe('without a realm', () => {
     expect(err).toMatch(/has ended \(process 1\): start it again with "reeve up" \(in a clone: "npm start"\)$/m)
   })
 
-  test('doctor finds nothing wrong in an empty folder', async () => {
+  test('doctor finds nothing wrong in an empty folder, and says that it saw no realm', async () => {
     const { code, out, err } = await reeve(['doctor', '--json'], { folder })
     const said = JSON.parse(out)
     expect({ code, err }).toEqual({ code: 0, err: '' })
-    expect(said).toMatchObject({ ok: true, problems: 0 })
+    expect(said).toMatchObject({ ok: true, problems: 0, reached: 'nothing' })
     expect(said.findings.map((finding: { check: string }) => finding.check)).toEqual(['node', 'nats-server', 'data-folder', 'server'])
+    const text = await reeve(['doctor'], { folder })
+    expect(text).toMatchObject({ code: 0, out: expect.stringMatching(/^• no realm runs with the data in .*\n(.*\n)*nothing is wrong on this machine; nothing runs here and no server is named, so no realm was looked at\n$/m) })
   })
 
   test('doctor says what is wrong, exit code 1', async () => {
@@ -174,7 +176,7 @@ describe('without a realm', () => {
     expect(code).toBe(1)
     expect(out).toMatch(/✖ there is no nats-server at/)
     expect(out).toMatch(/✖ no nats-server answers at nats:\/\/127\.0\.0\.1:1/)
-    expect(out).toMatch(/2 things have to be done/)
+    expect(out).toMatch(/2 things have to be done; no realm was looked at\n$/)
   })
 
   test('what the README says of changes at a time is what is shown: --after without an offset is of --zone', async () => {

@@ -50,6 +50,7 @@ describe('reeve up', () => {
     expect(stateText(byReplay)).toBe(stateText(byEndpoint))
     expect(stateText(byFile)).toBe(stateText(byEndpoint))
     const doctor = JSON.parse((await realm.run('doctor', '--json')).out)
+    expect(doctor).toMatchObject({ ok: true, reached: 'realm' })
     expect(doctor.findings.filter((finding: { level: string }) => finding.level === 'problem')).toEqual([])
     expect(doctor.findings).toContainEqual(expect.objectContaining({ check: 'durability', level: 'ok' }))
 
