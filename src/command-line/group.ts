@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import { counted } from '../../machines/counted.ts'
 import type { Run } from '../../machines/execution-group/events.ts'
 import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
-import type { SilentGrant } from '../../streams/api/group.ts'
+import type { JobShown, SilentGrant } from '../../streams/api/group.ts'
 import { silentText } from '../doctor/silent-text.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
@@ -66,7 +66,7 @@ export function registerGroup(program: Command): void {
         withSession(settings, async ({ ask }) => {
           const shown = await ask('group', 'show', { group: id! })
           if (flags['json']) return printJson(shown)
-          printState(shown.state as ExclusiveState, shown.position, await executorsText(ask, id!), shown.missing, shown.silent)
+          printState(shown.state as ExclusiveState, shown.position, await executorsText(ask, shown.state as ExclusiveState), shown.missing, shown.silent)
         }),
       ),
     )
@@ -225,9 +225,15 @@ function firstOpen(state: ExclusiveState): number {
 /** Jobs that it says of who executed them; more are in `group jobs`. */
 const executorsShown = 1000
 
-/** Who executed which of its first jobs; undefined where nobody has yet. */
-async function executorsText(ask: Ask, group: string): Promise<string | undefined> {
-  const { jobs, next } = await ask('group', 'jobs', { group, limit: executorsShown })
+/** Who executed which of its first jobs, and how many more were; undefined where nobody has yet. */
+async function executorsText(ask: Ask, state: ExclusiveState): Promise<string | undefined> {
+  const { group } = state
+  const { jobs } = await ask('group', 'jobs', { group, limit: executorsShown })
+  return byText(jobs, state)
+}
+
+/** `jobs`: the first of the group. */
+export function byText(jobs: readonly Pick<JobShown, 'job' | 'agent' | 'phase'>[], state: Pick<ExclusiveState, 'group' | 'executed' | 'failed' | 'unknown' | 'unknowns'>): string | undefined {
   const byAgent = new Map<string, [number, number][]>()
   for (const { job, agent, phase } of jobs) {
     if (agent === null || (phase !== 'succeeded' && phase !== 'failed' && phase !== 'unknown')) continue
@@ -238,7 +244,18 @@ async function executorsText(ask: Ask, group: string): Promise<string | undefine
     else runs.push([job, job])
   }
   const texts = [...byAgent].sort(([a], [b]) => (a < b ? -1 : 1)).map(([agent, runs]) => `${agent} ${runsText(runs)}`)
-  return texts.length === 0 ? undefined : `${texts.join(', ')}${next === null ? '' : ', …'}`
+  const after = jobs.at(-1)?.job ?? 0
+  const more = executedAfter(after, state)
+  const rest = `${counted(more, 'job')} more (reeve group jobs ${state.group} --after ${after})`
+  return texts.length === 0 ? (more === 0 ? undefined : rest) : more === 0 ? texts.join(', ') : `${texts.join(', ')}, and ${rest}`
+}
+
+/** How many jobs with a higher number have an outcome. */
+function executedAfter(after: number, { executed, failed, unknown, unknowns = unknown === null ? [] : [unknown] }: Pick<ExclusiveState, 'executed' | 'failed' | 'unknown' | 'unknowns'>): number {
+  const succeeded = executed.reduce((sum, [first, last]) => sum + Math.max(0, last - Math.max(first, after + 1) + 1), 0)
+  // One that had failed may have been settled as succeeded since.
+  const others = new Set([...failed, ...unknowns].map(({ job }) => job).filter((job) => job > after && !executed.some(([first, last]) => first <= job && job <= last)))
+  return succeeded + others.size
 }
 
 export function printState(state: ExclusiveState, position: number, executedBy?: string, missing: readonly string[] = [], silent: readonly SilentGrant[] = []): void {
