@@ -22,7 +22,7 @@ export function shareEqualParts(jobs: unknown): void {
 /** Texts, or objects of texts; of anything else only that it is the very same. */
 export function same(one: unknown, other: unknown): boolean {
   if (one === other) return true
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null || Array.isArray(one) || Array.isArray(other)) return false
   const keys = Object.keys(one)
   const others = Object.keys(other)
   if (keys.length !== others.length) return false

@@ -7,6 +7,7 @@ const part = fc.oneof(
   fc.record({ need: fc.constantFrom('required', 'preferred'), name: fc.constantFrom('a', 'b') }),
   fc.constantFrom('a long enough name of a site', 'another', null, 1),
   fc.array(fc.nat(2), { maxLength: 2 }),
+  fc.constantFrom<unknown>({}, { 0: 1 }),
   fc.record({ deep: fc.record({ name: fc.constantFrom('a', 'b') }) }),
 )
 const job = fc.oneof(
