@@ -8,7 +8,7 @@ import { isUlid } from './codec.ts'
 import { MalformedMessage, fromBytes } from './coordination.ts'
 import type { AssignedMessage, GrantsMessage, LaneAnnounced, LaneCommand, ReleaseRequest, SentWorkRequest, WorkAnswer, WorkRequest } from './lane-protocol.ts'
 import { shareEqualParts } from './shared-jobs.ts'
-import { type ShortGrant, type ShortGrants, type ShortOutcome, grantsInFull, outcomesInFull, shortOutcomeJobs } from './short-form.ts'
+import { type ShortGrant, type ShortGrants, type ShortOutcome, grantsInFull, outcomesInFull, shortOutcomesLimit } from './short-form.ts'
 import { idPattern, laneOfGroup } from './subjects.ts'
 
 /** Longest actor, cause or correlation, in UTF-16 units: they stand in every commit of a turn beside its events (P16). */
@@ -61,9 +61,13 @@ const jobSpec = object({
 
 const report = object({ group, grant: whole, job: whole, outcome })
 /** Group, grant, first job, last job. */
-const isShortOutcome = (entry: readonly unknown[]) =>
-  entry.length === 4 && (entry[0] === '' || group(entry[0])) && entry.slice(1).every(whole) && (entry as ShortOutcome)[3] - (entry as ShortOutcome)[2] < shortOutcomeJobs
-const outcomes: Check = (value) => Array.isArray(value) && value.every((entry, index) => (Array.isArray(entry) ? isShortOutcome(entry) && (index > 0 || entry[0] !== '') : report(entry)))
+const isShortOutcome = (entry: ShortOutcome, index: number) =>
+  entry.length === 4 && ((index > 0 && entry[0] === '') || group(entry[0])) && entry.slice(1).every(whole) && entry[2] <= entry[3]
+const outcomes: Check = (value) => {
+  if (!Array.isArray(value)) return false
+  let jobs = 0
+  return value.every((entry, index) => (Array.isArray(entry) ? isShortOutcome(entry as never, index) && (jobs += entry[3] - entry[2] + 1) <= shortOutcomesLimit : report(entry)))
+}
 
 const work = object({
   builtOn,
@@ -128,8 +132,8 @@ const shortKind = object({ unordered: optional(one(true)), spec: object({ site: 
 const shortHead = object({ agent: id, instance: id, incarnation: whole, callDeadlineMs: whole, kinds: list(shortKind), grants: list(Array.isArray) })
 /** Group, grant, kind, first job, and a service for each job. */
 const isShortGrant = (entry: ShortGrant, index: number, kinds: number) =>
-  (index > 0 && entry[0] === '' ? true : group(entry[0])) && entry.slice(1, 4).every(whole) && entry[2] < kinds && entry.length > 4 && entry.slice(4).every(text)
-const isShort = (short: ShortGrants) => shortHead(short) && short.grants.every((entry, index) => isShortGrant(entry, index, short.kinds.length))
+  ((index > 0 && entry[0] === '') || group(entry[0])) && entry.slice(1, 4).every(whole) && entry[2] < kinds && entry.length > 4 && entry.slice(4).every(text)
+const short = optional((value) => shortHead(value) && (value as ShortGrants).grants.every((entry, index) => isShortGrant(entry, index, (value as ShortGrants).kinds.length)))
 
 const grants = object({
   lane: id,
@@ -138,15 +142,15 @@ const grants = object({
   grants: list(object({ group, grant: whole, agent: id, instance: id, incarnation: whole, callDeadlineMs: whole, unordered: optional(one(true)), jobs: list(object({ job: whole, spec: jobSpec, chain: optional(whole) })) })),
   stops: list(grantRef),
   yields: optional(list(grantRef)),
-  short: optional((value) => isShort(value as ShortGrants)),
+  short,
 })
 const assigned = object({ lane: id, assignments: list(object({ group, first: whole, last: whole })) })
 const announced = object({ lane: id, agent: id, instance: id, incarnation: whole, number: whole })
 const abort = object({ group, grant: whole, instance: id, epoch: whole })
 const release = object({ lane: id, asker: id, mappingRevision: whole })
 
-function inFull<T extends Pick<GrantsMessage, 'grants' | 'short'>>({ short, ...message }: T): Omit<T, 'short'> {
-  return short === undefined ? message : { ...message, grants: [...message.grants, ...grantsInFull(short)] }
+function inFull<T extends Pick<GrantsMessage, 'grants' | 'short'>>({ short: inShort, ...message }: T): Omit<T, 'short'> {
+  return inShort === undefined ? message : { ...message, grants: [...message.grants, ...grantsInFull(inShort)] }
 }
 
 function readerOf<T>(what: string, check: Check): (bytes: Uint8Array) => T {
@@ -177,8 +181,11 @@ export const readAnnounced = readerOf<LaneAnnounced>('an announcement of a holde
 export const readReleaseRequest = readerOf<ReleaseRequest>('a request to release a lane', release)
 export const readAbort = readerOf<AbortRequest>('a request to abort a grant', abort)
 /** Any answer: what is in it was written by a holder or an agent, which is asked by its own subject. */
+export const readAnswer = readerOf<{ readonly kind: string }>('an answer', anyBody)
+const taken = object({ grants: Array.isArray, short })
+const readSentWorkAnswer = readerOf<WorkAnswer>('an answer to a request for work', (value) => anyBody(value) && ((value as WorkAnswer).kind !== 'taken' || taken(value)))
+/** The same; what it says in short is judged too. */
 export function readWorkAnswer(bytes: Uint8Array): WorkAnswer {
-  const answer = readAnswer(bytes) as WorkAnswer
+  const answer = readSentWorkAnswer(bytes)
   return answer.kind === 'taken' ? inFull(answer) : answer
 }
-export const readAnswer = readerOf<{ readonly kind: string }>('an answer', object({ kind: text }))

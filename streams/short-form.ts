@@ -6,7 +6,7 @@ import type { JobSpec } from '../machines/execution-group/events.ts'
 import type { GrantMessage, OutcomeReport } from './lane-protocol.ts'
 import { same } from './shared-jobs.ts'
 
-/** What grants have in common. Optional keys as in `GrantMessage` and `JobSpec`. */
+/** What grants have in common. Optional keys as in `GrantMessage` and `JobSpec`; also what a newer program says of a job. */
 export interface ShortKind {
   readonly unordered?: true
   readonly spec: Omit<JobSpec, 'service' | 'after'>
@@ -23,8 +23,8 @@ export interface ShortGrants extends Pick<GrantMessage, 'agent' | 'instance' | '
 /** Jobs of one grant that succeeded, one after another; `group` is '' where it is the one before in the list, in whichever form that is. */
 export type ShortOutcome = readonly [group: string, grant: number, first: number, last: number]
 
-/** Most jobs of one `ShortOutcome`. */
-export const shortOutcomeJobs = 1_000
+/** Most jobs of all short outcomes of one request, about what the largest message holds in full: 15 bytes may say any number. */
+export const shortOutcomesLimit = 10_000
 
 /** So many kinds are looked through for one that a grant is of. */
 const kindsSearched = 4
@@ -34,7 +34,8 @@ export function grantsInShort(grants: readonly GrantMessage[]): { readonly grant
   const { agent, instance, incarnation, callDeadlineMs } = grants[0]!
   const full: GrantMessage[] = []
   const short: ShortGrant[] = []
-  const kinds: ShortKind[] = []
+  /** The first of each kind. */
+  const samples: GrantMessage[] = []
   let before = ''
   for (const grant of grants) {
     const alike = grant.callDeadlineMs === callDeadlineMs && grant.instance === instance && grant.agent === agent && grant.incarnation === incarnation
@@ -43,38 +44,46 @@ export function grantsInShort(grants: readonly GrantMessage[]): { readonly grant
       continue
     }
     const { group, jobs } = grant
-    const entry: [string, number, number, number, ...string[]] = [group === before ? '' : group, grant.grant, kindIn(kinds, grant), jobs[0]!.job]
+    const entry: [string, number, number, number, ...string[]] = [group === before ? '' : group, grant.grant, kindIn(samples, grant), jobs[0]!.job]
     for (const { spec } of jobs) entry.push(spec.service)
     short.push(entry)
     before = group
   }
-  return short.length === 0 ? { grants } : { grants: full, short: { agent, instance, incarnation, callDeadlineMs, kinds, grants: short } }
+  return short.length === 0 ? { grants } : { grants: full, short: { agent, instance, incarnation, callDeadlineMs, kinds: samples.map(kindOf), grants: short } }
 }
 
 /** Its jobs follow one another, and differ in their service only. */
 function isOfOneKind({ jobs }: GrantMessage): boolean {
-  if (jobs.length === 0) return false
+  if (jobs.length === 0 || jobs[0]!.spec.after !== undefined) return false
   const { job: first, spec } = jobs[0]!
   for (let index = 0; index < jobs.length; index++) {
     const { job, spec: other, chain } = jobs[index]!
-    if (job !== first + index || chain !== undefined || other.after !== undefined || !isAlike(spec, other)) return false
+    if (job !== first + index || chain !== undefined || !isAlike(spec, other)) return false
   }
   return true
 }
 
-function isAlike(one: ShortKind['spec'], other: ShortKind['spec']): boolean {
-  return one.site === other.site && one.repeatable === other.repeatable && same(one.operation, other.operation) && same(one.skill, other.skill) && same(one.compensate, other.compensate)
+/** Whatever they say, also what this build does not know: the service apart. */
+function isAlike(one: JobSpec, other: JobSpec): boolean {
+  if (one === other) return true
+  const keys = Object.keys(one) as (keyof JobSpec)[]
+  if (keys.length !== Object.keys(other).length) return false
+  for (const key of keys) if (!(key in other) || (key !== 'service' && !same(one[key], other[key]))) return false
+  return true
 }
 
-function kindIn(kinds: ShortKind[], { jobs, unordered }: GrantMessage): number {
-  const { site, operation, skill, repeatable, compensate } = jobs[0]!.spec
-  const last = kinds.length - 1
+function kindIn(samples: GrantMessage[], grant: GrantMessage): number {
+  const last = samples.length - 1
   for (let index = last; index >= 0 && index > last - kindsSearched; index--) {
-    const kind = kinds[index]!
-    if (kind.unordered === unordered && isAlike(kind.spec, jobs[0]!.spec)) return index
+    const { unordered, jobs } = samples[index]!
+    if (unordered === grant.unordered && isAlike(jobs[0]!.spec, grant.jobs[0]!.spec)) return index
   }
-  const spec = { site, operation, ...(skill && { skill }), repeatable, ...(compensate && { compensate }) }
-  return kinds.push(unordered === undefined ? { spec } : { unordered, spec }) - 1
+  return samples.push(grant) - 1
+}
+
+function kindOf({ unordered, jobs }: GrantMessage): ShortKind {
+  const { service: _, ...spec } = jobs[0]!.spec
+  return { ...(unordered && { unordered }), spec }
 }
 
 export function grantsInFull({ agent, instance, incarnation, callDeadlineMs, kinds, grants }: ShortGrants): GrantMessage[] {
@@ -88,6 +97,7 @@ export function grantsInFull({ agent, instance, incarnation, callDeadlineMs, kin
   })
 }
 
+/** Of at most `shortOutcomesLimit`. */
 export function outcomesInShort(outcomes: readonly OutcomeReport[]): (OutcomeReport | ShortOutcome)[] {
   const said: (OutcomeReport | ShortOutcome)[] = []
   let run: [group: string, grant: number, first: number, last: number] | undefined
@@ -98,7 +108,7 @@ export function outcomesInShort(outcomes: readonly OutcomeReport[]): (OutcomeRep
     if (!isPlain) {
       said.push(report)
       run = undefined
-    } else if (run !== undefined && run[1] === grant && run[3] === job - 1 && group === before && job - run[2] < shortOutcomeJobs) run[3] = job
+    } else if (run !== undefined && run[1] === grant && run[3] === job - 1 && group === before) run[3] = job
     else said.push((run = [group === before ? '' : group, grant, job, job]))
     before = group
   }

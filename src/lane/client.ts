@@ -24,18 +24,18 @@ export interface LaneClient {
 const answerWaitMs = 5_000
 
 export function laneClient(deps: { readonly bus: Bus; readonly subjects: Subjects }): LaneClient {
-  const ask = async <A extends { readonly kind: string }>(subject: string, message: unknown, timeoutMs: number, read: (bytes: Uint8Array) => { readonly kind: string } = readAnswer): Promise<A | NoAnswer> => {
+  const ask = async <A extends { readonly kind: string }>(subject: string, message: unknown, timeoutMs: number, read: (bytes: Uint8Array) => A): Promise<A | NoAnswer> => {
     let heard: A | undefined
     const asked = await deps.bus.ask(subject, toText(message), {
       timeoutMs,
       accept: (data) => {
-        heard = read(data) as A
+        heard = read(data)
         return heard.kind !== 'not-the-holder'
       },
     })
     switch (asked.kind) {
       case 'answer':
-        return heard ?? (read(asked.data) as A)
+        return heard ?? read(asked.data)
       case 'no-responders':
         return { kind: 'no-answer', why: 'no-holder' }
       case 'offline':
@@ -45,7 +45,7 @@ export function laneClient(deps: { readonly bus: Bus; readonly subjects: Subject
     }
   }
   return {
-    send: (lane, command, timeoutMs = answerWaitMs) => ask(deps.subjects.toLane(lane, 'command'), command, timeoutMs),
+    send: (lane, command, timeoutMs = answerWaitMs) => ask(deps.subjects.toLane(lane, 'command'), command, timeoutMs, readAnswer as (bytes: Uint8Array) => LaneCommandAnswer),
     work: (lane, request, timeoutMs = answerWaitMs) => ask(deps.subjects.toLane(lane, 'work'), request, timeoutMs, readWorkAnswer),
   }
 }

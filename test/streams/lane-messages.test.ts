@@ -1,7 +1,7 @@
 /** Anybody may publish on the subjects of lanes and agents: what is not as documented never gets further than its reader. */
 import { describe, expect, test } from 'vitest'
 import { MalformedMessage, toBytes } from '../../streams/coordination.ts'
-import { readAnnounced, readAnswer, readAssigned, readGrants, readLaneCommand, readReleaseRequest, readWorkRequest } from '../../streams/lane-messages.ts'
+import { readAnnounced, readAnswer, readAssigned, readGrants, readLaneCommand, readReleaseRequest, readWorkAnswer, readWorkRequest } from '../../streams/lane-messages.ts'
 
 const id = '01ARZ3NDEKTSV4RRFFQ69G5FAV'
 const group = `here-1-${id}`
@@ -38,6 +38,10 @@ const bodies = [
 const commandOf = (body: unknown) => ({ builtOn, command: id, group, actor: 'person:x', epoch: 2, cause: { aggregate: 'trigger', id: 't', revision: 1 }, body })
 const grants = { lane: 'here-1', incarnation: 1, number: 2, grants: [{ group, grant: 3, agent: 'a', instance: 'i', incarnation: 1, callDeadlineMs: 5, jobs: [{ job: 1, spec }] }], stops: [], yields: [] }
 
+const { service: _service, after: _after, ...kindSpec } = spec
+const short = { agent: 'a', instance: 'i', incarnation: 1, callDeadlineMs: 5, kinds: [{ unordered: true, spec: kindSpec }], grants: [[group, 4, 0, 1, 'd 1', 'd 2'], ['', 5, 0, 3, 'd 3']] }
+
+/** What is said in full is read as it was sent. */
 const whole: readonly (readonly [name: string, read: (bytes: Uint8Array) => unknown, value: unknown])[] = [
   ['work', readWorkRequest, work],
   ...bodies.map((body) => [`command ${body.kind}`, readLaneCommand, commandOf(body)] as const),
@@ -46,6 +50,12 @@ const whole: readonly (readonly [name: string, read: (bytes: Uint8Array) => unkn
   ['announced', readAnnounced, { lane: 'here-1', agent: 'a', instance: 'i', incarnation: 1, number: 2 }],
   ['release', readReleaseRequest, { lane: 'here-1', asker: 'a', mappingRevision: 2 }],
   ['answer', readAnswer, { kind: 'taken' }],
+  ['answer to a request for work', readWorkAnswer, { kind: 'taken', number: 2, queued: 0, grants: grants.grants, stops: [] }],
+]
+const inShort: typeof whole = [
+  ['work in short', readWorkRequest, { ...work, outcomes: [...work.outcomes, ['', 4, 1, 3], [group, 5, 1, 1]] }],
+  ['grants in short', readGrants, { ...grants, short }],
+  ['answer in short', readWorkAnswer, { kind: 'taken', number: 2, queued: 0, grants: grants.grants, stops: [], short }],
 ]
 
 /** The value once for each place in it, with something else there. */
@@ -63,7 +73,7 @@ describe('messages of lanes and agents', () => {
     expect(read(toBytes(sent))).toEqual(sent)
   })
 
-  test.each(whole)('%s: whatever is damaged in it, the reader answers with a value or MalformedMessage', (_name, read, value) => {
+  test.each([...whole, ...inShort])('%s: whatever is damaged in it, the reader answers with a value or MalformedMessage', (_name, read, value) => {
     let refused = 0
     for (const bad of damaged(value)) {
       try {

@@ -14,7 +14,7 @@ const operation = fc.constantFrom<JobSpec['operation']>({ name: 'start' }, { nam
 const spec: fc.Arbitrary<JobSpec> = fc.record(
   {
     site: fc.constantFrom('s', 't'),
-    service: fc.string(),
+    service: fc.string({ unit: 'binary' }),
     operation,
     repeatable: fc.boolean(),
     skill: fc.constantFrom<NonNullable<JobSpec['skill']>>({ name: 'x', need: 'required' }, { name: 'x', need: 'preferred' }),
@@ -23,9 +23,12 @@ const spec: fc.Arbitrary<JobSpec> = fc.record(
   },
   { requiredKeys: ['site', 'service', 'operation', 'repeatable'] },
 )
+/** What a newer program says of a job, and this build passes on. */
+const newer = fc.record({ limits: fc.constantFrom<unknown>({ memory: 1 }, { disks: [1, 2] }, [1], { 0: 1 }, null, 'none') }, { requiredKeys: [] })
 /** Most have jobs that follow one another and are alike; some have not. */
 const jobs = fc.oneof(
   fc.tuple(few, fc.array(spec, { minLength: 1, maxLength: 3 })).map(([first, specs]) => specs.map((one, index) => ({ job: first + index, spec: { ...specs[0]!, service: one.service } }))),
+  fc.tuple(spec, fc.array(newer, { minLength: 1, maxLength: 3 })).map(([one, more]) => more.map((other, index) => ({ job: index + 1, spec: { ...one, ...other } }))),
   fc.array(fc.record({ job: few, spec, chain: few }, { requiredKeys: ['job', 'spec'] }), { minLength: 1, maxLength: 3 }),
 )
 const grant: fc.Arbitrary<GrantMessage> = fc.record(
@@ -71,16 +74,24 @@ describe('the short form', () => {
     expect(sizeOf(grantsInShort(grants)) * 6).toBeLessThan(sizeOf({ grants }))
   })
 
-  test('a thousand jobs of one grant that succeeded are one entry, and one more is another', () => {
-    const outcomes = Array.from({ length: 1_001 }, (_, index): OutcomeReport => ({ group: groups[0]!, grant: 7, job: index + 1, outcome: { kind: 'succeeded' } }))
-    expect(outcomesInShort(outcomes)).toEqual([
-      [groups[0], 7, 1, 1_000],
-      ['', 7, 1_001, 1_001],
-    ])
+  test('jobs of one grant that succeeded one after another are one entry, ten thousand of them too', () => {
+    const outcomes = Array.from({ length: 10_000 }, (_, index): OutcomeReport => ({ group: groups[0]!, grant: 7, job: index + 1, outcome: { kind: 'succeeded' } }))
+    const said = outcomesInShort(outcomes)
+    expect(said).toEqual([[groups[0], 7, 1, 10_000]])
+    expect(readWorkRequest(toBytes({ ...request, outcomes: said })).outcomes).toEqual(outcomes)
+  })
+
+  test('what a newer program says of a job is said in short too, and of alike jobs once', () => {
+    const jobSpec = { site: 's', operation: { name: 'start' } as const, repeatable: true, priority: 3 }
+    const grants = [1, 2].map((number): GrantMessage => ({ group: groups[0]!, grant: number, agent: 'a', instance: 'i', incarnation: 1, callDeadlineMs: 5, jobs: [{ job: number, spec: { ...jobSpec, service: `d ${number}` } }] }))
+    expect(grantsInShort(grants).short).toMatchObject({ kinds: [{ spec: jobSpec }], grants: [[groups[0], 1, 0, 1, 'd 1'], ['', 2, 0, 2, 'd 2']] })
   })
 
   test.each([
-    ['of too many jobs', [[groups[0], 7, 1, 1_001]]],
+    ['of too many jobs', [[groups[0], 7, 1, 10_001]]],
+    ['of too many jobs together with those before it', [[groups[0], 7, 1, 9_000], ['', 8, 1, 1_001]]],
+    ['that ends before it begins', [[groups[0], 7, 2, 1]]],
+    ['of a job that is no number', [[groups[0], 7, 1, '1']]],
     ['of no group', [['', 7, 1, 1]]],
     ['of a group that is none', [['x', 7, 1, 1]]],
     ['without its last job', [[groups[0], 7, 1]]],
