@@ -2,6 +2,7 @@
  * What passed between lanes' holders and those who asked them, as the wire had it: commands and lists of work with every answer to
  * them, also answers that were lost on their way. Judged against the log at the end (I8, P3, P4, P24).
  */
+import { readWorkAnswer, readWorkRequest } from '../../streams/lane-messages.ts'
 import type { LaneCommand, LaneCommandAnswer, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { ReadLog } from '../checkers/read.ts'
 import type { ToldFacts } from '../checkers/told.ts'
@@ -45,11 +46,13 @@ export class Overheard {
 
   note({ process, subject, payload, sentMs }: Asked, answered: Buffer, heardMs: number): void {
     const [, lane, verb] = laneVerb.exec(subject)!
-    const answer = JSON.parse(answered.toString('utf8')) as LaneCommandAnswer | WorkAnswer
-    if (answer.kind === 'not-the-holder') return
-    if (answer.kind === 'taken') {
-      if (verb === 'work') this.work.push({ process, lane: lane!, request: JSON.parse(payload.toString('utf8')) as WorkRequest, answer, sentMs, heardMs })
-    } else this.#commands.push({ lane: lane!, command: JSON.parse(payload.toString('utf8')) as LaneCommand, answer, sentMs, heardMs })
+    if (verb === 'work') {
+      const answer = readWorkAnswer(answered)
+      if (answer.kind === 'taken') this.work.push({ process, lane: lane!, request: readWorkRequest(payload), answer, sentMs, heardMs })
+      return
+    }
+    const answer = JSON.parse(answered.toString('utf8')) as LaneCommandAnswer
+    if (answer.kind !== 'not-the-holder') this.#commands.push({ lane: lane!, command: JSON.parse(payload.toString('utf8')) as LaneCommand, answer, sentMs, heardMs })
   }
 
   /** Server and wire go by one clock, so that times say where the log was: at the least when something was sent, at the most when it was heard. */

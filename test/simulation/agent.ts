@@ -8,6 +8,7 @@ import type { AgentRole } from '../../machines/agent/agent.ts'
 import type { SiteAdapter } from '../../src/sites/adapter.ts'
 import type { WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import { fromBytes } from '../../streams/coordination.ts'
+import { readWorkRequest } from '../../streams/lane-messages.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { Dice } from './dice.ts'
@@ -95,7 +96,7 @@ function overheard(options: SimAgentOptions): Coordinator {
       async ask(subject, data, how) {
         const asked = await bus.ask(subject, data, how)
         const lane = isWork.exec(subject)?.[1]
-        if (lane !== undefined && asked.kind === 'answer') hear(options, lane, fromBytes(typeof data === 'string' ? Buffer.from(data) : data), fromBytes(asked.data))
+        if (lane !== undefined && asked.kind === 'answer') hear(options, lane, readWorkRequest(typeof data === 'string' ? Buffer.from(data) : data), fromBytes(asked.data))
         return asked
       },
     },

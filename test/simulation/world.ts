@@ -15,6 +15,7 @@ import { Administrator } from './administrator.ts'
 import { startSimAgent } from './agent.ts'
 import { Archivist } from './archivist.ts'
 import { Asking } from './asking.ts'
+import { busBeforeShortForm } from './build-before.ts'
 import { Dice } from './dice.ts'
 import { type Failpoint, Strikes, type Struck, aimsOf } from './failpoints.ts'
 import { judge } from './judge.ts'
@@ -358,12 +359,17 @@ export class World {
     return {
       newestFormat: this.old.has(id) ? 1 : undefined,
       process: own,
-      coordinator,
+      coordinator: this.#isBeforeShortForm(id, own) ? { ...coordinator, bus: busBeforeShortForm(coordinator.bus, this.subjects, id) } : coordinator,
       subjects: this.subjects,
       dice: this.dice.stream(own.name),
       adapter: adapterTo(this.sites, own, this.plan.skilled > 0 ? 'required' : 'none'),
       logger: this.#logger(own.name),
     }
+  }
+
+  /** In four worlds of ten the processes are of several builds, also those of one agent that follow one another. */
+  #isBeforeShortForm(id: string, own: SimProcess): boolean {
+    return this.old.has(id) || (this.dice.stream('builds').chance(0.4) && this.dice.stream(`build of ${own.name}`).chance(0.5))
   }
 
   /** In which groups are opened. */
