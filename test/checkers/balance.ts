@@ -9,8 +9,10 @@ export interface BalanceExpected {
   readonly lanes: readonly string[]
   /** What the leader goes by. */
   readonly leastWork: number
-  /** Over which it measures, milliseconds. */
+  /** Over which it measures, milliseconds of its own clock. */
   readonly measuredMs: number
+  /** By what part a clock may run too fast. */
+  readonly drift: number
   /** Until then everybody comes, and lanes move for that. Milliseconds since the Unix epoch. */
   readonly fromMs: number
 }
@@ -31,7 +33,7 @@ interface Slice {
 }
 
 export function checkBalance(log: ReadLog, expected: BalanceExpected): Violation[] {
-  const { fromMs, lanes, measuredMs } = expected
+  const { fromMs, lanes, measuredMs, drift } = expected
   const violations: Violation[] = []
   const slices: Slice[] = []
   const holders = new Map<string, string>()
@@ -56,7 +58,8 @@ export function checkBalance(log: ReadLog, expected: BalanceExpected): Violation
     if (storedMs < fromMs || former === undefined || former === taken.agent) continue
     moves += 1
     const sinceMs = storedMs - (movedMs.get(lane) ?? -Infinity)
-    if (sinceMs < measuredMs) violations.push({ rule: 'balance', what: `lane ${lane} moves again after ${sinceMs} ms`, position })
+    // A leader whose clock runs too fast has measured so much sooner by the server's; a millisecond is lost where stamps are cut.
+    if (sinceMs < measuredMs / (1 + drift) - 1) violations.push({ rule: 'balance', what: `lane ${lane} moves again after ${sinceMs} ms`, position })
     movedMs.set(lane, storedMs)
   }
   const most = mostMovesALane * lanes.length

@@ -23,6 +23,8 @@ import { type SimSite, simulatedKind } from './site.ts'
 import type { Told } from './told.ts'
 
 const lookMs = 250
+/** As many parts as the longest groups of most worlds have at the most. Who asks for more of them at once asks for each hundreds of times, until it is in order. */
+const mostParts = 60
 
 export interface WorkloadOptions {
   readonly process: SimProcess
@@ -96,7 +98,7 @@ export class Workload {
     const terms = this.#terms(dice)
     const jobs = Array.from({ length: dice.chance(0.2) ? 1 : dice.whole(1, this.#options.mostJobs) }, (_, index) => this.#job(dice, terms, index))
     const plan = digestOf(canonicalBytes({ jobs }))
-    const parts = dice.chance(0.3) ? cut(jobs, dice.whole(1, 5)) : partsOf(jobs)
+    const parts = dice.chance(0.3) ? cut(jobs, Math.max(dice.whole(1, 5), Math.ceil(jobs.length / mostParts))) : partsOf(jobs)
     const { window, order, onFailure, priority } = terms
     const body: LaneCommandBody = {
       kind: 'open', name: `group of ${jobs.length}`, jobs: jobs.length, parts: parts.length, plan, window, region: 'r', distributionFactor: dice.pick([100, 100, 50]),
