@@ -59,7 +59,7 @@ it('an executor is frozen inside a call until its job is granted again: awake ag
   const met = await Promise.all(
     sites.map(async (site) => {
       const services = await realm.services(site, 4)
-      await realm.sites.get(site)!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 1_500 } })
+      await realm.sites.get(site)!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 3_000 } })
       // Where the site enforces, the grant is of more than the job whose call is under way.
       return { site, services, group: await realm.open(site, { services, ...(site === 'enforced' ? { window: 4 } : {}) }) }
     }),

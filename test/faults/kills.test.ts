@@ -41,7 +41,7 @@ it("of a lane's holder in the middle of a group: another takes the lane, and the
 
 it('of an executor inside a site call: the job runs again at another agent, and the site has made each change once', async () => {
   const services = await realm.services('desk', 3)
-  await realm.sites.get('desk')!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 1_500 } })
+  await realm.sites.get('desk')!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 3_000 } })
   const group = await realm.open('desk', { services })
   const executor = await realm.inCall(group, 'desk')
   await realm.agent(executor).kill()

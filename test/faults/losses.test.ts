@@ -114,7 +114,8 @@ const disturb: Readonly<Record<Exclude<Disturbance, 'none'>, () => Promise<unkno
     for (const group of groups) await realm.completes(group, patienceMs / 2)
   },
   trigger: async () => {
-    const times = [2_000, 4_000, 6_000].map((inMs) => Date.now() + inMs)
+    // Late enough to be defined before, on a busy machine too: what was due by then is no time of the trigger.
+    const times = [8_000, 10_000, 12_000].map((inMs) => Date.now() + inMs)
     const trigger = `t${(triggers += 1)}`
     await realm.api.call('trigger', 'define', { trigger, name: trigger, change: { name: trigger, selector: { sites: ['left'] }, operation: { name: 'rename', to: trigger }, includeUnchanged: true }, when: { atMs: times }, overlap: { action: 'queue', limit: 10 }, missed: { action: 'run-now', graceMs: 60_000 } })
     const runs = () => [...realm.view.state.groups()].filter(({ name }) => name === trigger)

@@ -24,6 +24,7 @@ export class Program {
   readonly #realm: { readonly wire: Wire; readonly folder: string; readonly pids: Map<number, string> }
   #child: ChildProcess | undefined
   #starts = 0
+  #startedMs = 0
   /** When its processes stood still. */
   readonly frozen: { readonly fromMs: number; untilMs: number }[] = []
 
@@ -43,6 +44,11 @@ export class Program {
     return `${this.name}#${this.#starts}`
   }
 
+  /** Since when its present process runs. */
+  get awakeMs(): number {
+    return Math.max(this.#startedMs, this.frozen.at(-1)?.untilMs ?? 0)
+  }
+
   get child(): ChildProcess {
     if (this.#child === undefined) throw new Error(`${this.name} was never started`)
     return this.#child
@@ -52,6 +58,7 @@ export class Program {
   async start(): Promise<void> {
     if (this.runs) return
     this.#starts += 1
+    this.#startedMs = Date.now()
     const way = await this.#realm.wire.open(this.process)
     const log = createWriteStream(join(this.#realm.folder, `${this.name}.log`), { flags: 'a' })
     // Node itself, not the launcher: a kill has to hit the program.

@@ -40,6 +40,7 @@ import { TestNatsServer } from '../support/nats-server.ts'
 import { type SimulatedSiteProcess, startSimulatedSite } from '../support/simulated-site.ts'
 import { type Expected, judgeRealm, wholeJournal } from './judging.ts'
 import { Program, mainFile, running } from './program.ts'
+import { isSettled } from './settling.ts'
 import { type AgentWanted, type CommandResult, type RealmWanted, shortTimes, threeGenericTwoSkilled } from './wanted.ts'
 import { Wire } from './wire.ts'
 
@@ -172,18 +173,11 @@ export class FaultRealm implements AsyncDisposable {
     return program
   }
 
-  /** Every program runs, each lane is held by a follower, and the leader knows everybody. */
+  /** Every program runs, each lane is held by the follower that is to hold it, and the leader knows everybody (`settling.ts`). */
   async settled(): Promise<void> {
     for (const site of this.sites.values()) await site.removeSwitches()
     await Promise.all([this.service, ...this.agents.values()].map((program) => program.start()))
-    await this.eventually(
-      () => {
-        const { lanes, agents, realm } = this.view.state
-        const held = [...lanes.values()].filter(({ holder }) => holder !== null && holder.agent !== realm.leader?.agent)
-        return realm.lanes.length > 0 && held.length === realm.lanes.length && [...agents.values()].every(({ phase }) => phase === 'started')
-      },
-      { what: 'a settled realm' },
-    )
+    await this.eventually(() => isSettled(this), { what: 'a settled realm', everyMs: 50 })
   }
 
   /** The same as `eventually`; a failure says where the realm stands and what its programs said. */

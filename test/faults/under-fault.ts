@@ -79,6 +79,8 @@ export class UnderFault {
     await this.#realm.eventually(() => this.#load.inFlight().size > 0, { what: 'a job in flight', everyMs: 2 })
     await undo()
     this.#repairedMs = Date.now()
+    // The load is followed from the log, which a busy machine does late: what is counted from here on was not written before.
+    await this.#realm.eventually(() => this.#realm.view.current(), { what: 'the log up to the repair' })
   }
 
   /** The load goes on, then ends; the log says that jobs were in flight when it struck, and how soon everything went on. */

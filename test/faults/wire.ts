@@ -53,6 +53,8 @@ export class Wire implements AsyncDisposable {
   readonly published = new Set<string>()
   readonly asked = new Set<string>()
   readonly overheard = new Overheard()
+  /** When an agent answered the last two pings of a process, by `<process> <agent>`. */
+  readonly pings = new Map<string, readonly number[]>()
   readonly #targetPorts: readonly (() => number)[]
   readonly #ways: Way[] = []
   readonly #rules = new Set<LossRule>()
@@ -179,6 +181,8 @@ class Way {
         // The server itself says that nobody hears the request: no payload.
         if (request !== undefined && 'payload' in request && payload().length > 0) this.#wire.overheard.note(request, payload(), Date.now())
         if (request !== undefined && !this.#wire.passes({ process, kind: 'answer', subject: request.subject, payload })) return
+        const pinged = request && /^reeve\.agent\.([^.]+)\.ping$/.exec(request.subject)?.[1]
+        if (pinged !== undefined && payload().length > 0) this.#wire.pings.set(`${process} ${pinged}`, [...(this.#wire.pings.get(`${process} ${pinged}`) ?? []).slice(-1), Date.now()])
         if (request === undefined && !to.startsWith('_INBOX.') && !this.#wire.passes({ process, kind: 'delivery', subject: to, payload })) return
       }
       client.write(frame.bytes)

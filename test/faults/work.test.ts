@@ -43,7 +43,7 @@ it('a blocked group is cancelled: what was done stays, what was pending never ru
 
 it.each(['succeeded', 'failed'] as const)('a job that may not be repeated and whose executor died in a call is unknown and blocks its group; a person settles it as %s', async (as) => {
   const services = await realm.services('desk', 3)
-  await realm.sites.get('desk')!.addSwitch({ service: services[1]!, count: 1, fault: { kind: 'latency', latencyMs: 1_500 } })
+  await realm.sites.get('desk')!.addSwitch({ service: services[1]!, count: 1, fault: { kind: 'latency', latencyMs: 3_000 } })
   const to = `Once ${as}`
   const group = await realm.openJobs('here-1', services.map((service) => ({ site: 'desk', service, operation: { name: 'rename', to }, skill: { name: 'simulated', need: 'required' }, repeatable: false })))
   await realm.executing(group, 1)
@@ -138,7 +138,7 @@ it('an agent that asks for a job by name too early, or for one that is not its o
   // The leader may not have heard yet that both skilled agents are back: then one of them gets all jobs, and another group is tried.
   const { group, first, later } = await realm.eventually(
     async () => {
-      await realm.sites.get('desk')!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 1_500 } })
+      await realm.sites.get('desk')!.addSwitch({ service: services[0]!, count: 1, fault: { kind: 'latency', latencyMs: 3_000 } })
       const opened = await realm.open('desk', { services })
       const executor = await realm.inCall(opened, 'desk')
       const other = realm.group(opened).assignments.find(({ agent }) => agent !== executor)
