@@ -5,10 +5,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type SiteEvent, type SiteState, absentSite, addSite, foldSite } from '../../machines/site/site.ts'
 import { exportLog } from '../../src/log-file/export.ts'
 import { redactionBy } from '../../src/log-file/redaction.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
+import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { joinRealm } from '../../src/realm/founding.ts'
 import { replayLanes } from '../../src/replay/lanes.ts'
 import { type RestoreRequest, restoreRealm } from '../../src/restore/restore.ts'
@@ -83,6 +85,13 @@ async function streams(): Promise<readonly string[]> {
   return answer.ok ? (answer.value.streams ?? []) : []
 }
 
+async function addSiteTo({ log }: NatsCoordinator, site: string): Promise<void> {
+  await writeAggregate<SiteState, SiteEvent>({ log, ...base }, {
+    subject: subjectsOf('two').aggregate('site', site), aggregate: 'site', id: site, empty: absentSite(site), fold: foldSite, actor: 'program:test',
+    decide: (state) => addSite(state, { kind: 'simulated', address: `http://${site}`, region: 'here', fencing: 'none' }),
+  })
+}
+
 const lanesText = async (coordinator: NatsCoordinator, realm: string) => {
   const { lanes, events } = await replayLanes((options) => coordinator.log.read(options), subjectsOf(realm), await coordinator.log.end())
   return { events, text: canonicalJson([...lanes.values()].map((state) => ({ ...state, groups: [...state.groups.values()], commands: [...state.commands] }))) }
@@ -91,14 +100,22 @@ const lanesText = async (coordinator: NatsCoordinator, realm: string) => {
 test('a file that is exported while programs go on writing is a whole log, and is taken as one', { timeout: 120_000 }, async () => {
   const two = await connected('two', true)
   await joinRealm({ log: two.log, ...base }, subjectsOf('two'), { actor: 'program:test', region: 'here', durability: { level: 'synced' }, acceptWeakDurability: false })
-  let writing = true
-  const written = record(two, subjectsOf('two'), 500, 40, ['here-1', 'here-2', 'here-3', 'here-4']).finally(() => (writing = false))
+  let exported = false
+  const write = async () => {
+    await record(two, subjectsOf('two'), 500, 40, ['here-1', 'here-2', 'here-3', 'here-4'])
+    // However long the export takes, it has not ended before.
+    for (let site = 1; !exported; site++) await addSiteTo(two, `late-${site}`)
+  }
+  const written = write()
   // The texts that it names come first.
   const before = await two.log.end()
   await eventually(async () => (await two.log.end()) > before)
   const busy = join(folder, 'busy.ndjson')
-  expect(await reeve(['log', 'export', '--to', busy, '--server', server.url, '--realm', 'two'], { folder })).toMatchObject({ code: 0, err: '' })
-  expect(writing).toBe(true)
+  try {
+    expect(await reeve(['log', 'export', '--to', busy, '--server', server.url, '--realm', 'two'], { folder })).toMatchObject({ code: 0, err: '' })
+  } finally {
+    exported = true
+  }
   const { until, end } = JSON.parse((await readFile(busy, 'utf8')).split('\n', 1)[0]!)
   expect(until).toBe(end)
   expect(await reeve(['log', 'import', busy, '--dry-run', '--server', server.url, '--realm', 'three'], { folder })).toMatchObject({ code: 0, err: '' })
