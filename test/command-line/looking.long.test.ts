@@ -21,6 +21,7 @@ const started: ChildProcess[] = []
 beforeAll(async () => {
   ;[realm, west] = await Promise.all([RunningRealm.start('--demo'), startSimulatedSite({ services: 3 })])
   await realm.json('site', 'add', 'west', 'simulated', west.adapterAddress)
+  await realm.atRest()
 }, 240_000)
 
 afterEach(async () => {

@@ -134,7 +134,7 @@ test('previews a trigger, and times that no trigger has yet, across a change of 
 })
 
 test('no nominal time is lost to a change of the definition where nobody leads: what was due is decided first', async () => {
-  const atMs = Date.now() + 2_000
+  const atMs = Date.now() + 4_000
   await define({ when: { atMs: [atMs] } })
   await eventually(() => Date.now() > atMs)
   await define({ when: { atMs: [Date.now() + 3_600_000] }, change: { ...nightly.change, selector: { sites: ['beta'] } } })
@@ -164,7 +164,7 @@ test('a name of several lines is kept on one', async () => {
 })
 
 test.each([[1, undefined], [100, 100]])('a run that no leader starts is started by a service, under the command that the log holds; over %i %%', async (factor, distributionFactor) => {
-  const atMs = Date.now() + 2_000
+  const atMs = Date.now() + 4_000
   await define({ when: { atMs: [atMs] }, change: { ...nightly.change, ...(distributionFactor === undefined ? {} : { distributionFactor }) } })
   await eventually(() => Date.now() > atMs)
   await realm.api.call('trigger', 'remove', { trigger: 'nightly' })

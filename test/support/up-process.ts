@@ -119,6 +119,18 @@ export class RealmFolder implements AsyncDisposable {
     return JSON.parse(out) as T
   }
 
+  /** Resolves when no lane changes hands any more, as some do when one agent after the other has come: the leader knows all of them, and each lane is held by whom its mapping names. */
+  async atRest(): Promise<void> {
+    await eventually(
+      async () => {
+        const [{ agents }, { lanes }, { mapping }] = await Promise.all([this.json('agent', 'list'), this.json('lane', 'list'), this.json('agent', 'mapping')])
+        const isHeld = ({ lane, holder }: any) => mapping.lanes.some((one: any) => one.lane === lane && one.agent === holder?.agent)
+        return mapping !== null && agents.every(({ agent }: any) => mapping.agents.some((one: any) => one.agent === agent)) && lanes.every(isHeld)
+      },
+      { what: 'every lane with its holder' },
+    )
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await endAllOf(this.folder)
     await rm(this.folder, { recursive: true, force: true, maxRetries: 3 })

@@ -36,7 +36,8 @@ async function siteAt(name: string) {
     return answer
   }
   return {
-    slow: () => request('POST', '/admin/switches', { fault: { kind: 'latency', latencyMs: 700 } }),
+    /** Its group of 12 lasts for longer than a busy machine takes to make a backup. */
+    slow: () => request('POST', '/admin/switches', { fault: { kind: 'latency', latencyMs: 4_000 } }),
     fast: () => request('DELETE', '/admin/switches'),
     callsFor: async (group: string) => ((await (await request('GET', '/v1/journal?after=0&limit=1000')).json()) as { calls: Call[] }).calls.filter(({ token }) => token.scope === group),
   }

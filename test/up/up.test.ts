@@ -49,6 +49,7 @@ describe('reeve up', () => {
     const byFile = (await reeve(['replay', '--group', group, '--from', 'log.ndjson', '--json', '--at', `r${shown.state.revision}`], { folder: realm.folder })).out
     expect(stateText(byReplay)).toBe(stateText(byEndpoint))
     expect(stateText(byFile)).toBe(stateText(byEndpoint))
+    await realm.atRest()
     const doctor = JSON.parse((await realm.run('doctor', '--json')).out)
     expect(doctor).toMatchObject({ ok: true, reached: 'realm' })
     expect(doctor.findings.filter((finding: { level: string }) => finding.level === 'problem')).toEqual([])
