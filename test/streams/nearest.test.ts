@@ -45,8 +45,8 @@ it('one that has fallen silent is not dialled first: its port still takes connec
   await eventually(() => opened.state === 'connected' && opened.serverRank === 1, { what: 'the other server' })
   const [lost, found] = changes
   expect([lost?.state, found?.state]).toEqual(['disconnected', 'connected'])
-  // Less than an attempt at the silent one is waited for.
-  expect(found!.atMs - lost!.atMs).toBeLessThan(3_000)
+  // Less than an attempt at the silent one is waited for (`openLink`).
+  expect(found!.atMs - lost!.atMs).toBeLessThan(5_000)
 })
 
 it('one that is away at first is found later', async () => {
