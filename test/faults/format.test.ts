@@ -1,6 +1,7 @@
 /** An upgrade under load with real processes: programs of format 1 and 2 in one realm, the old ones first, and the new ones first. */
 import { afterEach, expect, it } from 'vitest'
 import { formatOf } from '../../machines/realm/shapes.ts'
+import { apply } from './applying.ts'
 import { FaultRealm, patienceMs } from './realm.ts'
 
 let realm: FaultRealm | undefined
@@ -31,7 +32,7 @@ class Load {
   async #run(): Promise<void> {
     while (!this.#over) {
       const services = Array.from({ length: jobs }, (_, index) => `drill/s${String(index + 1).padStart(5, '0')}`)
-      const { group } = await this.#realm.api.call('change', 'apply', { selector: { services }, operation: { name: 'rehearse' }, mode: 'jobs', confirmed: true, command: this.#realm.newCommandId() })
+      const { group } = await apply(this.#realm.api, { selector: { services }, operation: { name: 'rehearse' }, mode: 'jobs', confirmed: true, command: this.#realm.newCommandId() })
       await this.#realm.completes(group!)
       this.completed += 1
     }

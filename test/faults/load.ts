@@ -5,7 +5,7 @@
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import type { Operation } from '../../machines/service/operation.ts'
-import { eventually } from '../support/eventually.ts'
+import { apply } from './applying.ts'
 import type { FaultRealm } from './realm.ts'
 
 export interface LoadPart {
@@ -88,17 +88,7 @@ export class Load {
 
   async #open(site: string, services: readonly string[], operation: Operation): Promise<string> {
     const { api } = this.#realm
-    const command = this.#realm.newCommandId()
-    const request = { command, selector: { services: services.map((service) => `${site}/${service}`) }, operation, confirmed: true, distributionFactor: 100, includeUnchanged: true }
-    return eventually(
-      async () => {
-        const answer = await api.answer('change', 'apply', request, { timeoutMs: attemptMs })
-        if (answer.ok) return answer.group!
-        if (answer.error.retryable) return undefined
-        // Of a load that cannot go on its test is told at once.
-        throw new Error(`${site}: ${answer.error.code}: ${answer.error.text}`)
-      },
-      { what: `an answer to command ${command}`, withinMs: patienceMs, everyMs: 100 },
-    )
+    const request = { command: this.#realm.newCommandId(), selector: { services: services.map((service) => `${site}/${service}`) }, operation, confirmed: true, distributionFactor: 100, includeUnchanged: true }
+    return (await apply(api, request, { attemptMs, withinMs: patienceMs })).group!
   }
 }

@@ -39,6 +39,7 @@ import { TestNatsCluster } from '../support/nats-cluster.ts'
 import { TestNatsServer } from '../support/nats-server.ts'
 import { type SimulatedSiteProcess, startSimulatedSite } from '../support/simulated-site.ts'
 import { type Expected, judgeRealm, wholeJournal } from './judging.ts'
+import { apply } from './applying.ts'
 import { Program, mainFile, running } from './program.ts'
 import { isSettled } from './settling.ts'
 import { type AgentWanted, type CommandResult, type RealmWanted, shortTimes, threeGenericTwoSkilled } from './wanted.ts'
@@ -212,7 +213,8 @@ export class FaultRealm implements AsyncDisposable {
 
   /** Opens a group on services of a site; resolves when it is sealed. */
   async open(site: string, request: { readonly services?: readonly string[]; readonly operation?: Operation; readonly window?: number } = {}): Promise<string> {
-    const applied = await this.api.call('change', 'apply', {
+    const applied = await apply(this.api, {
+      command: this.newCommandId(),
       selector: request.services === undefined ? { sites: [site] } : { services: request.services.map((service) => `${site}/${service}`) },
       // One that changes something each time, so that no service is left out as so already.
       operation: request.operation ?? { name: 'rename', to: `Name ${(this.#names += 1)}` },

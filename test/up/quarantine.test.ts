@@ -28,7 +28,7 @@ test('nothing is executed at any site, whatever waits and whatever comes; after 
   const first = await realm.up('--demo')
   const { address } = await realm.json('site', 'show', 'north')
   const base = /^https?:\/\/[^/?#]+/.exec(address as string)![0]
-  const slow = await fetch(`${base}/admin/switches`, { method: 'POST', body: JSON.stringify({ fault: { kind: 'latency', latencyMs: 1_500 } }), headers: { 'content-type': 'application/json' } })
+  const slow = await fetch(`${base}/admin/switches`, { method: 'POST', body: JSON.stringify({ fault: { kind: 'latency', latencyMs: 3_000 } }), headers: { 'content-type': 'application/json' } })
   expect(slow.ok).toBe(true)
   const { group } = await realm.json('change', 'apply', 'rename', 'Restored', '--site', 'north', '--mode', 'jobs', '--yes')
   await eventually(async () => (await realm.json('group', 'show', group)).state.executed.length > 0, { everyMs: 200, what: 'its first job' })
