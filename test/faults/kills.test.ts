@@ -32,7 +32,7 @@ it("of a lane's holder in the middle of a group: another takes the lane, and the
   const group = await realm.open('desk')
   const lane = laneOfGroup(group)!
   await realm.executing(group, 2)
-  const holder = realm.holderOf(lane)!
+  const holder = await realm.holding(lane)
   await realm.agent(holder).kill()
   await realm.completes(group)
   expect(realm.holderOf(lane)).not.toBe(holder)

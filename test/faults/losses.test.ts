@@ -83,7 +83,7 @@ for (const { what, nth, matches, disturbance = 'none' } of kinds) it(`${what} ar
 /** Each resolves when what it asks of the realm has come about, whatever is lost meanwhile. */
 const disturb: Readonly<Record<Exclude<Disturbance, 'none'>, () => Promise<unknown>>> = {
   'kill-leader': () => realm.agent(realm.leader).kill(),
-  'kill-holder': () => realm.agent(realm.holderOf('here-1')!).kill(),
+  'kill-holder': async () => realm.agent(await realm.holding('here-1')).kill(),
   look: () => realm.eventually(async () => {
     const shown = await realm.api.call('machine', 'list', {})
     return new Set(shown.machines.map(({ agent }) => agent)).size >= realm.agents.size && shown

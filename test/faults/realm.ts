@@ -199,6 +199,11 @@ export class FaultRealm implements AsyncDisposable {
     return this.view.state.lanes.get(lane)?.holder?.agent
   }
 
+  /** A lane that moves just now is held by nobody for a moment. */
+  holding(lane: string): Promise<string> {
+    return this.eventually(() => this.holderOf(lane), { what: `a holder of lane ${lane}`, everyMs: 5 })
+  }
+
   group(id: string): GroupState {
     const state = this.view.state.group(id)
     if (state === undefined) throw new Error(`group ${id} is not in the log`)

@@ -42,7 +42,7 @@ it.each([
   const { group } = await realm.api.call('change', 'apply', {
     selector: { sites: ['desk'] }, operation: { name: 'rename', to: `Name ${(names += 1)}` }, confirmed: true, distributionFactor: 100, order: 'none', includeUnchanged: true,
   })
-  await realm.eventually(() => realm.group(group!).position >= settledJobs && openGrants(realm.group(group!)).length >= openLocks, { what: `${openLocks} open locks`, everyMs: 2 })
+  await realm.eventually(() => realm.group(group!).position >= settledJobs && openGrants(realm.group(group!)).length >= openLocks && realm.holderOf(laneOfGroup(group!)!) !== undefined, { what: `${openLocks} open locks`, everyMs: 2 })
   const victims = new Set(chosen.map((victim) => victim(group!)))
   const struckMs = Date.now()
   await Promise.all([...victims].map((victim) => realm.agent(victim).kill()))
