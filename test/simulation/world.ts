@@ -15,6 +15,7 @@ import { Administrator } from './administrator.ts'
 import { startSimAgent } from './agent.ts'
 import { Archivist } from './archivist.ts'
 import { Asking } from './asking.ts'
+import { derivedMs, leaderlessMs, leaseMs, lookMs, mostElections, mostSteps, quietMs, settleMs } from './bounds.ts'
 import { busBeforeShortForm } from './build-before.ts'
 import { Dice } from './dice.ts'
 import { type Failpoint, Strikes, type Struck, aimsOf } from './failpoints.ts'
@@ -37,24 +38,6 @@ import type { Violation } from '../checkers/violation.ts'
 
 /** So that what a world does is much: its leader measures over 2 s. */
 const balance = { spanMs: 400, leastWork: 50 }
-/** A world that has not ended its groups so long after its faults stopped is stuck. */
-const settleMs = 240_000
-/** Lease, presence and mappings have so long to come back once nothing goes wrong any more. */
-const derivedMs = 60_000
-const lookMs = 200
-/** One that goes on and on without an end. Most come to 100,000; five agents and two services with triggers take some 3,000 a second for as long as there are faults. */
-const mostSteps = (faultsUntilMs: number) => 600_000 + 10 * faultsUntilMs
-/** The last lease has expired by then. */
-const leaseMs = 4_000
-/** Longest that a lane with work stands still while nobody leads: some calls at their slowest, beside those of a grant of several jobs. */
-const leaderlessMs = 8_000
-/**
- * More is a quarrel that nobody wins. Worlds come to some dozens; the longest with faults, those of triggers, may have their lease wiped every second,
- * and as often again who leads is killed, stopped, paused or without a server.
- */
-const mostElections = (faultsUntilMs: number) => 200 + faultsUntilMs / 500
-/** After the last group has ended: late messages arrive, holders and executors agree. */
-const quietMs = 4_000
 
 export interface WorldOptions {
   readonly seed: number
