@@ -1,5 +1,6 @@
 /** What the log knows of an agent [115]: its starts and ends, and what is planned for it. Its life cycle as a process is `life-cycle.ts`. */
 import type { PlannedConfiguration } from './configuration.ts'
+import { total } from '../total.ts'
 
 export type AgentRole = 'generic' | 'skilled'
 
@@ -58,7 +59,7 @@ export function absentAgent(agent: string): AgentState {
   }
 }
 
-export function foldAgent(state: AgentState, event: AgentEvent): void {
+export const foldAgent = total((state: AgentState, event: AgentEvent): void => {
   state.revision += 1
   switch (event.type) {
     case 'AgentStarted':
@@ -86,7 +87,7 @@ export function foldAgent(state: AgentState, event: AgentEvent): void {
       state.unknownType ??= (unknown as { type: string }).type
     }
   }
-}
+})
 
 /** A start that says what the one before said does not count as a change. */
 function saysOther(state: AgentState, start: Extract<AgentEvent, { readonly type: 'AgentStarted' }>['data']): boolean {

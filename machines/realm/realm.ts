@@ -1,4 +1,5 @@
 /** The realm: format version, constants that hold for all, lanes, and who leads (DESIGN "A realm begins", protocol.md). */
+import { total } from '../total.ts'
 
 export interface RealmConstants {
   /** An instance whose presence was not renewed for so long is lost (P18). */
@@ -87,7 +88,7 @@ export function emptyRealm(): RealmState {
   }
 }
 
-export function foldRealm(state: RealmState, event: RealmEvent): void {
+export const foldRealm = total((state: RealmState, event: RealmEvent): void => {
   state.revision += 1
   switch (event.type) {
     case 'RealmFounded':
@@ -127,7 +128,7 @@ export function foldRealm(state: RealmState, event: RealmEvent): void {
       state.unknownType ??= (unknown as { type: string }).type
     }
   }
-}
+})
 
 /** Whether shapes of this format may be written in the realm. The only question that anybody asks about formats. */
 export function allowsFormat(state: Pick<RealmState, 'format'>, format: number): boolean {

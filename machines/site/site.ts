@@ -1,5 +1,6 @@
 /** A site [128] in the scope of management. */
 import { type Decision, happened, refused } from '../decision.ts'
+import { total } from '../total.ts'
 
 export type SiteEvent =
   | {
@@ -30,7 +31,7 @@ export function absentSite(site: string): SiteState {
   return { site, revision: 0, managed: false, kind: '', address: '', region: '', fencing: 'none', unknownType: null }
 }
 
-export function foldSite(state: SiteState, event: SiteEvent): void {
+export const foldSite = total((state: SiteState, event: SiteEvent): void => {
   state.revision += 1
   switch (event.type) {
     case 'SiteAdded':
@@ -48,7 +49,7 @@ export function foldSite(state: SiteState, event: SiteEvent): void {
       state.unknownType ??= (unknown as { type: string }).type
     }
   }
-}
+})
 
 export interface AddSite {
   readonly kind: string

@@ -106,6 +106,16 @@ describe('the live log', () => {
     expect(unseen).toBeLessThan(30)
   })
 
+  test('an event without its data, of whichever aggregate: found, and nothing ends by it', async () => {
+    for (const [index, message] of messages.entries()) {
+      const text = Buffer.from(message.bytes).toString('utf8')
+      // As one changed bit leaves it.
+      const mutated = messages.map((other, at) => (at === index ? { ...other, bytes: Buffer.from(text.replaceAll('"data"', '"dat`"')) } : other))
+      for (const { subject } of await findingsIn(mutated)) expect(subject).toBe(message.subject)
+      expect((await findingsIn(mutated)).length > 0 || isLast(index)).toBe(true)
+    }
+  })
+
   test('two turns that change places, one that is doubled, one that is put elsewhere', async () => {
     await fc.assert(
       fc.asyncProperty(anIndex, anIndex, async (one, other) => {
