@@ -2,11 +2,12 @@
 import { counted } from '../../machines/counted.ts'
 import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
 import type { ApiSuccess } from '../../streams/api/catalogue.ts'
-import type { JobShown } from '../../streams/api/group.ts'
+import type { JobShown, SilentGrant } from '../../streams/api/group.ts'
 import { pause } from '../../streams/ports/clock.ts'
-import { silentText } from '../doctor/silent-text.ts'
+import { silentTexts } from '../doctor/silent-text.ts'
 import { systemClock } from '../platform/clock.ts'
 import { exitNow, onStopSignal } from '../platform/process.ts'
+import { outIsTerminal } from '../platform/terminal.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { operationText } from './operation-text.ts'
 import { clearStatus, plain, print, showStatus, styled } from './output.ts'
@@ -61,6 +62,8 @@ function isDone(state: GroupShown['state'], { until, beyondRevision = 0 }: Follo
 export async function followGroup(session: Session, group: string, options: Following): Promise<GroupShown> {
   const { signal } = options
   const settled = new Set<number>()
+  /** Instances of which it was said that they do not answer. */
+  const silent = new Set<string>()
   let wake = () => {}
   const subscription = session.bus.subscribe(session.subjects.feed('group', group), () => wake())
   try {
@@ -70,9 +73,10 @@ export async function followGroup(session: Session, group: string, options: Foll
       if (!options.quiet) {
         if (state.jobs <= jobsShownOneByOne) await printSettled(session, group, settled)
         const left = state.lock === null ? '' : `, job ${state.executing[0]?.[0] ?? ''} at ${state.lock.agent}`
-        const stands = shown.silent === undefined ? '' : `; ${silentText(shown.silent[0]!)}`
+        const stands = shown.silent === undefined ? '' : `; ${silentTexts(shown.silent)[0]!}`
         showStatus(`${spinner[turn % spinner.length]} ${state.position} of ${counted(state.jobs, 'job')} settled${left}${stands}`)
       }
+      if (!options.quiet && !outIsTerminal()) printSilence(shown.silent ?? [], silent)
       if (isDone(state, options) || signal?.aborted) return shown
       await new Promise<void>((resolve) => {
         wake = resolve
@@ -83,6 +87,13 @@ export async function followGroup(session: Session, group: string, options: Foll
     subscription.stop()
     clearStatus()
   }
+}
+
+/** Where there is no status line that says it as long as it is so: once. */
+function printSilence(silent: readonly SilentGrant[], said: Set<string>): void {
+  const fresh = silent.filter(({ instance }) => !said.has(instance))
+  for (const { instance } of fresh) said.add(instance)
+  for (const text of silentTexts(fresh)) print(text)
 }
 
 async function printSettled(session: Session, group: string, settled: Set<number>): Promise<void> {

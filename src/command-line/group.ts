@@ -4,7 +4,7 @@ import { counted } from '../../machines/counted.ts'
 import type { Run } from '../../machines/execution-group/events.ts'
 import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
 import type { JobShown, SilentGrant } from '../../streams/api/group.ts'
-import { silentText } from '../doctor/silent-text.ts'
+import { silentTexts } from '../doctor/silent-text.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
@@ -246,8 +246,8 @@ export function byText(jobs: readonly Pick<JobShown, 'job' | 'agent' | 'phase'>[
   const texts = [...byAgent].sort(([a], [b]) => (a < b ? -1 : 1)).map(([agent, runs]) => `${agent} ${runsText(runs)}`)
   const after = jobs.at(-1)?.job ?? 0
   const more = executedAfter(after, state)
-  const rest = `${counted(more, 'job')} more (reeve group jobs ${state.group} --after ${after})`
-  return texts.length === 0 ? (more === 0 ? undefined : rest) : more === 0 ? texts.join(', ') : `${texts.join(', ')}, and ${rest}`
+  if (more === 0) return texts.length === 0 ? undefined : texts.join(', ')
+  return `${texts.length === 0 ? '' : `of jobs 1-${after}: ${texts.join(', ')}; of later ones `}${counted(more, 'job')}: reeve group jobs ${state.group} --after ${after}`
 }
 
 /** How many jobs with a higher number have an outcome. */
@@ -271,7 +271,7 @@ export function printState(state: ExclusiveState, position: number, executedBy?:
     ['executed', runsText(state.executed)],
     ...(executedBy === undefined ? [] : ([['by', executedBy]] as const)),
     ['executing', executingText(state)],
-    ...silent.map((one): [string, string] => ['stands', silentText(one)]),
+    ...silentTexts(silent).map((text): [string, string] => ['stands', text]),
     ['pending', runsText(state.pending)],
     ...(missing.length === 0 ? [] : ([['waits', `no agent takes what asks for ${missing.join(', ')}`]] as const)),
     ...(state.cancelled.length === 0 ? [] : ([['cancelled', runsText(state.cancelled)]] as const)),

@@ -267,7 +267,8 @@ const oneWishMs = 1_000
 
 /**
  * Called when a person or the system asks this process to end: first with `again` false, then, if asked once more at
- * least a second later, with `again` true (do not wait any longer).
+ * least a second later, with `again` true (do not wait any longer). Who has heard one and listens no more is about to end, and says so
+ * first: for the rest of that second a repetition still ends nothing.
  */
 export function onStopSignal(listener: (signal: string, again: boolean) => void): Listening {
   let firstMs: number | undefined
@@ -282,7 +283,12 @@ export function onStopSignal(listener: (signal: string, again: boolean) => void)
   for (const name of signals) process.on(name, heard)
   return {
     stop: () => {
-      for (const name of signals) process.off(name, heard)
+      const off = () => {
+        for (const name of signals) process.off(name, heard)
+      }
+      const leftMs = firstMs === undefined ? 0 : firstMs + oneWishMs - performance.now()
+      if (leftMs <= 0) off()
+      else setTimeout(off, leftMs).unref()
     },
   }
 }

@@ -10,7 +10,7 @@ import { groupTable } from '../../machines/execution-group/machine.ts'
 import { type Grant, type GroupState, openGrant, openGrants, runsOfGrant } from '../../machines/execution-group/state.ts'
 import { expiresAtMs, waitMargin } from '../../machines/placement/expiry.ts'
 import type { RealmEvent } from '../../machines/realm/realm.ts'
-import type { SilentGrant } from '../../streams/api/group.ts'
+import { type SilentGrant, silentLimit } from '../../streams/api/group.ts'
 import { fromBytes, isRecord, presenceIn, presenceKey, toBytes } from '../../streams/coordination.ts'
 import type { AgentPong } from '../../streams/lane-protocol.ts'
 import { type Clock, pause } from '../../streams/ports/clock.ts'
@@ -24,7 +24,6 @@ export const silentTimes = { answerMs: 400, confirmMs: 60, knownMs: 500 } as con
 
 /** The server removes expired keys, and a new leader has heard all presences, within this time. */
 const slackMs = 1_000
-const namedLimit = 20
 const looksKept = 1_000
 
 export interface SilentExecutorsDeps {
@@ -64,7 +63,7 @@ export class SilentExecutors {
   /** Of one group, the first 20 by job. */
   async ofGroup(group: string): Promise<readonly SilentGrant[]> {
     const state = this.#deps.view.state.group(group)
-    return state === undefined ? [] : (await this.#of([state])).slice(0, namedLimit).map(({ silent }) => silent)
+    return state === undefined ? [] : (await this.#of([state])).slice(0, silentLimit).map(({ silent }) => silent)
   }
 
   /** Of all groups: how many stand still so, the first 20 by id with the first such job of each, and when the last of them goes on. */
@@ -72,7 +71,7 @@ export class SilentExecutors {
     const found = await this.#of(this.#deps.view.state.groups())
     const byGroup = new Map<string, SilentGrant & { readonly group: string }>()
     for (const { group, silent } of found) if (!byGroup.has(group)) byGroup.set(group, { group, ...silent })
-    const first = [...byGroup.values()].sort((a, b) => byCodeUnits(a.group, b.group)).slice(0, namedLimit)
+    const first = [...byGroup.values()].sort((a, b) => byCodeUnits(a.group, b.group)).slice(0, silentLimit)
     return { count: byGroup.size, first, withinMs: found.reduce((most, { silent }) => Math.max(most, silent.withinMs), 0) }
   }
 

@@ -61,6 +61,8 @@ const silentGrant = z.object({
   withinMs: count.describe('milliseconds from now, at most, until what `then` says, unless the leader changes'),
   then: z.enum(['granted-anew', 'unknown', 'failed']).describe('what becomes of the job: unknown (for a person) where it may not be repeated, failed in mode direct'),
 })
+/** Most that are named of one group. */
+export const silentLimit = 20
 export type SilentGrant = z.infer<typeof silentGrant>
 export const silentInGroup = silentGrant.extend({ group: groupIdText })
 
