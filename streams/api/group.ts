@@ -106,7 +106,7 @@ export const groupApi = {
     kind: 'query',
     summary: 'Shows the exclusive state of one group, as the log has it',
     request: z.strictObject({ group: groupIdText }),
-    response: success({ state: exclusiveState, lane: z.string(), position, missing: z.exactOptional(z.array(z.string())).describe('skills, "no skill" or a role, that jobs of it ask for and no agent that is here takes, so that they wait; absent where there are none'), silent: z.exactOptional(z.array(silentGrant)).describe('grants whose executor does not answer, so that their jobs stand still; 20 at most, absent where there are none') }),
+    response: success({ state: exclusiveState, lane: z.string(), position, missing: z.exactOptional(z.array(z.string())).describe('skills, "no skill" or a role, that jobs of it ask for and no agent that is here takes, so that they wait; absent where there are none'), silent: z.exactOptional(z.array(silentGrant)).describe(`grants whose executor does not answer, so that their jobs stand still; ${silentLimit} at most, absent where there are none`) }),
     errors: ['unknown-group'],
   }),
   jobs: endpoint({

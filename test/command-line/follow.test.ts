@@ -1,0 +1,44 @@
+/** What a command that waits for a group says where nobody watches a terminal: into a file, or a pipe. */
+import { afterEach, expect, it, vi } from 'vitest'
+import { followGroup } from '../../src/command-line/follow.ts'
+import type { Session } from '../../src/command-line/session.ts'
+import type { SilentGrant } from '../../streams/api/group.ts'
+import { subjectsOf } from '../../streams/subjects.ts'
+
+const silent = (job: number, instance: string): SilentGrant => ({ job, grant: 7, agent: 'a2', instance, present: true, withinMs: 3_000, then: 'granted-anew' })
+
+afterEach(() => vi.restoreAllMocks())
+
+/** What is written while `shown` is seen, one after another, and then the end of the group. */
+async function writtenOf(shown: readonly (readonly SilentGrant[] | undefined)[], quiet = false): Promise<string> {
+  let text = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    text += String(chunk)
+    return true
+  })
+  let seen = 0
+  let feed = () => {}
+  const session = {
+    bus: { subscribe: (_subject: string, hear: () => void) => ((feed = hear), { stop() {} }) },
+    subjects: subjectsOf('reeve'),
+    // Too many jobs to name one by one, so that these are all that is written.
+    ask: async () => {
+      // Something happens in the group meanwhile.
+      setImmediate(() => feed())
+      const ones = shown[seen]
+      return { state: { jobs: 100_000, position: seen, lock: null, executing: [], revision: 1, phase: seen++ < shown.length ? 'running' : 'completed' }, ...(ones && { silent: ones }) }
+    },
+  } as unknown as Session
+  await followGroup(session, 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV', { quiet })
+  return text
+}
+
+const line = (job: number) => `job ${job} stands still: agent a2 does not answer; in 3 s at the latest it is granted anew (later where the leader changes)\n`
+
+it('says of each executor that does not answer, once, which job stands still', async () => {
+  expect(await writtenOf([undefined, [silent(4, 'a2-1')], [silent(4, 'a2-1')], undefined, [silent(4, 'a2-1'), silent(9, 'a2-2')]])).toBe(line(4) + line(9))
+})
+
+it('says nothing of it where the answer is JSON', async () => {
+  expect(await writtenOf([[silent(4, 'a2-1')]], true)).toBe('')
+})
