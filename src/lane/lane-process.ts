@@ -316,7 +316,7 @@ export class LaneProcess {
     if (this.#holder !== holder || !holder.accepts) return
     logger.info({ lane: this.lane, number: holder.number, groups: state.groups.size }, 'lane taken')
     // P9: what the former holder may have written without saying so.
-    for (const turn of recent.slice(-feedAgainTurns)) this.#feed.say(turn)
+    this.#feed.sayAgain(recent.slice(-feedAgainTurns))
     recent.length = 0
     const announced: LaneAnnounced = { lane: this.lane, agent, instance: state.holder!.instance, incarnation: log.incarnation, number: holder.number }
     bus.publish(subjects.laneAnnounced(this.lane), toBytes(announced))

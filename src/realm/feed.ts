@@ -6,5 +6,5 @@ import type { AggregateWritten } from './aggregate-writer.ts'
 
 /** By whoever wrote, after it was acknowledged; nothing where nothing was written. */
 export function feedWritten(bus: Bus, subjects: Subjects, written: AggregateWritten<unknown>): void {
-  if (written.kind === 'written') publishOnFeed(bus, subjects, written.turn, written.position)
+  if (written.kind === 'written') publishOnFeed(bus, subjects, { ...written.turn, position: written.position })
 }

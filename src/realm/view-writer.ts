@@ -74,7 +74,7 @@ export async function writeFromView<E extends RecordedEvent>(context: ViewWriter
     })
     if (outcome.kind === 'conflict') continue
     if (outcome.kind === 'stopped') return outcome
-    publishOnFeed(bus, subjects, outcome.turn, outcome.position)
+    publishOnFeed(bus, subjects, { ...outcome.turn, position: outcome.position })
     await view.reached(outcome.position)
     return { kind: 'written' }
   }

@@ -1,6 +1,6 @@
 /** Messages over core NATS, services by its services protocol (ADR-32). */
 import { Svcm } from '@nats-io/services'
-import type { AskOptions, Asked, Bus, BusMessage, LinkState, ServiceDefinition, Subscription } from '../ports/bus.ts'
+import type { AskOptions, Asked, Bus, BusMessage, LinkState, Published, ServiceDefinition, Subscription } from '../ports/bus.ts'
 import { hear } from '../hearing.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { type Link, endProcess } from './link.ts'
@@ -30,6 +30,18 @@ export class NatsBus implements Bus {
 
   publish(subject: string, data: Uint8Array | string): void {
     this.#link.publish(subject, data)
+  }
+
+  async publishHeard(messages: readonly Published[], timeoutMs: number): Promise<readonly boolean[]> {
+    const heard = messages.map(() => true)
+    const ends = messages.map(({ subject, data }, index) => this.#link.publishAsking(subject, data, () => void (heard[index] = false)))
+    try {
+      // The server deals with one connection's messages in order: what it says of nobody comes before its answer to this.
+      await this.flush(timeoutMs)
+    } finally {
+      for (const end of ends) end()
+    }
+    return heard
   }
 
   subscribe(subject: string, handle: (message: BusMessage) => void, options: { readonly queue?: string } = {}): Subscription {

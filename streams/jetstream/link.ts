@@ -157,7 +157,7 @@ export class Link {
       const timer = this.clock.after(options.timeoutMs, () => settle({ kind: 'timeout' }))
       this.#ends.add(end)
       this.#outstanding.set(token, (message) => {
-        if (message.data.length === 0 && message.headers?.code === statusNoResponders) settle({ kind: 'no-responders' })
+        if (saysNobody(message)) settle({ kind: 'no-responders' })
         else if (options.accept?.(message.data) ?? true) settle({ kind: 'answer', message })
       })
       const message = { subject, data, reply: `${this.#inbox}.${token}`, headers: options.headers }
@@ -170,6 +170,16 @@ export class Link {
   /** Dropped while disconnected, and where it is larger than the server takes. */
   publish(subject: string, data: Uint8Array | string, headers?: HeaderFields): void {
     this.#post({ subject, data, headers })
+  }
+
+  /** `onNobody`: when the server says that nobody subscribes, until what is returned is called. Dropped as by `publish`. */
+  publishAsking(subject: string, data: Uint8Array | string, onNobody: () => void): () => void {
+    const token = (++this.#token).toString(36)
+    this.#outstanding.set(token, (message) => {
+      if (saysNobody(message)) onNobody()
+    })
+    this.#post({ subject, data, reply: `${this.#inbox}.${token}` })
+    return () => void this.#outstanding.delete(token)
   }
 
   /** Said already, where it is one. */
@@ -239,6 +249,10 @@ export class Link {
     }
     for (const listener of [...this.#listeners]) listener(state)
   }
+}
+
+function saysNobody(message: Msg): boolean {
+  return message.data.length === 0 && message.headers?.code === statusNoResponders
 }
 
 /** A fault of a listener ends the process as any other does, and not the reading from its connection, which nobody would see. */

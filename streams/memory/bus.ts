@@ -1,5 +1,5 @@
 /** Messages in memory: core NATS as its users see it. */
-import type { AskOptions, Asked, Bus, BusMessage, LinkState, ServiceDefinition, Subscription } from '../ports/bus.ts'
+import type { AskOptions, Asked, Bus, BusMessage, LinkState, Published, ServiceDefinition, Subscription } from '../ports/bus.ts'
 import { hear, raise } from '../hearing.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { subjectTest } from '../subject-match.ts'
@@ -108,6 +108,14 @@ export class MemoryBus implements Bus {
 
   publish(subject: string, data: Uint8Array | string): void {
     if (this.#link.reach() === 'connected') this.#switchboard.route(this.#link, subject, bytesOf(data), undefined)
+  }
+
+  async publishHeard(messages: readonly Published[], timeoutMs: number): Promise<readonly boolean[]> {
+    const link = this.#link
+    const connected = link.reach() === 'connected'
+    const heard = messages.map(({ subject, data }) => !connected || this.#switchboard.route(link, subject, bytesOf(data), () => {}) > 0)
+    await this.flush(timeoutMs)
+    return heard
   }
 
   subscribe(subject: string, handle: (message: BusMessage) => void, options: { readonly queue?: string } = {}): Subscription {

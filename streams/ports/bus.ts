@@ -50,9 +50,19 @@ export interface ServiceDefinition {
   readonly endpoints: readonly EndpointDefinition[]
 }
 
+export interface Published {
+  readonly subject: string
+  readonly data: Uint8Array | string
+}
+
 export interface Bus {
   /** Dropped without a word while offline. A text goes out in UTF-8. */
   publish(subject: string, data: Uint8Array | string): void
+  /**
+   * Publishes each, in order, and resolves which of them somebody subscribes to, once the server has processed all of them. What the server
+   * does not say counts as heard. Who listens sees that an answer is wanted, and need give none. Rejects with `Unavailable` as `flush` does.
+   */
+  publishHeard(messages: readonly Published[], timeoutMs: number): Promise<readonly boolean[]>
   subscribe(subject: string, handle: (message: BusMessage) => void, options?: { readonly queue?: string }): Subscription
   ask(subject: string, data: Uint8Array | string, options: AskOptions): Promise<Asked>
   /** Resolves when the server has processed everything sent before. Rejects with `Unavailable` after `timeoutMs`. */

@@ -115,6 +115,7 @@ function stampingGrants(coordinator: Coordinator, stamps: Stamps): Coordinator {
   }
   const stamping: typeof bus = {
     publish: bus.publish.bind(bus),
+    publishHeard: bus.publishHeard.bind(bus),
     flush: bus.flush.bind(bus),
     serve: bus.serve.bind(bus),
     onLink: bus.onLink.bind(bus),

@@ -91,6 +91,18 @@ export function testBus(factory: RealmFactory): void {
       expect(await bus.ask('nobody', bytesOf(''), { timeoutMs: 20_000 })).toEqual({ kind: 'no-responders' })
     })
 
+    test('which of several messages somebody subscribes to is known, and who does hears them in order', async () => {
+      const heard: string[] = []
+      far.subscribe('some.*', (message) => heard.push(textOf(message.data)))
+      far.subscribe('some.2', (message) => message.answer(bytesOf('an answer that nobody asked for')))
+      await far.flush(30_000)
+      const subjects = ['some.1', 'none.1', 'some.2', 'none.2', 'some.1']
+      expect(await bus.publishHeard(subjects.map((subject, index) => ({ subject, data: bytesOf(`${index}`) })), 30_000)).toEqual([true, false, true, false, true])
+      await eventually(() => heard.length === 3)
+      expect(heard).toEqual(['0', '2', '4'])
+      expect(await bus.publishHeard([], 30_000)).toEqual([])
+    })
+
     test('no answer is a time-out', async () => {
       far.subscribe('mute', () => {})
       await far.flush(30_000)
@@ -154,6 +166,7 @@ export function testBus(factory: RealmFactory): void {
       bus.publish('s', bytesOf('lost'))
       expect(await bus.ask('s', bytesOf(''), { timeoutMs: 1_000 })).toEqual({ kind: 'offline' })
       await expect(bus.flush(100)).rejects.toBeInstanceOf(Unavailable)
+      await expect(bus.publishHeard([{ subject: 's', data: bytesOf('lost') }], 100)).rejects.toBeInstanceOf(Unavailable)
       await realm.start()
       await eventually(() => bus.link === 'connected' && far.link === 'connected')
       expect(states).toEqual(['disconnected', 'connected'])

@@ -86,6 +86,7 @@ function overheard(options: SimAgentOptions): Coordinator {
     ...coordinator,
     bus: {
       publish: (subject, data) => bus.publish(subject, data),
+      publishHeard: (messages, timeoutMs) => bus.publishHeard(messages, timeoutMs),
       subscribe: (subject, handle, how) => bus.subscribe(subject, handle, how),
       flush: (timeoutMs) => bus.flush(timeoutMs),
       serve: (service) => bus.serve(service),

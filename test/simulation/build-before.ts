@@ -8,6 +8,7 @@ export function busBeforeShortForm(bus: Bus, subjects: Subjects, agent: string):
   const isWork = new RegExp(`^${subjects.toLane('LANE', 'work').replace('LANE', '[^.]+')}$`)
   return {
     publish: (subject, data) => bus.publish(subject, data),
+    publishHeard: (messages, timeoutMs) => bus.publishHeard(messages, timeoutMs),
     flush: (timeoutMs) => bus.flush(timeoutMs),
     serve: (service) => bus.serve(service),
     get link() {

@@ -169,6 +169,7 @@ export class SimProcess {
     const gate = this
     return {
       publish: (subject, data) => bus.publish(subject, data),
+      publishHeard: (messages, timeoutMs) => gate.pass(bus.publishHeard(messages, timeoutMs)),
       subscribe: (subject, handle, options) => {
         let active = true
         const subscription = bus.subscribe(subject, (message) => gate.enter(() => active && handle(message)), options)
