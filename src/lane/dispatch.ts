@@ -71,15 +71,24 @@ export function grantOfOneMessage(state: GroupState, request: GrantRequest): Dec
   const granted = decision.kind === 'events' ? decision.events[decision.events.length - 1] : undefined
   if (granted?.type !== 'LockGranted') return decision
   const wanted = countOf(granted.data.jobs)
-  if (wanted <= fewJobs) return decision
+  if (wanted <= fewJobs || mostJobsBytes(state, granted.data.jobs) <= grantLimitBytes) return decision
   const credit = fittingOf(state, granted.data.jobs)
   return credit === wanted ? decision : grantLock(state, { ...request, credit })
 }
 
+/** What a message says beside its jobs. */
+const besideJobsBytes = 1_024
+
+/** At least what the jobs take in a message: to measure them exactly costs as much as to send them. */
+function mostJobsBytes(state: GroupState, runs: readonly Run[]): number {
+  let bytes = besideJobsBytes
+  for (const [first, last] of runs) for (let job = first; job <= last; job++) bytes += jobBytes + mostBytes(state.specs[job - 1])
+  return bytes
+}
+
 function fittingOf(state: GroupState, runs: readonly Run[]): number {
   let count = 0
-  // What the message says beside its jobs.
-  let bytes = 1_024
+  let bytes = besideJobsBytes
   for (const [first, last] of runs) {
     for (let job = first; job <= last; job++) {
       bytes += jobBytes + sizeBytes(state.specs[job - 1])
