@@ -8,6 +8,7 @@ import type { Cause, Commit, Turn } from './envelope.ts'
 import { schemaVersion, turnLimitBytes } from './envelope.ts'
 import type { Random } from './ports/clock.ts'
 import { shareEqualParts } from './shared-jobs.ts'
+import { readWrittenTurn } from './turn-reader.ts'
 
 /** What stands at a position is not a turn. Never retried: the bytes are for ever. */
 export class MalformedTurn extends Error {
@@ -67,6 +68,11 @@ function orderedCommit(commit: Commit) {
 
 /** Checks the envelope, not the events' data, which their own schemas judge. Throws `MalformedTurn`. */
 export function decodeTurn(bytes: Uint8Array): Turn {
+  return readWrittenTurn(bytes) ?? parseTurn(bytes)
+}
+
+/** As `decodeTurn`, of whatever JSON it is. */
+export function parseTurn(bytes: Uint8Array): Turn {
   let value: unknown
   try {
     value = JSON.parse(decoder.decode(bytes))
