@@ -60,6 +60,8 @@ const serviceKey = new Expected('","service":"')
 const operationKey = new Expected('","operation":{"name":"')
 const toKey = new Expected('","to":"')
 const userKey = new Expected('","user":"')
+const skillKey = new Expected('"},"skill":{"name":"')
+const needKey = new Expected('","need":"')
 const repeatable = new Expected('"},"repeatable":true')
 const notRepeatable = new Expected('"},"repeatable":false')
 const afterKey = new Expected(',"after":[')
@@ -210,6 +212,7 @@ function readAdded(): Event | undefined {
   if (part < 0 || !json.take(jobsKey)) return undefined
   const jobs: JobSpec[] = []
   let operation: Operation | undefined
+  let skill: JobSpec['skill']
   do {
     if (!json.take(jobHead)) return undefined
     const site = json.text(sites)
@@ -218,13 +221,18 @@ function readAdded(): Event | undefined {
     if (service === undefined || !json.take(operationKey)) return undefined
     operation = readOperation(operation)
     if (operation === undefined) return undefined
+    if (json.take(skillKey)) {
+      skill = readSkill(skill)
+      if (skill === undefined) return undefined
+    } else skill = undefined
     const isRepeatable = json.take(repeatable)
     if (!isRepeatable && !json.take(notRepeatable)) return undefined
     if (json.take(afterKey)) {
       const after = readRuns()
       if (after === undefined || !json.takeByte(closeList)) return undefined
-      jobs.push({ site, service, operation, repeatable: isRepeatable, after })
-    } else jobs.push({ site, service, operation, repeatable: isRepeatable })
+      jobs.push({ site, service, operation, ...(skill === undefined ? {} : { skill }), repeatable: isRepeatable, after })
+    } else if (skill === undefined) jobs.push({ site, service, operation, repeatable: isRepeatable })
+    else jobs.push({ site, service, operation, skill, repeatable: isRepeatable })
     if (!json.takeByte(closeObject)) return undefined
   } while (json.takeByte(comma))
   return json.takeByte(closeList) ? { type: 'JobsAdded', data: { part, jobs } } : undefined
@@ -248,6 +256,15 @@ function readOperation(before: Operation | undefined): Operation | undefined {
     read = { name }
   }
   return same(read, before) ? before : (read as Operation)
+}
+
+/** As an operation. */
+function readSkill(before: JobSpec['skill']): JobSpec['skill'] {
+  const name = json.text(names)
+  if (name === undefined || !json.take(needKey)) return undefined
+  const need = json.text(values)
+  if (need === undefined) return undefined
+  return before?.name === name && before.need === need ? before : ({ name, need } as JobSpec['skill'])
 }
 
 /** Up to the closing bracket, which is not taken. At least one. */
