@@ -155,7 +155,7 @@ export class PlainJson {
     return undefined
   }
 
-  /** The object that begins here, whatever it holds. It ends where its braces do: if what lies between is JSON, it is all of the value. */
+  /** The object that begins here, whatever it holds. It ends where its braces do: if what lies up to there is JSON, it is all of the value. */
   object(): object | undefined {
     const bytes = this.#bytes
     const from = this.#at
@@ -169,7 +169,6 @@ export class PlainJson {
       } else if (byte === openBrace) depth += 1
       else if (byte === closeBrace && --depth === 0) break
     }
-    if (at >= this.#end) return undefined
     try {
       const value = JSON.parse(decoder.decode(bytes.subarray(from, at + 1))) as object
       this.#at = at + 1
