@@ -20,6 +20,7 @@ import type { Subjects } from '../../streams/subjects.ts'
 import type { Logger } from '../agent/context.ts'
 import { beginningOf } from './beginning.ts'
 import { type FoldedLane, feedAgainTurns, foldMessage, foldOn, unfoldedLane } from './fold.ts'
+import { type Pace, briskPace, easyPace } from './slices.ts'
 import { readSnapshot, writtenLines } from './snapshot-lines.ts'
 
 export interface SnapshotContext {
@@ -31,7 +32,7 @@ export interface SnapshotContext {
 }
 
 /** The lane as its last snapshot has it; undefined where there is none to go by. Throws `Unavailable` for the log only. */
-export async function foldFromSnapshot(context: SnapshotContext, lane: string, signal: AbortSignal): Promise<FoldedLane | undefined> {
+export async function foldFromSnapshot(context: SnapshotContext, lane: string, signal: AbortSignal, pace: Pace = briskPace): Promise<FoldedLane | undefined> {
   const { coordinator, logger } = context
   let entry: BucketEntry | undefined
   let bytes: Uint8Array | undefined
@@ -54,7 +55,7 @@ export async function foldFromSnapshot(context: SnapshotContext, lane: string, s
     return undefined
   }
   const known = pointer!
-  const read = await readSnapshot(bytes, context.clock, signal)
+  const read = await readSnapshot(bytes, context.clock, signal, pace)
   if (signal.aborted) return undefined
   if (typeof read === 'string') return drop(context, lane, entry, pointer, read)
   const { head, plain } = read
@@ -106,16 +107,16 @@ export type Cut =
 export async function cutSnapshot(context: SnapshotContext, lane: string, cutter: string, signal: AbortSignal): Promise<Cut> {
   const { coordinator, subjects, clock, constants } = context
   const { log, mappings, snapshots } = coordinator
-  const folded = (await foldFromSnapshot(context, lane, signal)) ?? unfoldedLane(lane, constants)
+  const folded = (await foldFromSnapshot(context, lane, signal, easyPace)) ?? unfoldedLane(lane, constants)
   const from = folded.tail.position
-  await foldOn(log, clock, subjects.lane(lane), folded, signal, beginningOf(context, lane))
+  await foldOn(log, clock, subjects.lane(lane), folded, signal, beginningOf(context, lane), easyPace)
   if (signal.aborted) return { kind: 'stopped' }
   const { state, tail, recent } = folded
   const why = stopsWriter(state)
   if (why !== undefined) return { kind: 'refused', why }
   if (tail.position === from) return { kind: 'nothing', number: state.number }
   const again = recent.slice(-feedAgainTurns)[0]?.position ?? tail.position
-  const { bytes, digest } = await writtenLines(snapshotLines(plainLane(state), { incarnation: log.incarnation, position: tail.position, turn: tail.digest, again }), clock, signal)
+  const { bytes, digest } = await writtenLines(snapshotLines(plainLane(state), { incarnation: log.incarnation, position: tail.position, turn: tail.digest, again }), clock, signal, easyPace)
   if (signal.aborted) return { kind: 'stopped' }
 
   const before = await mappings.get(snapshotKey(lane))

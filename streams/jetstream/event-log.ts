@@ -4,7 +4,7 @@ import type { AppendOutcome, AppendRequest, EventLog, ReadOptions, StoredMessage
 import { apiCodes, appendOutcomeOfCode, noRoomCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
 import { parseApiAnswer } from './link.ts'
-import { OrderedPull } from './ordered-pull.ts'
+import { OrderedPull, mostRequestMessages } from './ordered-pull.ts'
 import { type LeaderMessage, type MessageQuery, StreamMissing, messageFromLeader } from './stored.ts'
 
 /** What may wait for whoever iterates before no more is asked for. */
@@ -101,7 +101,7 @@ export class JetStreamEventLog implements EventLog {
   }
 
   async *read(options: ReadOptions): AsyncGenerator<readonly StoredMessage[]> {
-    const { subjects, until = Infinity, signal, aheadBytes = queueLimitBytes } = options
+    const { subjects, until = Infinity, signal, aheadBytes = queueLimitBytes, aheadMessages = queueLimit } = options
     let next = Math.max(1, options.from)
     if (next > until || signal?.aborted) return
     let queue: StoredMessage[] = []
@@ -164,8 +164,9 @@ export class JetStreamEventLog implements EventLog {
         return true
       },
       onRefused: (error) => finish(error),
-      full: () => queue.length >= queueLimit || queuedBytes >= aheadBytes,
+      full: () => queue.length >= aheadMessages || queuedBytes >= aheadBytes,
       requestBytes: Math.floor(aheadBytes / 2),
+      requestMessages: Math.min(mostRequestMessages, Math.floor(aheadMessages / 2)),
     })
     const abort = () => {
       queue = []

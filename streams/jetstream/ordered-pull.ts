@@ -50,13 +50,15 @@ export interface OrderedPullOptions {
   full(): boolean
   /** Of one request; absent: what is fastest. More than a message has. */
   readonly requestBytes?: number
+  /** Likewise. */
+  readonly requestMessages?: number
 }
 
 /** While one is being filled the next one stands ready, so that the server never waits for this side; at rest one is enough, and costs half as much. */
 const requestsAhead = { flowing: 2, atRest: 1 } as const
 /** No more messages since it was made, and none pending: a request that is far from being filled. */
 const fewMessages = 16
-const requestMessages = 8_192
+export const mostRequestMessages = 8_192
 const mostRequestBytes = 8 * 1024 * 1024
 const expiresMs = 30_000
 /**
@@ -105,7 +107,7 @@ export class OrderedPull {
 
   /** Asks for more where less is asked for than may be. */
   refill(): void {
-    const { link, stream, full, requestBytes = mostRequestBytes } = this.#options
+    const { link, stream, full, requestBytes = mostRequestBytes, requestMessages = mostRequestMessages } = this.#options
     if (this.#stopped || this.#consumer === undefined || link.state === 'disconnected') return
     const ahead = this.#flows ? requestsAhead.flowing : requestsAhead.atRest
     while (this.#requests.length < ahead && !full()) {

@@ -56,6 +56,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal
   /** Most bytes, about, that are held for whoever iterates; absent: what is fastest. From 1 MiB. */
   readonly aheadBytes?: number
+  /** Most messages, likewise: who appends meanwhile waits until the server has handed out half of them. From 16. */
+  readonly aheadMessages?: number
 }
 
 export interface EventLog {
