@@ -2,10 +2,40 @@
  * Which jobs of a group the leader has to assign: those in nobody's queue, those in the queue of an agent that is gone, and those
  * in the queue of one whose configuration does not let it take them any more; and those of a grant that is given up.
  */
-import type { JobSpec } from '../execution-group/events.ts'
+import type { GroupEventType, JobSpec } from '../execution-group/events.ts'
 import { groupTable } from '../execution-group/machine.ts'
 import { type Grant, type GroupState, assignmentFrom, pendingRuns, runsOfGrant } from '../execution-group/state.ts'
 import type { Stretch } from './jobs.ts'
+
+/**
+ * Whether an event can give the leader jobs of its group to assign that it had not before, agents being as they were: at once; as jobs that
+ * come back to a queue whose agent may be gone by now, which wait for the next round; or never. A group that is being opened is looked at when it is sealed.
+ */
+export const assignsAfter: Readonly<Record<GroupEventType, 'now' | 'next-round' | 'never'>> = {
+  GroupOpened: 'never',
+  JobsAdded: 'never',
+  GroupSealed: 'now',
+  GroupAbandoned: 'never',
+  JobsAssigned: 'never',
+  LockGranted: 'never',
+  LockReturned: 'now',
+  JobSucceeded: 'never',
+  JobFailed: 'next-round',
+  JobUnknown: 'next-round',
+  JobResolved: 'never',
+  JobRetried: 'now',
+  JobsCancelled: 'never',
+  GroupBlocked: 'never',
+  GroupUnblocked: 'never',
+  GroupPaused: 'never',
+  GroupResumed: 'never',
+  GroupPrioritized: 'never',
+  CompensationBegun: 'now',
+  GroupCompensated: 'never',
+  GroupCancelRequested: 'never',
+  GroupCancelled: 'never',
+  GroupCompleted: 'never',
+}
 
 /** Of an agent that may not take every job: which it may, by the skill that a job asks for. */
 export type Restriction = (skill: JobSpec['skill']) => boolean

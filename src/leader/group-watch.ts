@@ -9,11 +9,12 @@
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { remainingByAgent } from '../../machines/placement/jobs.ts'
+import { assignsAfter } from '../../machines/placement/unassigned.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { RealmFold, TurnSeen } from '../realm/view.ts'
 
-/** What makes a group need the leader; everything else only changes loads. */
-const callsForLeader: ReadonlySet<string> = new Set(['GroupSealed', 'JobRetried', 'GroupUnblocked', 'LockReturned', 'CompensationBegun'])
+/** After which the group is to be looked at; everything else only changes loads. */
+const assigns: ReadonlyMap<string, 'now' | 'next-round' | 'never'> = new Map(Object.entries(assignsAfter))
 
 export class GroupWatch {
   readonly #state: RealmFold
@@ -35,20 +36,28 @@ export class GroupWatch {
   /** Groups of which not every turn was heard. */
   begin(groups: Iterable<GroupState>): void {
     for (const { group } of groups) {
-      this.#touch(group)
+      this.#touched.add(group)
+      this.#touchedIn.add(laneOfGroup(group)!)
       this.#toAssign.add(group)
     }
   }
 
-  /** True when the leader has something to do for it. */
-  see(seen: TurnSeen): boolean {
+  /** True when the leader has something to do for it at once. */
+  see({ turn }: TurnSeen): boolean {
     let calls = false
-    for (const commit of seen.turn.commits) {
-      if (commit.aggregate !== 'group') continue
-      this.#touch(commit.id)
-      if (!commit.events.some((event) => callsForLeader.has(event.type))) continue
-      this.#toAssign.add(commit.id)
-      calls = true
+    let isLaneTouched = false
+    for (const { aggregate, id, events } of turn.commits) {
+      if (aggregate !== 'group') continue
+      this.#touched.add(id)
+      // Groups of one turn are of one lane.
+      if (!isLaneTouched) this.#touchedIn.add(laneOfGroup(id)!)
+      isLaneTouched = true
+      for (const { type } of events) {
+        const when = assigns.get(type)
+        if (when !== 'now' && when !== 'next-round') continue
+        this.#toAssign.add(id)
+        if (when === 'now') calls = true
+      }
     }
     return calls
   }
@@ -98,11 +107,6 @@ export class GroupWatch {
 
   open(): readonly GroupState[] {
     return this.#groupsOf(this.#open)
-  }
-
-  #touch(id: string): void {
-    this.#touched.add(id)
-    this.#touchedIn.add(laneOfGroup(id)!)
   }
 
   #countOpen(id: string, by: number): void {

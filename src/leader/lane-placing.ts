@@ -9,7 +9,6 @@
 import { compareBuilds } from '../../machines/agent/configuration.ts'
 import { type LaneAtWork, balanceLanes, leastWork } from '../../machines/placement/lane-balance.ts'
 import { placeLanes } from '../../machines/placement/lanes.ts'
-import { parseEventSubject } from '../../streams/subjects.ts'
 import type { AgentContext } from '../agent/context.ts'
 import { LaneRates, spanMs } from '../realm/lane-rates.ts'
 import type { RealmView, TurnSeen } from '../realm/view.ts'
@@ -45,7 +44,7 @@ export class LanePlacing {
   }
 
   see({ subject, turn }: TurnSeen): void {
-    const at = parseEventSubject(this.#deps.view.state.realmName, subject)
+    const at = this.#deps.view.state.at(subject)
     if (at?.kind === 'lane') this.#rates.see(at.lane, turn)
   }
 

@@ -24,7 +24,7 @@ import { decodeTurn } from '../../streams/codec.ts'
 import type { LaneShown } from '../../streams/lane-snapshot.ts'
 import type { Turn } from '../../streams/envelope.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
-import { type Subjects, laneOfGroup, parseEventSubject } from '../../streams/subjects.ts'
+import { type EventSubject, type Subjects, laneOfGroup, parseEventSubject } from '../../streams/subjects.ts'
 
 /** A lane whose older turns were archived, as the snapshot of the archive has it. */
 export interface LaneBegun {
@@ -59,11 +59,22 @@ export class RealmFold {
   readonly groupPositions = new Map<string, number>()
   position = 0
   readonly realmName: string
+  /** By subject; only of lanes, which are few. */
+  readonly #laneSubjects = new Map<string, EventSubject>()
   /** By lane: up to which turn all are in the snapshot of an archive. */
   readonly #begun = new Map<string, number>()
 
   constructor(realmName: string) {
     this.realmName = realmName
+  }
+
+  /** What the subject names; undefined for none of this realm's events. */
+  at(subject: string): EventSubject | undefined {
+    const known = this.#laneSubjects.get(subject)
+    if (known !== undefined) return known
+    const at = parseEventSubject(this.realmName, subject)
+    if (at?.kind === 'lane') this.#laneSubjects.set(subject, at)
+    return at
   }
 
   group(id: string): GroupState | undefined {
@@ -77,7 +88,7 @@ export class RealmFold {
 
   /** The lane, and the last turn before this one that is not in the log: it was archived, or somebody removed it. */
   gapBefore({ subject, turn }: TurnSeen): { readonly lane: string; readonly missing: number } | undefined {
-    const at = parseEventSubject(this.realmName, subject)
+    const at = this.at(subject)
     if (at?.kind !== 'lane' || turn.number <= (this.lanes.get(at.lane)?.number ?? 0) + 1) return undefined
     return { lane: at.lane, missing: turn.number - 1 }
   }
@@ -93,12 +104,12 @@ export class RealmFold {
   /** It is in the snapshot that its lane began with: a purge was cut off, or goes on. */
   isBegun({ subject, turn }: TurnSeen): boolean {
     if (this.#begun.size === 0) return false
-    const at = parseEventSubject(this.realmName, subject)
+    const at = this.at(subject)
     return at?.kind === 'lane' && turn.number <= (this.#begun.get(at.lane) ?? 0)
   }
 
   fold(seen: TurnSeen): void {
-    const at = parseEventSubject(this.realmName, seen.subject)
+    const at = this.at(seen.subject)
     this.position = seen.position
     this.tails.set(seen.subject, { number: seen.turn.number, position: seen.position })
     if (at === undefined) return
