@@ -98,6 +98,14 @@ export function testEventLog(factory: RealmFactory): void {
       expect(textOf((first as StoredMessage).bytes)).toBe('l0')
     })
 
+    test('a read that holds few ahead gives all of it, in order, also messages larger than many are together', async () => {
+      const texts = Array.from({ length: 100 }, (_, index) => (index % 40 === 39 ? 'x'.repeat(200_000) : `m${index}`))
+      for (const [index, text] of texts.entries()) await append(lane, text, index)
+      const read = await readAll(log, { subjects: [lane], from: 1, until: texts.length, aheadMessages: 16, aheadBytes: 1024 * 1024 })
+      expect(read.map(({ position }) => position)).toEqual(texts.map((_, index) => index + 1))
+      expect(read.map(({ bytes }) => textOf(bytes))).toEqual(texts)
+    })
+
     test('a bounded read past the end waits for the log to get there', async () => {
       await append(lane, 'a', 0)
       const reading = readAll(log, { subjects: [lane], from: 1, until: 3 })
