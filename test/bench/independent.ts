@@ -26,7 +26,7 @@ const workers = ['w1', 'w2', 'w3', 'w4'] as const
 /** Every worker has it: jobs that ask for it go to all of them, by the distribution factor. */
 const common = 'rehearsing'
 const jobs = Number(process.env['REEVE_BENCH_W3_JOBS'] ?? 10_000)
-const rounds = 5
+const rounds = 15
 /** Not shown: what an agent does once a turn is optimized code after some hundreds of turns, and a round has about fifty. */
 const warming = 10
 const batch = 500
@@ -58,7 +58,7 @@ export async function independentRows(world: BenchWorld, wants: (row: string) =>
     if (wants('w3')) {
       const [lane] = [...lanes.keys()]
       const w3 = await median('w3', say, (shown) => measure(realm, shown, () => [realm.open(lane!, Array.from({ length: jobs }, () => rehearsal(common)), { order: 'none' })]))
-      rows.push(rate('w3', `${jobs} jobs in one group without order, 4 agents, one of which holds its lane, to raw atomic batches of ${batch} of the same bytes a job`, 'jobs/s', w3.perSecond, w3.raw, `${noteOf(w3)}; ${planned}`))
+      rows.push(rate('w3', `${jobs} jobs in one group without order, 4 agents, one of which holds its lane, to raw atomic batches of ${batch} of the same bytes a job`, 'jobs/s', w3.perSecond, w3.raw, `${w3.range}; ${noteOf(w3)}; ${planned}`))
     }
     if (wants('w3-groups')) {
       const of = [...lanes]
@@ -67,7 +67,7 @@ export async function independentRows(world: BenchWorld, wants: (row: string) =>
         return realm.open(lane, [rehearsal(holder)])
       }
       const groups = await median('w3-groups', say, (shown) => measure(realm, shown, openAt, jobs))
-      rows.push(rate('w3-groups', `${jobs} groups of one job, executed by the agents that hold their lanes, to raw atomic batches of ${batch} of the same bytes a job`, 'jobs/s', groups.perSecond, groups.raw, `${noteOf(groups)}; ${planned}`))
+      rows.push(rate('w3-groups', `${jobs} groups of one job, executed by the agents that hold their lanes, to raw atomic batches of ${batch} of the same bytes a job`, 'jobs/s', groups.perSecond, groups.raw, `${groups.range}; ${noteOf(groups)}; ${planned}`))
     }
     check(await wholeLog(world))
     return rows
@@ -164,7 +164,7 @@ function worked({ turns }: ReadLog): { readonly turns: number; readonly bytes: n
 }
 
 /** Of several rounds the one with the middle ratio. */
-async function median(row: string, say: (text: string) => void, round: (shown: boolean) => Promise<Measured>): Promise<Measured> {
+async function median(row: string, say: (text: string) => void, round: (shown: boolean) => Promise<Measured>): Promise<Measured & { readonly range: string }> {
   for (let index = 0; index < warming; index++) {
     const one = await round(false)
     say(`  ${row}, warming: ${Math.round(one.perSecond)} jobs/s; ${noteOf(one)}`)
@@ -175,7 +175,9 @@ async function median(row: string, say: (text: string) => void, round: (shown: b
     measured.push(one)
     say(`  ${row}, ${measured.length} of ${rounds}: ${Math.round(one.perSecond)} jobs/s, ${one.ratio.toFixed(2)} of raw; ${noteOf(one)}`)
   }
-  return measured.sort((left, right) => left.ratio - right.ratio)[Math.floor(rounds / 2)]!
+  measured.sort((left, right) => left.ratio - right.ratio)
+  const range = `the middle one of ${rounds} rounds, ratios ${measured[0]!.ratio.toFixed(2)} to ${measured.at(-1)!.ratio.toFixed(2)}`
+  return { ...measured[Math.floor(rounds / 2)]!, range }
 }
 
 function noteOf({ bytesPerJob, jobsPerTurn, cpuUsPerJob }: Measured): string {

@@ -11,7 +11,8 @@ import { type Row, rate } from './row.ts'
 import { type BenchWorld, benchRealm } from './world.ts'
 
 export const workers = ['w1', 'w2', 'w3', 'w4'] as const
-const usualRounds = 5
+/** A round of `w1` takes a third of a second, in which the disk may stand still for a tenth. */
+const usualRounds = 15
 /** Not shown: an agent that has just started takes twice the CPU time a job until its code is compiled. */
 const usualWarming = 2
 /** Not shown of the rows whose rounds have about a hundred turns of each lane: what an agent does once a turn is optimized after some hundreds. */
@@ -114,7 +115,7 @@ export function rateOf(row: string, what: string, measured: readonly Measured[],
   const ratioOf = (one: Measured) => one.perSecond / rawOf(one)
   const sorted = [...measured].sort((left, right) => ratioOf(left) - ratioOf(right))
   const middle = sorted[Math.floor(sorted.length / 2)]!
-  const range = `ratios ${ratioOf(sorted[0]!).toFixed(2)} to ${ratioOf(sorted.at(-1)!).toFixed(2)}`
+  const range = `the middle one of ${sorted.length} rounds, ratios ${ratioOf(sorted[0]!).toFixed(2)} to ${ratioOf(sorted.at(-1)!).toFixed(2)}`
   return rate(row, what, 'jobs/s', middle.perSecond, rawOf(middle), `${range}; ${noteOf(middle)}; a leader runs in a fifth process`)
 }
 
