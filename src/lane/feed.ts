@@ -73,6 +73,16 @@ export class LaneFeed {
     this.#timer ??= this.#options.clock.after(0, () => this.#publish())
   }
 
+  /** The lane is let go: all that was acknowledged, whoever listens, before another holder says what comes after it. */
+  end(): void {
+    if (this.#abandoned) return
+    this.#sayHeld()
+    const turns = [...this.#again, ...this.#waiting]
+    this.#again = []
+    this.#waiting = []
+    for (const turn of turns) publishOnFeed(this.#options.bus, this.#options.subjects, turn)
+  }
+
   /** What was not said stays unsaid, as after a crash. */
   abandon(): void {
     this.#abandoned = true

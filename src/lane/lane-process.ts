@@ -381,6 +381,7 @@ export class LaneProcess {
     this.#unsubscribe()
     this.#holder?.abandon()
     this.#holder = undefined
+    this.#feed.end()
     this.#folded = unfoldedLane(this.lane, this.#options.context.constants)
     this.#conflicts = 0
   }

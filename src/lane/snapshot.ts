@@ -31,8 +31,21 @@ export interface SnapshotContext {
   readonly logger: Pick<Logger, 'info' | 'warn' | 'debug'>
 }
 
+/** Its pointer names another one by now: the cutter was at work, and has removed what it named before. */
+const replaced = 'replaced'
+/** A lane is cut every some seconds, and read in less. */
+const mostReadings = 3
+
 /** The lane as its last snapshot has it; undefined where there is none to go by. Throws `Unavailable` for the log only. */
 export async function foldFromSnapshot(context: SnapshotContext, lane: string, signal: AbortSignal, pace: Pace = briskPace): Promise<FoldedLane | undefined> {
+  for (let reading = 1; reading <= mostReadings; reading++) {
+    const folded = await foldFromPointer(context, lane, signal, pace)
+    if (folded !== replaced) return folded
+  }
+  return undefined
+}
+
+async function foldFromPointer(context: SnapshotContext, lane: string, signal: AbortSignal, pace: Pace): Promise<FoldedLane | typeof replaced | undefined> {
   const { coordinator, logger } = context
   let entry: BucketEntry | undefined
   let bytes: Uint8Array | undefined
@@ -84,14 +97,15 @@ async function recall({ coordinator, subjects, constants }: SnapshotContext, fol
   return undefined
 }
 
-async function drop({ coordinator, logger }: SnapshotContext, lane: string, entry: BucketEntry, pointer: SnapshotPointer | undefined, why: string): Promise<undefined> {
-  logger.warn({ lane, why }, 'the snapshot of a lane is wrong and was dropped; the lane is folded from its beginning')
+async function drop({ coordinator, logger }: SnapshotContext, lane: string, entry: BucketEntry, pointer: SnapshotPointer | undefined, why: string): Promise<typeof replaced | undefined> {
   try {
     const removed = await coordinator.mappings.remove(entry.key, entry.revision)
+    if (removed.kind === 'conflict') return replaced
     if (removed.kind === 'written' && pointer !== undefined) await coordinator.snapshots.remove(pointer.object)
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error
   }
+  logger.warn({ lane, why }, 'the snapshot of a lane is wrong and was dropped; the lane is folded from its beginning')
   return undefined
 }
 

@@ -100,7 +100,7 @@ describe('who listens', () => {
             const got = heard[index]!.get(name) ?? []
             // Nothing twice, nothing left out between two.
             got.forEach((revision, at) => at > 0 && expect(revision).toBe(got[at - 1]! + 1))
-                // What is held back may come some time late, and who has gone by then hears it no more.
+            // What is held back may come some time late, and who has gone by then hears it no more.
             const due = acknowledged.filter((one) => one.name === name && one.atMs > fromMs && (forMs === null || one.atMs < fromMs + forMs - 300))
             for (const { revision } of due) expect(got).toContain(revision)
           }
@@ -193,6 +193,20 @@ describe('nobody listens', () => {
     expect(unavailable.sent).toBeGreaterThan(unavailable.said - 25 * 2)
     const mute = await load({ publishHeard: () => new Promise(() => {}) }, 20_000, 50)
     expect(mute.sent).toBeGreaterThan(mute.said / 2)
+  })
+
+  test('what is held is sent when the lane is let go, in order, also while it is being found out who listens', async () => {
+    for (const endsAtMs of [58, 110]) {
+      const { time, clock, feed, listener, turnOf } = stage()
+      const heard: number[] = []
+      for (let turn = 0; turn < 20; turn++) clock.after(turn * 2, () => feed.say(turnOf(['here-1-a'], 2_000)))
+      // Too late for the commit that is to tell who listens.
+      clock.after(endsAtMs - 1, () => void listener.subscribe(subjects.allFeeds, ({ data }) => heard.push(fromBytes<FeedMessage>(data).commit.revision)))
+      clock.after(endsAtMs, () => feed.end())
+      expect(await atRest(time)).toBe('stuck')
+      expect(heard.length).toBeGreaterThan(10)
+      expect(heard).toEqual(Array.from({ length: heard.length }, (_, index) => 21 - heard.length + index))
+    }
   })
 
   test('nothing is sent any more when the lane was given up', async () => {

@@ -1,5 +1,6 @@
 /** What a lane's holder says, to whom, and when (P3, P5, P9, P10): lane hosts on a realm in memory, in virtual time. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { JobSpec } from '../../machines/execution-group/events.ts'
 import { laneClient } from '../../src/lane/client.ts'
 import { digestOf, encodeTurn } from '../../streams/codec.ts'
 import { fromBytes } from '../../streams/coordination.ts'
@@ -108,6 +109,23 @@ test("P9: a new holder says the lane's last 100 turns again, in order: what the 
   // Its own LaneTaken is the last of them.
   expect(all.at(-1)!.type).toBe('LaneTaken')
   expect(heard).toEqual(all.slice(-100).map(({ position }) => position))
+})
+
+test('who lets a lane go says first what it has held back of the feed: nothing of it comes behind what the next holder says', async () => {
+  await stage.hold('a')
+  const heard: number[] = []
+  stage.asker.bus.subscribe(subjects.allFeeds, ({ data }) => void heard.push(fromBytes<FeedMessage>(data).position))
+  const job: JobSpec = { site: 'site-1', service: 's1', operation: { name: 'rehearse' }, repeatable: true }
+  const parts = Array.from({ length: 8 }, () => Array.from({ length: 100 }, () => job))
+  await stage.open(parts, [{ first: 1, last: 800, agent: 'e' }])
+  const heldBack = (await stage.turns()).slice(-3).map(({ message }) => message.position)
+  expect(heard.filter((position) => heldBack.includes(position))).toEqual([])
+  await stage.hold('b')
+  await stage.pass(1_000)
+  const all = (await stage.turns()).map(({ turn, message }) => ({ position: message.position, type: turn.commits[0]?.events[0]?.type }))
+  const taken = all.findLast(({ type }) => type === 'LaneTaken')!.position
+  expect(heard).toEqual(expect.arrayContaining([...heldBack, taken]))
+  expect(heard.slice(heard.indexOf(taken)).filter((position) => position < taken)).toEqual([])
 })
 
 describe('P10: one list', () => {

@@ -132,6 +132,27 @@ describe('the state', () => {
   })
 })
 
+test('one that was replaced while it was being read is not wrong: the lane is folded from the one that came after it', async () => {
+  await record(coordinator, subjects, 10, 4, [lane])
+  await cutSnapshot(context, lane, 'a', never)
+  await oneMoreTurn()
+  const { snapshots } = coordinator
+  let cut = false
+  const slower = Object.assign(Object.create(snapshots) as typeof snapshots, {
+    get: async (name: string) => {
+      if (!cut) {
+        cut = true
+        await cutSnapshot(context, lane, 'a', never)
+      }
+      return snapshots.get(name)
+    },
+  })
+  const folded = await foldFromSnapshot({ ...context, coordinator: { ...coordinator, snapshots: slower, log: coordinator.log, mappings: coordinator.mappings, texts: coordinator.texts } }, lane, never)
+  expect(textOf(folded!.state)).toBe(textOf((await foldedFromZero()).state))
+  expect((await pointer())!.number).toBe(folded!.state.number)
+  expect(warnings).toEqual([])
+})
+
 describe('a wrong one is dropped, and the lane is folded from its beginning', () => {
   beforeEach(async () => {
     await record(coordinator, subjects, 10, 4, [lane])
