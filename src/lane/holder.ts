@@ -327,7 +327,12 @@ export class LaneHolder {
     const { bytes, commits: commitTexts } = encoded
     await failpoint?.('turn-before-append')
     this.#inFlight = true
-    const outcome = await appendTurn(log, clock, { subject, bytes, turn, expectedLast: this.#tail.position, signal: this.#abort.signal })
+    const appending = appendTurn(log, clock, { subject, bytes, turn, expectedLast: this.#tail.position, signal: this.#abort.signal })
+    // The next turn needs it: it is made while this one is on its way, not when everybody waits for what comes after it.
+    let digest: string | undefined
+    const digesting = clock.after(0, () => void (digest = digestOf(bytes)))
+    const outcome = await appending
+    digesting.cancel()
     await failpoint?.('turn-after-append')
     this.#inFlight = false
     // Abandoned meanwhile: a dead process says nothing.
@@ -340,7 +345,7 @@ export class LaneHolder {
     }
     this.#appended = true
     this.#tail.position = outcome.position
-    this.#tail.digest = digestOf(bytes)
+    this.#tail.digest = digest ?? digestOf(bytes)
     this.#lane.number = number
     this.#lane.timeMs = timeMs
     this.#options.onTurn({ position: outcome.position, timeMs, number, commits, commitTexts })

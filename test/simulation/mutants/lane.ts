@@ -91,7 +91,7 @@ export const laneMutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/lane/holder.ts',
-        find: '    this.#tail.digest = digestOf(bytes)\n    this.#lane.number = number',
+        find: '    this.#tail.digest = digest ?? digestOf(bytes)\n    this.#lane.number = number',
         replace: '    this.#lane.number = number',
       },
     ],
