@@ -6,7 +6,7 @@
  * what is more than `plainBytes` in a tenth of a second is held back, of each aggregate its first commit is then said in a way that tells
  * whether anybody subscribes, and the rest follows where somebody does. Invariants:
  * 1. Of one aggregate everything is said in order, or nothing from some commit on while nobody subscribes.
- * 2. Who subscribes is said every commit that is acknowledged from then on: at once, or once in `heardForMs` up to `holdMs` later.
+ * 2. Who subscribes is said every commit that is acknowledged from then on: at once, or once in `heardForMs` up to `holdMs` and the server's answer later.
  * 3. At most `heldLimitBytes` and one turn are held; more is said, whoever listens.
  */
 import { type FedTurn, feedMessage, publishOnFeed } from '../../streams/feed.ts'
