@@ -80,7 +80,7 @@ class AgentProcess implements RunningAgent {
     this.#options = options
     this.agent = options.agent
     this.#subjects = subjectsOf(options.realmName)
-    this.#own = new OwnRecord({ log: coordinator.log, clock, random: options.random, signal: this.#ending.signal }, this.#subjects, this.agent)
+    this.#own = new OwnRecord({ log: coordinator.log, clock, random: options.random, signal: this.#ending.signal }, coordinator.bus, this.#subjects, this.agent)
     this.#manifest = manifestOf(options.build, this.#newestFormat)
     this.#role = options.role
     this.#region = options.region

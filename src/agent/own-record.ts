@@ -2,16 +2,20 @@
 import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { type Decision, nothing } from '../../machines/decision.ts'
 import type { Subjects } from '../../streams/subjects.ts'
+import type { Bus } from '../../streams/ports/bus.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
 import type { CommitContext } from '../realm/commit-append.ts'
+import { feedWritten } from '../realm/feed.ts'
 
 export class OwnRecord {
   readonly #context: CommitContext
+  readonly #bus: Bus
   readonly #subjects: Subjects
   readonly #agent: string
 
-  constructor(context: CommitContext, subjects: Subjects, agent: string) {
+  constructor(context: CommitContext, bus: Bus, subjects: Subjects, agent: string) {
     this.#context = context
+    this.#bus = bus
     this.#subjects = subjects
     this.#agent = agent
   }
@@ -28,6 +32,7 @@ export class OwnRecord {
       actor: `agent:${this.#agent}`,
       ...(format === undefined ? {} : { format }),
     })
+    feedWritten(this.#bus, this.#subjects, written)
     return written.kind === 'written' || written.kind === 'nothing' ? written.state : undefined
   }
 

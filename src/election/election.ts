@@ -18,6 +18,7 @@ import type { Kept, Keeper } from '../presence/keeper.ts'
 import type { OwnPresence } from '../presence/presence.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
+import { feedWritten } from '../realm/feed.ts'
 import { CloseFollower, acceptedPaceMs } from './close-follower.ts'
 
 export interface ElectionTimes {
@@ -330,6 +331,7 @@ class Candidate implements Election {
         actor: `agent:${agent}`,
       },
     )
+    feedWritten(coordinator.bus, subjects, written)
     return written.kind === 'written' ? { type: 'Declared' as const, epoch: written.revision } : { type: 'Unsettled' as const }
   }
 

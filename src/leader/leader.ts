@@ -20,6 +20,7 @@ import { Unavailable } from '../../streams/ports/event-log.ts'
 import type { AgentContext } from '../agent/context.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
+import { feedWritten } from '../realm/feed.ts'
 import type { RealmFold, RealmView, TurnSeen } from '../realm/view.ts'
 import type { SiteAdapter } from '../sites/adapter.ts'
 import { type LeadingTriggers, leadTriggers } from '../trigger/leading.ts'
@@ -381,7 +382,7 @@ class Term {
 
   async #recordLost(agent: string, instance: string): Promise<void> {
     const { coordinator, clock, random, subjects } = this.#context
-    await writeAggregate<AgentState, AgentEvent>(
+    const written = await writeAggregate<AgentState, AgentEvent>(
       { log: coordinator.log, clock, random, signal: this.#ending.signal },
       {
         subject: subjects.aggregate('agent', agent),
@@ -394,6 +395,7 @@ class Term {
         epoch: this.#epoch,
       },
     )
+    feedWritten(coordinator.bus, subjects, written)
   }
 
   /** An agent that has started, or an instance that was present, may live unseen. */

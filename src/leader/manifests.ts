@@ -10,6 +10,7 @@ import { canonicalBytes, digestOf } from '../../streams/codec.ts'
 import { fromBytes, isRecord, toBytes } from '../../streams/coordination.ts'
 import type { AgentContext } from '../agent/context.ts'
 import { writeAggregate } from '../realm/aggregate-writer.ts'
+import { feedWritten } from '../realm/feed.ts'
 
 const answerMs = 2_000
 
@@ -57,6 +58,7 @@ export class Manifests {
         format: this.#context.realm.state.format,
       },
     )
+    feedWritten(coordinator.bus, subjects, written)
     if (written.kind === 'refused') this.#context.logger.warn({ agent, text: written.refusal.text }, 'what an agent is built to do could not be recorded')
   }
 }

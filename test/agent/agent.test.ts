@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TransitionMessage } from '../../streams/agent-messages.ts'
 import { fromBytes, toBytes } from '../../streams/coordination.ts'
+import type { FeedMessage } from '../../streams/feed.ts'
 import { World } from './world.ts'
 
 let world: World
@@ -43,6 +44,25 @@ describe('agents', () => {
     await world.until('another leader', () => world.leader() !== undefined)
     expect(world.time.nowMs - fromMs).toBeLessThanOrEqual(300)
     await world.until('its election in the log', () => world.view.state.realm.leader?.agent === world.leader()!.agent)
+  })
+
+  it('what agents write of themselves, of others, of elections and of lanes is on the feed, as what jobs do is', async () => {
+    const heard: string[] = []
+    const written: string[] = []
+    world.observer.bus.subscribe(world.subjects.allFeeds, ({ data }) => {
+      const { commit } = fromBytes<FeedMessage>(data)
+      heard.push(`${commit.aggregate} ${commit.id} ${commit.revision}`)
+    })
+    world.view.onTurn(({ turn }) => {
+      for (const { aggregate, id, revision, events } of turn.commits) if (events[0]?.type !== 'RealmFounded') written.push(`${aggregate} ${id} ${revision}`)
+    })
+    await startThree()
+    await world.kill(world.leader()!.agent)
+    await world.until('it is recorded as lost', () => world.events.some(({ type }) => type === 'AgentLost'))
+    await world.members.get(world.leader()!.agent)!.running.stop()
+    await world.until('it is recorded as stopped', () => world.events.some(({ type }) => type === 'AgentStopped'))
+    await world.until('all of it on the feed', () => written.every((one) => heard.includes(one)))
+    expect(new Set(written.map((one) => one.split(' ')[0]))).toEqual(new Set(['agent', 'config', 'lane', 'realm']))
   })
 
   it('a leader that is cut off leads no longer, and another leads when the lease is over', async () => {
