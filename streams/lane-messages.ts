@@ -81,6 +81,7 @@ const work = object({
   asks: optional(object({ group, job: whole })),
   byName: optional(one(true)),
   readsShort: optional(one(true)),
+  former: optional(list(id)),
 })
 
 const assignments = list(object({ first: number, last: number, agent: id }))

@@ -51,7 +51,12 @@ export interface WorkRequest {
   readonly byName?: true
   /** Grants may be said to this instance in short. */
   readonly readsShort?: true
+  /** Instances of this very process before the present one (P17), the latest last: an open grant of theirs that it does not hold is to be said to it, and it gives that back (P19). */
+  readonly former?: readonly string[]
 }
+
+/** Of older ones a grant waits until it is lost (P18). */
+export const formerInstancesLimit = 8
 
 /** As it travels: outcomes in short only where the holder reads them so; another takes it for malformed, and answers nothing. */
 export type SentWorkRequest = Omit<WorkRequest, 'outcomes'> & { readonly outcomes: readonly (OutcomeReport | ShortOutcome)[] }

@@ -13,7 +13,7 @@ import { builtInDefaults } from '../../machines/agent/configuration.ts'
 import type { AbortAnswer } from '../../streams/agent-messages.ts'
 import { toBytes } from '../../streams/coordination.ts'
 import { readAbort, readAnnounced, readAssigned, readGrants } from '../../streams/lane-messages.ts'
-import type { AssignedMessage, GrantMessage, GrantRef, GrantsMessage } from '../../streams/lane-protocol.ts'
+import { type AssignedMessage, type GrantMessage, type GrantRef, type GrantsMessage, formerInstancesLimit } from '../../streams/lane-protocol.ts'
 import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { Executing, ExecutorContext, LaneHosting, Presence, SiteDirectory } from '../agent/context.ts'
@@ -170,6 +170,7 @@ class RunningExecutor implements Executing {
         incarnation: coordinator.log.incarnation,
         workHere: (name, request) => this.#lanes.workHere(name, request),
         instance: () => this.#presence.instance,
+        formerInstances: () => [...this.#instances].filter((instance) => instance !== this.#presence.instance).slice(-formerInstancesLimit),
         capacity: () => (!this.#working || this.#draining || this.#quarantined || !this.#presence.acknowledged ? 0 : this.#capacityPerLane),
         held: () => this.#heldOf(lane),
         byName: this.#options.locks === 'name',

@@ -32,6 +32,8 @@ export interface LaneLinkOptions {
   readonly incarnation: number
   readonly workHere: (lane: string, request: WorkRequest) => Promise<WorkAnswer> | undefined
   readonly instance: () => string
+  /** Of this process before that one, the latest last. */
+  readonly formerInstances: () => readonly string[]
   /** Grants of this lane to offer room for; 0 while nothing may be granted. */
   readonly capacity: () => number
   readonly held: () => GrantRef[]
@@ -137,6 +139,7 @@ export class LaneLink {
       const { byName = false } = this.#options
       const held = this.#options.held()
       const capacity = this.#options.capacity()
+      const former = this.#options.formerInstances()
       const asks = byName && held.length < capacity ? this.#round?.shift() : undefined
       const request: WorkRequest = {
         builtOn: { incarnation, number: this.#number },
@@ -147,6 +150,7 @@ export class LaneLink {
         ...(asks === undefined ? {} : { asks }),
         ...(byName ? { byName } : {}),
         readsShort: true,
+        ...(former.length === 0 ? {} : { former }),
         outcomes: this.#outcomes.slice(0, fittingOf(this.#outcomes)),
         stopped: this.#stopped.slice(),
       }

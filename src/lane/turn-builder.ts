@@ -22,14 +22,15 @@ import { allowsFormat, type RealmConstants, type RealmState, formatTooOld, quara
 import { missingFormat } from '../../machines/realm/shapes.ts'
 import { isUlid, ulidTimeMs } from '../../streams/codec.ts'
 import type { Commit } from '../../streams/envelope.ts'
-import type {
-  AssignedMessage,
-  GrantRef,
-  LaneCommand,
-  LaneCommandAnswer,
-  OutcomeReport,
-  QueuedJob,
-  WorkRequest,
+import {
+  type AssignedMessage,
+  type GrantRef,
+  type LaneCommand,
+  type LaneCommandAnswer,
+  type OutcomeReport,
+  type QueuedJob,
+  type WorkRequest,
+  formerInstancesLimit,
 } from '../../streams/lane-protocol.ts'
 import { Dispatch, grantOfOneMessage } from './dispatch.ts'
 import { grantMessage } from './grant-message.ts'
@@ -143,12 +144,17 @@ export class TurnBuilder {
       this.#dispatch(request.instance).stops.push({ group, grant })
       this.needsProof = true
     }
-    for (const id of this.#schedule.grantsOf(request.instance)) {
+    // What a former instance of its process was granted, and it does not hold, it gives back.
+    for (const instance of [...(request.former ?? []).slice(-formerInstancesLimit), request.instance]) this.#reconcileGrantsOf(instance, request, held, heldUnordered)
+  }
+
+  #reconcileGrantsOf(instance: string, request: WorkRequest, held: ReadonlyMap<string, number>, heldUnordered: ReadonlySet<string>): void {
+    for (const id of this.#schedule.grantsOf(instance)) {
       const state = this.#lane.groups.get(id)!
       if (held.get(id) !== state.grant!.revision) this.#dispatch(request.instance).add(grantMessage(state, state.grant!, this.#incarnation))
       else this.#yield(state, state.grant!)
     }
-    for (const { group, grant } of this.#schedule.unorderedGrantsOf(request.instance)) {
+    for (const { group, grant } of this.#schedule.unorderedGrantsOf(instance)) {
       const state = this.#lane.groups.get(group)!
       const open = openGrant(state, grant)
       if (open === undefined) continue

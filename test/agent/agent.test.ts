@@ -175,6 +175,28 @@ describe('agents', () => {
     expect(world.view.state.agents.get(frozen)?.instance).toBe(running.instance)
   })
 
+  it('a lock that an agent was granted but never heard of, before it went on as a new instance, is given back at once, not when the former one counts as lost (P17, P19)', async () => {
+    await startThree()
+    await world.addSite('site-1', 'drill://', 'none')
+    world.start('x', { role: 'skilled', skills: ['rare'] })
+    await world.until('x is there', () => world.view.state.agents.get('x')?.phase === 'started')
+    // Locks never reach it.
+    world.faults.message = ({ to, subject }) => (to === world.clientOf('x') && /\.(grants|work)$/.test(subject) ? [] : [0])
+    const lane = [...world.view.state.lanes.values()].find(({ holder }) => holder !== null && holder.agent !== 'x')!.lane
+    const group = await world.openGroup(lane, [{ site: 'site-1', service: 's00001', operation: { name: 'rehearse' }, skill: { name: 'rare', need: 'required' }, repeatable: true }])
+    await world.until('its lock', () => world.events.some(({ id, type, data }) => id === group && type === 'LockGranted' && data['agent'] === 'x'))
+    const former = world.members.get('x')!.running.instance
+    world.realm.setReach(world.clientOf('x'), 'disconnected')
+    await world.pass(9_000)
+    world.faults.message = () => [0]
+    world.realm.setReach(world.clientOf('x'), 'connected')
+    await world.until('a new instance', () => world.members.get('x')!.running.instance !== former)
+    const fromMs = world.time.nowMs
+    await world.until('its end', () => world.events.some(({ id, type }) => id === group && type === 'GroupCompleted'))
+    expect(world.events.filter(({ id, type }) => id === group && type === 'LockReturned').map(({ data }) => data['why'])).toEqual(['handed-back'])
+    expect(world.time.nowMs - fromMs).toBeLessThan(3_000)
+  })
+
   it('an agent whose clock is an hour wrong takes no lane, and says so (P15)', async () => {
     await startThree()
     world.start('z', { clock: { ...world.clock, nowMs: () => world.clock.nowMs() + 3_600_000 } })

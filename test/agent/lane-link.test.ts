@@ -19,7 +19,7 @@ it('a holder in the same process that ends without an answer is not waited for: 
       requests.push(request)
       return requests.length === 1 ? new Promise<WorkAnswer>(() => {}) : Promise.resolve({ kind: 'taken', number: 1, grants: [], stops: [], queued: 0 })
     },
-    instance: () => 'i',
+    instance: () => 'i', formerInstances: () => [],
     capacity: () => 1,
     held: () => [],
     onGrants: () => {},
@@ -46,7 +46,7 @@ it('lists are bounded by bytes, and reasons cut, before they are sent: what is l
       requests.push(request)
       return Promise.resolve({ kind: 'taken', number: 1, grants: [], stops: [], queued: 0 })
     },
-    instance: () => 'i',
+    instance: () => 'i', formerInstances: () => [],
     capacity: () => 1,
     held: () => [],
     onGrants: () => {},

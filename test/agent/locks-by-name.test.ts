@@ -19,7 +19,7 @@ it('an executor asks for the next job of each group in its queue, and goes on to
   const grantOf = ({ group, job }: QueuedJob): GrantMessage => ({ group, grant: 9, agent: 'x', instance: 'x-1', incarnation: 1, callDeadlineMs: 1_000, jobs: [{ job, spec: plain }] })
   const link = new LaneLink({
     lane: 'here-1', agent: 'x', clock: world.clock, client: { work: async () => ({ kind: 'no-answer', why: 'timeout' }) } as never, incarnation: 1,
-    instance: () => 'x-1', capacity: () => 2, held: () => [...held], byName: true, onSettled() {},
+    instance: () => 'x-1', formerInstances: () => [], capacity: () => 2, held: () => [...held], byName: true, onSettled() {},
     onGrants: ({ grants }) => held.push(...grants.map(({ group, grant }) => ({ group, grant }))),
     workHere: async (_lane, request): Promise<WorkAnswer> => {
       asked.push(request)

@@ -5,7 +5,7 @@ import { laneClient } from '../../src/lane/client.ts'
 import { digestOf, encodeTurn } from '../../streams/codec.ts'
 import { fromBytes } from '../../streams/coordination.ts'
 import type { FeedMessage } from '../../streams/feed.ts'
-import { Stage, lane, subjects } from './stage.ts'
+import { Stage, lane, subjects, jobsOf } from './stage.ts'
 
 let stage: Stage
 beforeEach(async () => {
@@ -92,6 +92,20 @@ describe('P5: a request names the turn that it builds on', () => {
     expect(told).toMatchObject({ kind: 'taken' })
     expect((told as { readonly number: number }).number).toBeGreaterThanOrEqual(number)
   })
+})
+
+test.each(['strict', 'none'] as const)('P17: what a former instance of an executor was granted, and it has not heard of, is said to it, and what it gives back is granted anew at once (order %s)', async (order) => {
+  await stage.hold('a')
+  const group = await stage.open([jobsOf(1)], [{ first: 1, last: 1, agent: 'e' }], { order })
+  const { grants } = await stage.told('e', { capacity: 1 })
+  const [grant] = grants
+  const ref = { group, grant: grant!.grant }
+  // Another process of the agent: it cannot know whether a call of it runs (I9).
+  expect((await stage.told('e', { instance: 'e-2', capacity: 1 })).grants).toEqual([])
+  expect((await stage.told('e', { instance: 'e-2', former: ['e-0', 'e-1'], held: [ref] })).grants).toEqual([])
+  expect((await stage.told('e', { instance: 'e-2', former: ['e-0', 'e-1'] })).grants).toEqual([grant])
+  await stage.told('e', { instance: 'e-2', former: ['e-0', 'e-1'], stopped: [ref] })
+  expect((await stage.told('e', { instance: 'e-2', former: ['e-0', 'e-1'], capacity: 1 })).grants).toMatchObject([{ group, instance: 'e-2', jobs: [{ job: 1 }] }])
 })
 
 test("P9: a new holder says the lane's last 100 turns again, in order: what the former one left unsaid is heard, and that the lane was taken", async () => {

@@ -79,7 +79,7 @@ describe('an executor', () => {
       client: laneClient({ bus: coordinator.bus, subjects }),
       incarnation: 1,
       workHere: () => undefined,
-      instance: () => 'e-1',
+      instance: () => 'e-1', formerInstances: () => [],
       capacity: () => 4,
       held: () => [],
       onGrants: () => {},

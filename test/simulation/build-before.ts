@@ -30,6 +30,6 @@ export function busBeforeShortForm(bus: Bus, subjects: Subjects, agent: string):
 }
 
 function unknowing(data: Uint8Array | string): Uint8Array {
-  const { readsShort: _readsShort, short: _short, ...known } = fromBytes<Record<string, unknown>>(typeof data === 'string' ? Buffer.from(data) : data)
+  const { readsShort: _readsShort, short: _short, former: _former, ...known } = fromBytes<Record<string, unknown>>(typeof data === 'string' ? Buffer.from(data) : data)
   return toBytes(known)
 }
