@@ -22,16 +22,7 @@ import { allowsFormat, type RealmConstants, type RealmState, formatTooOld, quara
 import { missingFormat } from '../../machines/realm/shapes.ts'
 import { isUlid, ulidTimeMs } from '../../streams/codec.ts'
 import type { Commit } from '../../streams/envelope.ts'
-import {
-  type AssignedMessage,
-  type GrantRef,
-  type LaneCommand,
-  type LaneCommandAnswer,
-  type OutcomeReport,
-  type QueuedJob,
-  type WorkRequest,
-  formerInstancesLimit,
-} from '../../streams/lane-protocol.ts'
+import { type AssignedMessage, type GrantRef, type LaneCommand, type LaneCommandAnswer, type OutcomeReport, type QueuedJob, type WorkRequest, formerInstancesLimit } from '../../streams/lane-protocol.ts'
 import { Dispatch, grantOfOneMessage } from './dispatch.ts'
 import { grantMessage } from './grant-message.ts'
 import { type Executor, Schedule } from './schedule.ts'
