@@ -2,7 +2,7 @@
  * A lane's turns on the feed (DESIGN §3), each after it was acknowledged. A courtesy (P9): it is said after whatever waits for the turn
  * has been answered and the next turn is on its way, so that nobody's job waits for it.
  *
- * Of a lane at work nearly nobody listens to nearly all of it, and to say it all costs a sixth of the processor time of those at work. So
+ * Of a lane at work nearly nobody listens to nearly all of it, and to say it all costs a good part of the processor time of those at work (docs/performance.md). So
  * what is more than `plainBytes` in a tenth of a second is held back, of each aggregate its first commit is then said in a way that tells
  * whether anybody subscribes, and the rest follows where somebody does. Invariants:
  * 1. Of one aggregate everything is said in order, or nothing from some commit on while nobody subscribes.

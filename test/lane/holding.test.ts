@@ -108,6 +108,21 @@ test.each(['strict', 'none'] as const)('P17: what a former instance of an execut
   expect((await stage.told('e', { instance: 'e-2', former: ['e-0', 'e-1'], capacity: 1 })).grants).toMatchObject([{ group, instance: 'e-2', jobs: [{ job: 1 }] }])
 })
 
+test.each(['strict', 'none'] as const)('P6: the open grant of a group whose log breaks a rule is not said over and over (order %s)', async (order) => {
+  await stage.hold('a')
+  const group = await stage.open([jobsOf(2)], [{ first: 1, last: 2, agent: 'e' }], { order })
+  const { grants } = await stage.told('e', { capacity: 1 })
+  expect((await stage.told('e')).grants).toEqual(grants)
+  const last = (await stage.turns()).at(-1)!
+  const revision = (await stage.turns()).flatMap(({ turn }) => turn.commits).filter(({ id }) => id === group).reduce((sum, { events }) => sum + events.length, 1)
+  const broken = { ...last.turn, turn: stage.newCommand(), number: last.turn.number + 1, previous: digestOf(last.message.bytes), commits: [{ aggregate: 'group', id: group, revision, actor: 'agent:a', events: [{ type: 'GroupSealed', data: {} }] }] }
+  await stage.drive(stage.asker.log.append({ subject: subjects.lane(lane), bytes: encodeTurn(broken), expectedLast: last.message.position }))
+  const holder = await stage.hold('b')
+  expect(holder.stateOf(lane)!.groups.get(group)!.phase).toBe('faulted')
+  expect((await stage.told('e')).grants).toEqual([])
+  expect((await stage.told('e', { instance: 'e-2', former: ['e-1'] })).grants).toEqual([])
+})
+
 test("P9: a new holder says the lane's last 100 turns again, in order: what the former one left unsaid is heard, and that the lane was taken", async () => {
   await stage.hold('a')
   // Nothing of it reaches anybody.
