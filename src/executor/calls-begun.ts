@@ -4,29 +4,29 @@
  */
 import type { Clock } from '../../streams/ports/clock.ts'
 
+export interface BegunCall {
+  readonly isOver: boolean
+  /** It has not ended in the go of the event loop in which it began. */
+  lasts(): void
+}
+
 export class CallsBegun {
   readonly #clock: Clock
-  readonly #begun = new Set<() => void>()
-  #waits = false
+  /** No set, from which those that ended would be taken out: see `streams/passing.ts`. */
+  #begun: BegunCall[] = []
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** `lasts` is called once, after the present events, unless `ended` is called with it before. */
-  begun(lasts: () => void): void {
-    this.#begun.add(lasts)
-    if (this.#waits) return
-    this.#waits = true
+  /** Its `lasts` is called once, after the present events, unless it is over by then. */
+  begun(call: BegunCall): void {
+    this.#begun.push(call)
+    if (this.#begun.length > 1) return
     this.#clock.after(0, () => {
-      this.#waits = false
-      const lasting = [...this.#begun]
-      this.#begun.clear()
-      for (const last of lasting) last()
+      const begun = this.#begun
+      this.#begun = []
+      for (const one of begun) if (!one.isOver) one.lasts()
     })
-  }
-
-  ended(lasts: () => void): void {
-    this.#begun.delete(lasts)
   }
 }

@@ -14,6 +14,7 @@ import type { AbortAnswer } from '../../streams/agent-messages.ts'
 import { toBytes } from '../../streams/coordination.ts'
 import { readAbort, readAnnounced, readAssigned, readGrants } from '../../streams/lane-messages.ts'
 import { type AssignedMessage, type GrantMessage, type GrantRef, type GrantsMessage, formerInstancesLimit } from '../../streams/lane-protocol.ts'
+import { PassingMap } from '../../streams/passing.ts'
 import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { Executing, ExecutorContext, LaneHosting, Presence, SiteDirectory } from '../agent/context.ts'
@@ -60,11 +61,11 @@ class RunningExecutor implements Executing {
   readonly #options: ExecutorOptions
   readonly #links = new Map<string, LaneLink>()
   /** By group; without order by group and token. */
-  readonly #held = new Map<string, HeldGrant>()
+  readonly #held = new PassingMap<string, HeldGrant>()
   /** Also those whose group has a later grant by now, until their call has ended. By `grantId`. */
-  readonly #running = new Map<string, HeldGrant>()
+  readonly #running = new PassingMap<string, HeldGrant>()
   /** Ended as unknown, while an adapter has not come back from their call. By `grantId`. */
-  readonly #hanging = new Map<string, HeldGrant>()
+  readonly #hanging = new PassingMap<string, HeldGrant>()
   readonly #marks = new Marks()
   readonly #environment: GrantEnvironment
   /** Of this process, the present one and all before it. */

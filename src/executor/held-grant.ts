@@ -11,13 +11,15 @@ import type { Outcome } from '../../machines/execution-group/decide/locks.ts'
 import type { Service } from '../../machines/service/model.ts'
 import type { GrantMessage, GrantRef, OutcomeReport } from '../../streams/lane-protocol.ts'
 import { withoutLogin } from '../../streams/login-in-text.ts'
-import type { Clock, Timer } from '../../streams/ports/clock.ts'
+import type { Clock } from '../../streams/ports/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import type { Presence, SiteDirectory } from '../agent/context.ts'
-import type { SiteConnection, SiteFailureCode, SiteResult } from '../sites/adapter.ts'
+import type { SiteConnection } from '../sites/adapter.ts'
 import { callIdentity } from './call-identity.ts'
-import { Call, CallSignal } from './call.ts'
+import { Call } from './call.ts'
+import { type CallResult, type Failed, type Unknown, lineOf } from './call-result.ts'
 import type { CallsBegun } from './calls-begun.ts'
+import { RunningCall } from './running-call.ts'
 
 /** Calls are aborted at this part of their deadline, by this process's monotonic clock (P18). */
 const callShare = 0.9
@@ -48,15 +50,13 @@ export class HeldGrant {
   /** `grantId` of the message. */
   readonly id: string
   #begun = false
-  /** Resolves when a call that was given up has come back after all. */
-  #hanging: Promise<void> | undefined
   #stopped = false
   #aborted = false
   #waits: Wait | undefined
   /** Until a call of unknown fate is over at the site as well. */
   #callTime: Wait | undefined
-  /** Of the call that runs. */
-  #calling: CallSignal | undefined
+  /** The one that runs, or ran last. */
+  #calling: RunningCall | undefined
   readonly #environment: GrantEnvironment
 
   constructor(message: GrantMessage, id: string, lane: string, environment: GrantEnvironment) {
@@ -72,7 +72,7 @@ export class HeldGrant {
 
   /** An adapter has not come back from a call of it though its deadline is over: resolves when it has. */
   get hanging(): Promise<void> | undefined {
-    return this.#hanging
+    return this.#calling?.hanging
   }
 
   /** No further call is started. */
@@ -115,7 +115,7 @@ export class HeldGrant {
       }
       if (result.kind === 'fenced') return { kind: 'stopped', outcomes }
       // Aborted by order, or because of a later grant: what may be done again is given back, what may not is unknown (I9).
-      if (result.kind === 'unknown' && this.#aborted && spec.repeatable && this.#hanging === undefined) return { kind: 'stopped', outcomes }
+      if (result.kind === 'unknown' && this.#aborted && spec.repeatable && this.hanging === undefined) return { kind: 'stopped', outcomes }
       const outcome = outcomeOf(result)
       outcomes.push({ group: message.group, grant: message.grant, job, outcome })
       // A job that did not succeed closes its grant (I2).
@@ -151,45 +151,18 @@ export class HeldGrant {
     // Nor is a job given back before, which may then be done again at once; one that may not be is unknown whatever comes (I9).
     await (spec.repeatable ? (this.#callTime ??= new Wait()) : (this.#waits ??= new Wait())).pause(clock, overMs - clock.monotonicMs())
     // A success would let the next job of this grant start, beside the call that hangs.
-    if (this.#aborted || (this.#hanging !== undefined && !isLast)) return unknown
+    if (this.#aborted || (this.hanging !== undefined && !isLast)) return unknown
     return await settle(connection, spec, unknown, clock, this.message.callDeadlineMs)
   }
 
-  /** Ends by `overMs`. What the adapter throws tells nothing of what happened at the site. */
   #carryOut(connection: SiteConnection, job: number, spec: JobSpec, chain: number | undefined, overMs: number): Promise<CallResult> {
     const { clock, calls } = this.#environment
     const { group, grant, incarnation, callDeadlineMs } = this.message
-    const calling = new CallSignal()
+    const calling = new RunningCall(clock, { abortMs: overMs - callDeadlineMs * (1 - callShare), overMs })
     this.#calling = calling
     if (this.#aborted) calling.abort()
-    return new Promise((resolve) => {
-      let back: (() => void) | undefined
-      let timer: Timer | undefined
-      const giveUp = () => {
-        this.#hanging = new Promise<void>((hasEnded) => (back = hasEnded)).then(() => (this.#hanging = undefined))
-        resolve({ kind: 'unknown', code: 'adapter-hangs', reason: 'the adapter did not end the call when it was aborted, nor by its deadline' })
-      }
-      const lasts = () => {
-        timer = clock.after(overMs - callDeadlineMs * (1 - callShare) - clock.monotonicMs(), () => {
-          timer = clock.after(overMs - clock.monotonicMs(), giveUp)
-          calling.abort()
-        })
-      }
-      const end = (result: CallResult) => {
-        calls.ended(lasts)
-        timer?.cancel()
-        if (this.#calling === calling) this.#calling = undefined
-        back?.()
-        resolve(result)
-      }
-      const failed = (error: unknown) => end({ kind: 'unknown', code: 'adapter-error', reason: `the adapter failed: ${lineOf(error)}` })
-      calls.begun(lasts)
-      try {
-        connection.carryOut(new Call(spec, callIdentity(group, incarnation, grant, job, chain), clock.nowMs() + callDeadlineMs, calling)).then(end, failed)
-      } catch (error) {
-        failed(error)
-      }
-    })
+    calls.begun(calling)
+    return calling.run(connection, new Call(spec, callIdentity(group, incarnation, grant, job, chain), clock.nowMs() + callDeadlineMs, calling.signal))
   }
 }
 
@@ -215,21 +188,6 @@ class Wait {
   }
 }
 
-type CallResult = Exclude<SiteResult, { readonly kind: 'failed' | 'unknown' }> | Failed | Unknown
-
-interface Failed {
-  readonly kind: 'failed'
-  readonly reason: string
-  readonly code: SiteFailureCode | 'adapter-error'
-}
-
-/** With how it came that nobody knows, where that was the adapter's fault. */
-interface Unknown {
-  readonly kind: 'unknown'
-  readonly reason: string
-  readonly code?: 'adapter-error' | 'adapter-hangs'
-}
-
 /** Before the site is touched: where there is no connection nothing was changed. */
 function connectionTo(sites: SiteDirectory, site: string): SiteConnection | Failed {
   try {
@@ -239,12 +197,6 @@ function connectionTo(sites: SiteDirectory, site: string): SiteConnection | Fail
     return { kind: 'failed', code: 'adapter-error', reason: `the adapter failed before the site was asked: ${lineOf(error)}` }
   }
 }
-
-function lineOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').slice(0, reasonLimit)
-}
-
-const reasonLimit = 500
 
 /** P23: an aborted call is unknown unless a read of the site shows that what was wanted is so. */
 async function settle(connection: SiteConnection, spec: JobSpec, unknown: Unknown, clock: Clock, waitMs: number): Promise<CallResult> {

@@ -18,6 +18,7 @@ import { appendTurn } from '../../streams/append.ts'
 import { digestOf, encodeTurnAndCommits, newUlid } from '../../streams/codec.ts'
 import { type Commit, schemaVersion } from '../../streams/envelope.ts'
 import type { GrantRef, LaneCommand, LaneCommandAnswer, LanePong, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import { PassingMap } from '../../streams/passing.ts'
 import { type Repeating, every, pause } from '../../streams/ports/clock.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { HolderOptions, LaneTail } from './holding.ts'
@@ -50,7 +51,7 @@ export class LaneHolder {
   readonly #lane: LaneState
   readonly #tail: LaneTail
   readonly #schedule = new Schedule()
-  readonly #work = new Map<string, WaitingWork>()
+  readonly #work = new PassingMap<string, WaitingWork>()
   #commands: WaitingCommand[] = []
   /** Of an epoch that this process has not seen begin: once in the log, it would shut out every leader before it (P27). */
   #ahead: WaitingCommand[] = []
@@ -185,7 +186,7 @@ export class LaneHolder {
     // Says nothing about what became of the requests, only that they are to be repeated elsewhere (P5).
     for (const { answer } of this.#work.values()) answer({ kind: 'not-the-holder' })
     for (const { answer } of [...this.#commands, ...this.#ahead]) answer({ kind: 'not-the-holder' })
-    this.#work.clear()
+    for (const agent of this.#work.keys()) this.#work.delete(agent)
     this.#commands = []
     this.#ahead = []
     this.#nudge()

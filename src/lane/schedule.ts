@@ -12,6 +12,7 @@ import { groupTable } from '../../machines/execution-group/machine.ts'
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { hasReady } from '../../machines/execution-group/unordered.ts'
 import type { GrantRef } from '../../streams/lane-protocol.ts'
+import { PassingMap, PassingSet } from '../../streams/passing.ts'
 import { UnorderedGrants } from './unordered-grants.ts'
 
 export interface Executor {
@@ -26,16 +27,16 @@ export interface Executor {
 export class Schedule {
   readonly #runnable = new Map<string, Waiting>()
   /** Where each runnable group stands; one of order `graph` may wait for several agents. */
-  readonly #listed = new Map<string, string | readonly string[]>()
+  readonly #listed = new PassingMap<string, string | readonly string[]>()
   /** Of each listed group whose priority is not 0. */
-  readonly #priorities = new Map<string, number>()
-  readonly #openGrants = new Map<string, Set<string>>()
-  readonly #granted = new Map<string, string>()
+  readonly #priorities = new PassingMap<string, number>()
+  readonly #openGrants = new Map<string, PassingSet<string>>()
+  readonly #granted = new PassingMap<string, string>()
   readonly #unordered = new UnorderedGrants()
   /** By agent: unfinished groups with jobs in its queue. */
-  readonly #queued = new Map<string, Set<string>>()
+  readonly #queued = new Map<string, PassingSet<string>>()
   /** The list of assignments that each group's entries in `#queued` were made from. */
-  readonly #seenAssignments = new Map<string, GroupState['assignments']>()
+  readonly #seenAssignments = new PassingMap<string, GroupState['assignments']>()
   /** By agent: its present instance as far as it has been heard from. */
   readonly #executors = new Map<string, Executor>()
 
@@ -127,7 +128,7 @@ export class Schedule {
   }
 
   /** Unfinished groups with jobs in this agent's queue. */
-  queuedGroups(agent: string): ReadonlySet<string> {
+  queuedGroups(agent: string): Iterable<string> {
     return this.#queued.get(agent) ?? none
   }
 
@@ -161,7 +162,7 @@ export class Schedule {
   }
 
   /** Groups with an order whose open grant names the instance. */
-  grantsOf(instance: string): ReadonlySet<string> {
+  grantsOf(instance: string): Iterable<string> {
     return this.#openGrants.get(instance) ?? none
   }
 
@@ -176,7 +177,7 @@ const none: ReadonlySet<string> = new Set()
 /** Groups of one agent, by priority. */
 class Waiting {
   /** Of priority 0, as nearly all are. */
-  readonly #plain = new Set<string>()
+  readonly #plain = new PassingSet<string>()
   /** The highest first. */
   readonly #others: { readonly priority: number; readonly groups: Set<string> }[] = []
 
@@ -211,10 +212,10 @@ class Waiting {
   }
 }
 
-function setOf(map: Map<string, Set<string>>, key: string): Set<string> {
+function setOf(map: Map<string, PassingSet<string>>, key: string): PassingSet<string> {
   let set = map.get(key)
   if (set === undefined) {
-    set = new Set()
+    set = new PassingSet()
     map.set(key, set)
   }
   return set

@@ -5,6 +5,7 @@
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { type GroupState, openGrant, openGrants } from '../../machines/execution-group/state.ts'
 import type { GrantRef } from '../../streams/lane-protocol.ts'
+import { PassingMap, PassingSet } from '../../streams/passing.ts'
 
 interface Opened {
   readonly ref: GrantRef
@@ -12,8 +13,8 @@ interface Opened {
 }
 
 export class UnorderedGrants {
-  readonly #byGroup = new Map<string, Map<number, Opened>>()
-  readonly #byInstance = new Map<string, Set<GrantRef>>()
+  readonly #byGroup = new Map<string, PassingMap<number, Opened>>()
+  readonly #byInstance = new Map<string, PassingSet<GrantRef>>()
 
   /** All of the group, as its state says. */
   read(group: GroupState): void {
@@ -55,11 +56,11 @@ export class UnorderedGrants {
   #opened(group: string, grant: number, instance: string): void {
     const ref = { group, grant }
     let opened = this.#byGroup.get(group)
-    if (opened === undefined) this.#byGroup.set(group, (opened = new Map()))
+    if (opened === undefined) this.#byGroup.set(group, (opened = new PassingMap()))
     opened.set(grant, { ref, instance })
-    const held = this.#byInstance.get(instance)
-    if (held === undefined) this.#byInstance.set(instance, new Set([ref]))
-    else held.add(ref)
+    let held = this.#byInstance.get(instance)
+    if (held === undefined) this.#byInstance.set(instance, (held = new PassingSet()))
+    held.add(ref)
   }
 
   #closed(group: string, grant: number): void {

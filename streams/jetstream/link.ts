@@ -14,6 +14,7 @@ import { createInbox } from 'nats'
 import type { Clock } from '../ports/clock.ts'
 import { every } from '../ports/clock.ts'
 import { hear } from '../hearing.ts'
+import { PassingMap, PassingSet } from '../passing.ts'
 import type { LinkState } from '../ports/bus.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { type HeaderFields, type Outgoing, excessOf, publishAll } from './frames.ts'
@@ -73,8 +74,8 @@ export class Link {
   #closed = false
   #token = 0
   readonly #inbox = createInbox()
-  readonly #outstanding = new Map<string, (message: Msg) => void>()
-  readonly #ends = new Set<() => void>()
+  readonly #outstanding = new PassingMap<string, (message: Msg) => void>()
+  readonly #ends = new PassingSet<() => void>()
   readonly #listeners = new Set<(state: LinkState) => void>()
   #outbox: Outgoing[] = []
 

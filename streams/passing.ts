@@ -1,0 +1,96 @@
+/**
+ * A map and a set of what comes and goes all the time, which the runtime's own are bad at. Those keep a table that they have outgrown linked to
+ * the one after it. A table that lies in the old generation, because a collection of the whole heap found it in use, thus keeps the next one,
+ * that one the next, and so on: everything that was ever in the map since then outlives all collections of young objects, each of which copies it,
+ * until the whole heap is collected again (V8's `OrderedHashTable`; docs/performance.md, "What a job leaves behind"). Here a new map is begun after some removals, which ends
+ * that chain; so keys and values die young. Whatever is walked is not begun anew meanwhile: a walk sees what is put in and taken out, as it does in a `Map`.
+ */
+
+/** After so many removals, and twice as many as entries that are left, which are copied: a removal costs the same however many there are. */
+const removalsLeast = 64
+
+export class PassingMap<Key, Value> {
+  #map = new Map<Key, Value>()
+  #removals = 0
+  #walks = 0
+
+  get size(): number {
+    return this.#map.size
+  }
+
+  get(key: Key): Value | undefined {
+    return this.#map.get(key)
+  }
+
+  has(key: Key): boolean {
+    return this.#map.has(key)
+  }
+
+  set(key: Key, value: Value): void {
+    this.#map.set(key, value)
+  }
+
+  delete(key: Key): boolean {
+    if (!this.#map.delete(key)) return false
+    this.#removals += 1
+    if (this.#removals > removalsLeast + 2 * this.#map.size && this.#walks === 0) {
+      this.#map = new Map(this.#map)
+      this.#removals = 0
+    }
+    return true
+  }
+
+  *[Symbol.iterator](): Generator<[Key, Value]> {
+    this.#walks += 1
+    try {
+      yield* this.#map
+    } finally {
+      this.#walks -= 1
+    }
+  }
+
+  *keys(): Generator<Key> {
+    for (const [key] of this) yield key
+  }
+
+  *values(): Generator<Value> {
+    for (const [, value] of this) yield value
+  }
+}
+
+export class PassingSet<Member> {
+  #set = new Set<Member>()
+  #removals = 0
+  #walks = 0
+
+  get size(): number {
+    return this.#set.size
+  }
+
+  has(member: Member): boolean {
+    return this.#set.has(member)
+  }
+
+  add(member: Member): void {
+    this.#set.add(member)
+  }
+
+  delete(member: Member): boolean {
+    if (!this.#set.delete(member)) return false
+    this.#removals += 1
+    if (this.#removals > removalsLeast + 2 * this.#set.size && this.#walks === 0) {
+      this.#set = new Set(this.#set)
+      this.#removals = 0
+    }
+    return true
+  }
+
+  *[Symbol.iterator](): Generator<Member> {
+    this.#walks += 1
+    try {
+      yield* this.#set
+    } finally {
+      this.#walks -= 1
+    }
+  }
+}
