@@ -39,11 +39,11 @@ export interface WorkRequest {
   readonly counter?: number
   /** Most grants of this lane that it will hold at once; 0 grants nothing (a stopping agent). */
   readonly capacity: number
-  /** Every grant that it holds, begun or not. */
+  /** Every grant that it holds, begun or not; and those that have ended, while outcomes of them are left for the next list. */
   readonly held: readonly GrantRef[]
-  /** Every outcome not yet acknowledged, in the grant's order. */
+  /** Every outcome not yet acknowledged, in the grant's order; of many the first. */
   readonly outcomes: readonly OutcomeReport[]
-  /** Grants that it gives back: no call of them runs, and none will (P19). */
+  /** Grants that it gives back: no call of them runs, and none will (P19). No outcome of them is left for the next list. */
   readonly stopped: readonly GrantRef[]
   /** One job asked for by name. */
   readonly asks?: { readonly group: string; readonly job: number }

@@ -8,6 +8,7 @@
  * 2. "Stopped" is said of a grant only when no call of it runs (P19).
  * 3. No room is offered and no call starts while the agent does not work, as its life cycle says; what runs ends by itself, and its outcome is kept.
  * 4. No call starts while the realm is in quarantine, as far as this process has heard, nor without an acknowledged, fresh presence of the very instance that the grant names (P18).
+ * 5. Of a grant that names another process's instance it says nothing, and does nothing about it: only that one knows whether a call of it runs (P19, P20).
  */
 import { builtInDefaults } from '../../machines/agent/configuration.ts'
 import type { AbortAnswer } from '../../streams/agent-messages.ts'
@@ -206,6 +207,7 @@ class RunningExecutor implements Executing {
   }
 
   #take(lane: string, message: GrantMessage): void {
+    if (!this.#isOwn(message.instance)) return
     const mark = this.#marks.of(message)
     const link = this.#link(lane)
     const id = grantId(message)
@@ -230,10 +232,15 @@ class RunningExecutor implements Executing {
     void this.#run(held)
   }
 
-  /** Nobody has heard of the grant for long (I9). Of an instance that is another process's, only that one can say anything. */
+  /** An instance of this very process. Another process of the same agent hears the same subjects, while one of the two has not exited yet (P20). */
+  #isOwn(instance: string): boolean {
+    return this.#instances.has(instance)
+  }
+
+  /** Nobody has heard of the grant for long (I9). */
   #onAbort(message: BusMessage): void {
     const { group, grant, instance, epoch } = readAbort(message.data)
-    if (this.#over || !this.#instances.has(instance)) return
+    if (this.#over || !this.#isOwn(instance)) return
     // P27: a newer leader decides what becomes of it.
     if (epoch < (this.#context.realm.state.leader?.epoch ?? 0)) return
     const ref = { group, grant }

@@ -12,6 +12,7 @@ import type { GrantRef, GrantsMessage, OutcomeReport, QueuedJob, WorkAnswer, Wor
 import { outcomesInShort } from '../../streams/short-form.ts'
 import type { LaneClient, NoAnswer } from '../lane/client.ts'
 import { type Clock, type Repeating, every } from '../../streams/ports/clock.ts'
+import { grantId } from './held-grant.ts'
 
 /** P6. */
 export const reconcileMs = 1_000
@@ -140,19 +141,22 @@ export class LaneLink {
       const held = this.#options.held()
       const capacity = this.#options.capacity()
       const former = this.#options.formerInstances()
+      const fitting = fittingOf(this.#outcomes)
+      const later = grantsOf(this.#outcomes, fitting)
       const asks = byName && held.length < capacity ? this.#round?.shift() : undefined
       const request: WorkRequest = {
         builtOn: { incarnation, number: this.#number },
         agent,
         instance: this.#options.instance(),
         capacity: byName ? 0 : capacity,
-        held,
+        // What is finished, and not said yet, would seem to be lost, and be sent again (P6).
+        held: later.size === 0 ? held : [...held, ...later.values()],
         ...(asks === undefined ? {} : { asks }),
         ...(byName ? { byName } : {}),
         readsShort: true,
         ...(former.length === 0 ? {} : { former }),
-        outcomes: this.#outcomes.slice(0, fittingOf(this.#outcomes)),
-        stopped: this.#stopped.slice(),
+        outcomes: this.#outcomes.slice(0, fitting),
+        stopped: later.size === 0 ? this.#stopped.slice() : this.#stopped.filter((ref) => !later.has(grantId(ref))),
       }
       this.#saidMs = clock.monotonicMs()
       this.#saidCapacity = capacity
@@ -198,6 +202,19 @@ function without(outcomes: OutcomeReport[], settled: readonly OutcomeReport[]): 
   if (outcomes[0] === settled[0] && outcomes[last] === settled[last]) return outcomes.length === settled.length ? [] : outcomes.slice(settled.length)
   const gone = new Set(settled)
   return outcomes.filter((outcome) => !gone.has(outcome))
+}
+
+/** Of the outcomes from this index on. Their locks are not given back before these are said: jobs that are finished would be granted anew. */
+function grantsOf(outcomes: readonly OutcomeReport[], from: number): ReadonlyMap<string, GrantRef> {
+  const grants = new Map<string, GrantRef>()
+  let before: GrantRef | undefined
+  for (let index = from; index < outcomes.length; index++) {
+    const outcome = outcomes[index]!
+    // Nearly always those of one grant stand together.
+    if (before === undefined || !isSame(before, outcome)) grants.set(grantId(outcome), { group: outcome.group, grant: outcome.grant })
+    before = outcome
+  }
+  return grants
 }
 
 /** How many of them, in their order, go in one list: one at least. */

@@ -62,3 +62,41 @@ it('lists are bounded by bytes, and reasons cut, before they are sent: what is l
   }
   link.close()
 })
+
+it('a lock is given back only when all that was done under it is said, however many lists that takes; until then it is held (P6, P19)', async () => {
+  const time = new VirtualTime()
+  const requests: WorkRequest[] = []
+  const link = new LaneLink({
+    lane: 'here-1',
+    agent: 'a',
+    clock: { nowMs: () => Math.floor(time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs, task) => time.after(delayMs, task) },
+    client: { work: () => Promise.reject(new Error('the holder is here')), send: () => Promise.reject(new Error('no command is sent')) },
+    incarnation: 1,
+    // The second list gets no answer, and is said again.
+    workHere: (_lane, request) => {
+      requests.push(structuredClone(request))
+      return requests.length === 2 ? new Promise<WorkAnswer>(() => {}) : Promise.resolve({ kind: 'taken', number: 1, grants: [], stops: [], queued: 0 })
+    },
+    instance: () => 'i', formerInstances: () => [],
+    capacity: () => 8,
+    held: () => [ref('held')],
+    onGrants: () => {},
+    onSettled: () => {},
+  })
+  link.report(successes('done', 900))
+  link.report([], ref('not-begun'))
+  // Each half done when it was stopped: one whose outcomes are cut by the list, one behind it.
+  link.report(successes('cut', 1_000), ref('cut'))
+  link.report(successes('behind', 900), ref('behind'))
+  await time.run(() => !link.unsettled, { steps: 10_000, untilMs: 10_000 })
+  link.close()
+  expect(requests.map(({ outcomes }) => outcomes.length)).toEqual([1_000, 1_000, 1_000, 800])
+  const all = ['done', 'cut', 'behind'].flatMap((group) => successes(group, group === 'cut' ? 1_000 : 900))
+  expect([0, 2, 3].flatMap((list) => requests[list]!.outcomes)).toEqual(all)
+  expect(requests.map(({ stopped }) => stopped)).toEqual([[ref('not-begun')], [ref('cut')], [ref('cut')], [ref('behind')]])
+  // What is finished and not said is not told to be missing: it would be sent again.
+  expect(requests.map(({ held }) => held)).toEqual([[ref('held'), ref('cut'), ref('behind')], [ref('held'), ref('behind')], [ref('held'), ref('behind')], [ref('held')]])
+})
+
+const ref = (name: string) => ({ group: `here-1-${name}`, grant: 5 })
+const successes = (name: string, jobs: number) => Array.from({ length: jobs }, (_, index): OutcomeReport => ({ ...ref(name), job: index + 1, outcome: { kind: 'succeeded' } }))

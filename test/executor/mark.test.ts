@@ -41,12 +41,17 @@ beforeEach(async () => {
       return ending(call)
     },
   }
+  let becomes!: (instance: string, former: string) => void
+  const presence = { instance: 'e-0', acknowledged: true, mayStartCall: () => true, onNewInstance: (listener: typeof becomes) => ((becomes = listener), () => {}) }
   executor = startExecutor(
     { agent: 'e', role: 'skilled', region: 'here', skills: [], build: 'test', coordinator, subjects, clock, random: dice, constants: state.constants, realm: { state, onChange: () => () => {} }, newestFormat: formatVersion, logger: { debug() {}, info() {}, warn() {}, error() {} } },
-    { instance: 'e-1', acknowledged: true, mayStartCall: () => true, onNewInstance: () => () => {} },
+    presence,
     { connection: () => connection },
     noLanes,
   )
+  // The process goes on as a new instance (P17).
+  presence.instance = 'e-1'
+  becomes('e-1', 'e-0')
   // A holder that takes note of everything.
   stage.asker.bus.subscribe(subjects.toLane(lane, 'work'), (message) => {
     const request = fromBytes<WorkRequest>(message.data)
@@ -161,6 +166,37 @@ describe('P21', () => {
   })
 })
 
+describe('P20: beside another process of the same agent, which has not exited yet', () => {
+  const theirs = (grant: number, more: Partial<GrantMessage> = {}) => grantOf(grant, { instance: 'x-1', ...more })
+
+  test.each([true, false])('of a grant that names an instance of the other one nothing is said, however often it comes: a call of it may run there (P19; order: %s)', async (ordered) => {
+    const more: Partial<GrantMessage> = ordered ? {} : { unordered: true }
+    await say(theirs(5, more))
+    await say(theirs(5, more), theirs(5, more))
+    await stage.pass(3_000)
+    expect(calls).toEqual([])
+    expect(stopped).toEqual([])
+    expect(executor.load.held).toBe(0)
+  })
+
+  test('nor is anything done about it: what this process runs goes on, what it is granted anew runs, and its own marks stay (P21)', async () => {
+    await say(grantOf(5), theirs(7))
+    expect(calls.map(({ token, signal }) => [token.revision, signal.aborted])).toEqual([[5, false]])
+    await stage.until('the end of the call', () => executor.load.held === 0)
+    await say(theirs(8), grantOf(9), theirs(9), grantOf(9))
+    await stage.until('the end of the call', () => executor.load.held === 0)
+    await say(theirs(9), grantOf(9), grantOf(5))
+    await stage.pass(3_000)
+    expect(tokens()).toEqual([5, 9])
+    expect(stopped.filter(({ grant }) => grant === 7 || grant === 8)).toEqual([])
+  })
+
+  test('a grant to a former instance of this very process is its own: it gives that back (P17)', async () => {
+    await say(grantOf(5, { instance: 'e-0' }))
+    expect(stopped).toEqual([{ group: 'here-1-G', grant: 5 }])
+  })
+})
+
 describe('P19: asked to abort a grant', () => {
   test('whose call runs: it says so until that has ended; then it stopped, and what is known is offered all the same', async () => {
     await say(grantOf(5))
@@ -181,7 +217,7 @@ describe('P19: asked to abort a grant', () => {
   })
 
   test('of another process: it says nothing, since that one may be in the middle of a call', async () => {
-    expect(await abort(5, 'e-0')).toBe('no answer')
+    expect(await abort(5, 'x-1')).toBe('no answer')
     await say(grantOf(5))
     expect(tokens()).toEqual([5])
   })

@@ -88,6 +88,27 @@ test('what is handed back fills a turn before it is larger than one may be, and 
   expect(ids.every((id) => lane.groups.get(id)!.grant === null)).toBe(true)
 })
 
+test('a list that takes several turns is taken in its order: what was done under a lock that is given back is on record before that', () => {
+  const lane = emptyLane('here-1')
+  const schedule = new Schedule()
+  const ids = Array.from({ length: 2_500 }, (_, index) => `here-1-${String(index).padStart(26, '0')}`)
+  for (const id of ids) {
+    foldCommit(lane, { aggregate: 'group', id, revision: 1, events: [...readyWith({ jobs: 3, window: 3 }, [spec, spec, spec]), granted([[1, 3]])] }, { incarnation: 1, timeMs: 1 })
+    schedule.update(lane.groups.get(id)!)
+  }
+  const outcomes = [1, 2].flatMap((job) => ids.map((group) => ({ group, grant: 5, job, outcome: { kind: 'succeeded' as const } })))
+  const work = { builtOn: { incarnation: 1, number: 0 }, agent: 'a1', instance: 'a1-i', capacity: 0, held: [], outcomes, stopped: ids.map((group) => ({ group, grant: 5 })) }
+  let taken = 0
+  let turns = 0
+  for (; taken < outcomes.length + ids.length; turns++) {
+    expect(turns).toBeLessThan(50)
+    taken = new TurnBuilder({ lane, schedule, constants: defaultConstants, realm: { format: 2, quarantine: null }, incarnation: 1, timeMs: 2 }).takeWork(work, taken)
+    expect(ids.filter((id) => lane.groups.get(id)!.grant === null && lane.groups.get(id)!.position < 2)).toEqual([])
+  }
+  expect(turns).toBeGreaterThan(1)
+  expect(ids.every((id) => lane.groups.get(id)!.grant === null && lane.groups.get(id)!.position === 2)).toBe(true)
+})
+
 test('who has said something that is not taken yet is granted nothing: its list would seem to lack it, and it would be sent twice', () => {
   const lane = emptyLane('here-1')
   const schedule = new Schedule()

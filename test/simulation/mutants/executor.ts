@@ -27,8 +27,8 @@ export const executorMutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/executor/lane-link.ts',
-        find: `outcomes: this.#outcomes.slice(0, fittingOf(this.#outcomes)),`,
-        replace: `outcomes: this.#outcomes.splice(0, fittingOf(this.#outcomes)),`,
+        find: `outcomes: this.#outcomes.slice(0, fitting),`,
+        replace: `outcomes: this.#outcomes.splice(0, fitting),`,
       },
       { file: 'src/executor/executor.ts', find: `if (message.grant === mark && !atHand) link.report`, replace: `if (false) link.report` },
       // The leader would close the grant and have the job done again (I9).
@@ -69,6 +69,12 @@ export const executorMutants: readonly Mutant[] = [
     while`,
       },
     ],
+  },
+  {
+    name: 'stopped-is-said-for-another-process',
+    breaks: ['P19', 'P20', 'I9'],
+    focus: 'frozen',
+    patches: [{ file: 'src/executor/executor.ts', find: 'if (!this.#isOwn(message.instance)) return', replace: '' }],
   },
   {
     name: 'a-read-settles-a-call-at-once',
