@@ -56,6 +56,16 @@ export class PassingMap<Key, Value> {
   *values(): Generator<Value> {
     for (const [, value] of this) yield value
   }
+
+  /** As `values`, for less. */
+  forEach(visit: (value: Value, key: Key) => void): void {
+    this.#walks += 1
+    try {
+      this.#map.forEach(visit)
+    } finally {
+      this.#walks -= 1
+    }
+  }
 }
 
 export class PassingSet<Member> {

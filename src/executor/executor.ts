@@ -187,9 +187,9 @@ class RunningExecutor implements Executing {
 
   #heldOf(lane: string): GrantRef[] {
     const refs: GrantRef[] = []
-    for (const grant of this.#held.values()) {
+    this.#held.forEach((grant) => {
       if (grant.lane === lane) refs.push(refOf(grant.message))
-    }
+    })
     return refs
   }
 

@@ -49,7 +49,7 @@ export class LaneFeed {
   #held: Held[] = []
   #heldBytes = 0
   /** Aggregates of which something is held: what comes of them now comes behind that. */
-  readonly #holding = new Set<string>()
+  #holding = new Set<string>()
   #hearing: Timer | undefined
   #isAsking = false
   /** By aggregate that somebody listened to: until when that is taken to be so. */
@@ -138,7 +138,7 @@ export class LaneFeed {
   #keep(held: Held[]): void {
     this.#held = held
     this.#heldBytes = 0
-    this.#holding.clear()
+    this.#holding = new Set()
     for (const { turn, index, aggregate } of held) {
       this.#heldBytes += bytesOf(turn, index)
       this.#holding.add(aggregate)

@@ -10,6 +10,7 @@ import type { GroupState } from '../../machines/execution-group/state.ts'
 import { groupTable } from '../../machines/execution-group/machine.ts'
 import { remainingByAgent } from '../../machines/placement/jobs.ts'
 import { assignsAfter } from '../../machines/placement/unassigned.ts'
+import { PassingMap, PassingSet } from '../../streams/passing.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { RealmFold, TurnSeen } from '../realm/view.ts'
 
@@ -18,14 +19,14 @@ const assigns: ReadonlyMap<string, 'now' | 'next-round' | 'never'> = new Map(Obj
 
 export class GroupWatch {
   readonly #state: RealmFold
-  readonly #open = new Set<string>()
-  readonly #toAssign = new Set<string>()
-  readonly #touched = new Set<string>()
+  readonly #open = new PassingSet<string>()
+  readonly #toAssign = new PassingSet<string>()
+  #touched = new Set<string>()
   /** By lane: how many of its groups are in `#open`. */
   readonly #openIn = new Map<string, number>()
   /** Lanes of `#touched`. */
-  readonly #touchedIn = new Set<string>()
-  readonly #contributions = new Map<string, ReadonlyMap<string, number>>()
+  #touchedIn = new Set<string>()
+  readonly #contributions = new PassingMap<string, ReadonlyMap<string, number>>()
   readonly #loads = new Map<string, number>()
 
   constructor(state: RealmFold) {
@@ -83,8 +84,8 @@ export class GroupWatch {
       this.#contributions.set(id, contribution)
       for (const [agent, jobs] of contribution) this.#loads.set(agent, (this.#loads.get(agent) ?? 0) + jobs)
     }
-    this.#touched.clear()
-    this.#touchedIn.clear()
+    this.#touched = new Set()
+    this.#touchedIn = new Set()
   }
 
   /** Whether a group of the lane is not over, or may not be. */

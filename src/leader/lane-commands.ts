@@ -5,6 +5,7 @@
  */
 import type { GroupState } from '../../machines/execution-group/state.ts'
 import type { LaneCommandBody } from '../../streams/lane-protocol.ts'
+import { PassingSet } from '../../streams/passing.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import type { AgentContext } from '../agent/context.ts'
 import { type LaneClient, laneClient } from '../lane/client.ts'
@@ -20,7 +21,7 @@ export interface LaneCommandsDeps {
 export class LaneCommands {
   readonly #deps: LaneCommandsDeps
   readonly #lanes: LaneClient
-  readonly #underWay = new Set<string>()
+  readonly #underWay = new PassingSet<string>()
 
   constructor(deps: LaneCommandsDeps) {
     const { coordinator, subjects } = deps.context

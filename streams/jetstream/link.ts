@@ -11,10 +11,10 @@
  */
 import type { Msg, NatsConnection } from 'nats'
 import { createInbox } from 'nats'
-import type { Clock } from '../ports/clock.ts'
-import { every } from '../ports/clock.ts'
+import { Deadlines } from '../deadlines.ts'
+import { type Clock, type Repeating, type Timer, every } from '../ports/clock.ts'
 import { hear } from '../hearing.ts'
-import { PassingMap, PassingSet } from '../passing.ts'
+import { PassingMap } from '../passing.ts'
 import type { LinkState } from '../ports/bus.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { type HeaderFields, type Outgoing, excessOf, publishAll } from './frames.ts'
@@ -66,6 +66,40 @@ const unansweredPings = 2
 const mayRepeat = /^(?:INFO|STREAM\.(?:INFO|NAMES|MSG\.GET)|CONSUMER\.(?:INFO|CREATE))\b/
 const askAgainMs = 1_000
 
+/** What an answer may come for. */
+interface Outstanding {
+  take(message: Msg): void
+  /** None can come any more. */
+  disconnected(): void
+}
+
+class Exchange implements Outstanding {
+  timer: Timer | undefined
+  repeating: Repeating | undefined
+  readonly #accept: ExchangeOptions['accept']
+  readonly #ended: (exchanged: Exchanged) => void
+
+  constructor(accept: ExchangeOptions['accept'], ended: (exchanged: Exchanged) => void) {
+    this.#accept = accept
+    this.#ended = ended
+  }
+
+  take(message: Msg): void {
+    if (saysNobody(message)) this.settle({ kind: 'no-responders' })
+    else if (this.#accept?.(message.data) ?? true) this.settle({ kind: 'answer', message })
+  }
+
+  disconnected(): void {
+    this.settle({ kind: 'disconnected' })
+  }
+
+  settle(exchanged: Exchanged): void {
+    this.timer?.cancel()
+    this.repeating?.stop()
+    this.#ended(exchanged)
+  }
+}
+
 export class Link {
   readonly connection: NatsConnection
   readonly clock: Clock
@@ -74,8 +108,8 @@ export class Link {
   #closed = false
   #token = 0
   readonly #inbox = createInbox()
-  readonly #outstanding = new PassingMap<string, (message: Msg) => void>()
-  readonly #ends = new PassingSet<() => void>()
+  readonly #outstanding = new PassingMap<string, Outstanding>()
+  readonly #deadlines: Deadlines
   readonly #listeners = new Set<(state: LinkState) => void>()
   #outbox: Outgoing[] = []
 
@@ -90,11 +124,12 @@ export class Link {
     order.connected()
     this.#nameAll()
     this.clock = clock
+    this.#deadlines = new Deadlines(clock)
     this.answerTimeoutMs = timeoutMs
     const prefixLength = this.#inbox.length + 1
     connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
-        if (error === null) hear(() => this.#outstanding.get(message.subject.slice(prefixLength))?.(message), endProcess)
+        if (error === null) hear(() => this.#outstanding.get(message.subject.slice(prefixLength))?.take(message), endProcess)
       },
     })
     void this.#followStatus()
@@ -147,24 +182,16 @@ export class Link {
     if (first !== undefined) return Promise.resolve({ kind: 'too-large', reason: `a message of ${first.sizeBytes} bytes is larger than the ${first.limitBytes} that the server takes` })
     return new Promise((resolve) => {
       const token = (++this.#token).toString(36)
-      const settle = (exchanged: Exchanged) => {
-        timer.cancel()
-        repeating?.stop()
+      const ended = (exchanged: Exchanged) => {
         this.#outstanding.delete(token)
-        this.#ends.delete(end)
         resolve(exchanged)
       }
-      const end = () => settle({ kind: 'disconnected' })
-      const timer = this.clock.after(options.timeoutMs, () => settle({ kind: 'timeout' }))
-      this.#ends.add(end)
-      this.#outstanding.set(token, (message) => {
-        if (saysNobody(message)) settle({ kind: 'no-responders' })
-        else if (options.accept?.(message.data) ?? true) settle({ kind: 'answer', message })
-      })
+      const exchange = new Exchange(options.accept, ended)
+      this.#outstanding.set(token, exchange)
       const message = { subject, data, reply: `${this.#inbox}.${token}`, headers: options.headers }
-      const send = () => this.#post(message)
-      const repeating = options.repeatMs === undefined ? undefined : every(this.clock, options.repeatMs, send)
-      send()
+      exchange.timer = this.#deadlines.after(options.timeoutMs, () => exchange.settle({ kind: 'timeout' }))
+      if (options.repeatMs !== undefined) exchange.repeating = every(this.clock, options.repeatMs, () => this.#post(message))
+      this.#post(message)
     })
   }
 
@@ -176,8 +203,11 @@ export class Link {
   /** `onNobody`: when the server says that nobody subscribes, until what is returned is called. Dropped as by `publish`. */
   publishAsking(subject: string, data: Uint8Array | string, onNobody: () => void): () => void {
     const token = (++this.#token).toString(36)
-    this.#outstanding.set(token, (message) => {
-      if (saysNobody(message)) onNobody()
+    this.#outstanding.set(token, {
+      take(message) {
+        if (saysNobody(message)) onNobody()
+      },
+      disconnected() {},
     })
     this.#post({ subject, data, reply: `${this.#inbox}.${token}` })
     return () => void this.#outstanding.delete(token)
@@ -246,7 +276,7 @@ export class Link {
     this.#state = state
     if (state === 'disconnected') {
       this.#outbox = []
-      for (const end of [...this.#ends]) end()
+      for (const one of [...this.#outstanding.values()]) one.disconnected()
     }
     for (const listener of [...this.#listeners]) listener(state)
   }

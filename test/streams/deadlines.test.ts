@@ -1,0 +1,74 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Deadlines } from '../../streams/deadlines.ts'
+import type { Clock, Timer } from '../../streams/ports/clock.ts'
+import { VirtualTime } from '../simulation/virtual-time.ts'
+
+/** How many timers of the clock wait is counted. */
+function counted(time: VirtualTime) {
+  const waiting = { timers: 0 }
+  const clock: Clock = {
+    nowMs: () => time.nowMs,
+    monotonicMs: () => time.nowMs,
+    after(delayMs, task): Timer {
+      let waits = true
+      const over = () => {
+        if (waits) waiting.timers -= 1
+        waits = false
+      }
+      waiting.timers += 1
+      const timer = time.after(delayMs, () => {
+        over()
+        task()
+      })
+      return {
+        cancel() {
+          over()
+          timer.cancel()
+        },
+      }
+    },
+  }
+  return { clock, waiting }
+}
+
+const asked = fc.record({ atMs: fc.nat(8_000), lengthMs: fc.constantFrom(500, 2_000, 5_000, 5_001), takenBackMs: fc.option(fc.nat(6_000)) })
+
+test('each time that is not taken back comes once, when it is reached or up to a quarter of a second later; one that is never does; and nothing waits in the end', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(asked, { maxLength: 30 }), async (all) => {
+      const time = new VirtualTime()
+      const { clock, waiting } = counted(time)
+      const deadlines = new Deadlines(clock)
+      const came = all.map((): number[] => [])
+      for (const [index, { atMs, lengthMs, takenBackMs }] of all.entries()) {
+        time.after(atMs, () => {
+          const timer = deadlines.after(lengthMs, () => came[index]!.push(time.nowMs))
+          if (takenBackMs !== null) time.after(takenBackMs, () => timer.cancel())
+        })
+      }
+      time.after(20_000, () => {})
+      await time.run(() => time.nowMs >= 20_000, { steps: 10_000, untilMs: 30_000 })
+      for (const [index, { atMs, lengthMs, takenBackMs }] of all.entries()) {
+        const dueMs = atMs + lengthMs
+        const backMs = takenBackMs === null ? Infinity : atMs + takenBackMs
+        const times = came[index]!
+        if (backMs < dueMs) expect(times).toEqual([])
+        else {
+          // Taken back in the quarter of a second in which it may come.
+          if (times.length === 0) expect(backMs).toBeLessThanOrEqual(dueMs + 250)
+          else expect(times.length === 1 && times[0]! >= dueMs && times[0]! <= dueMs + 250).toBe(true)
+        }
+      }
+      expect(waiting.timers).toBe(0)
+    }),
+  )
+})
+
+test('a thousand requests that are answered one after the other set one timer', () => {
+  const time = new VirtualTime()
+  const { clock, waiting } = counted(time)
+  const deadlines = new Deadlines(clock)
+  for (let request = 0; request < 1_000; request++) deadlines.after(5_000, () => {}).cancel()
+  expect(waiting.timers).toBe(1)
+})
