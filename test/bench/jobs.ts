@@ -17,6 +17,8 @@ const usualRounds = 15
 const usualWarming = 2
 /** Not shown of the rows whose rounds have about a hundred turns of each lane: what an agent does once a turn is optimized after some hundreds. */
 const manyWarming = 10
+/** With a window of 16 a round has eight turns of each lane. */
+const windowWarming = 60
 const rawMs = 2_000
 const batchSize = 100
 
@@ -79,7 +81,7 @@ export async function jobRows(world: BenchWorld, wants: (row: string) => boolean
       if (!wants(row) && !batches) continue
       const window = row === 'w1-window16' ? 16 : 1
       const executorOf = row === 'w1-remote' ? otherThan : holderOf
-      const measured = await measureAll(realm, { lanes: [...lanes.keys()], groupsPerLane: 25, jobsPerGroup: 100, window, executorOf, appenders: 4, appendIs: 'turn', batches }, row, say, usualRounds, manyWarming)
+      const measured = await measureAll(realm, { lanes: [...lanes.keys()], groupsPerLane: 25, jobsPerGroup: 100, window, executorOf, appenders: 4, appendIs: 'turn', batches }, row, say, usualRounds, window === 1 ? manyWarming : windowWarming)
       const who = row === 'w1-remote' ? 'each group executed by another agent than the one that holds its lane' : 'the executors hold the lanes'
       const what = `100 groups of 100 ordered jobs${windowText(window)}, 4 agents, ${who}`
       if (wants(row)) rows.push(rateOf(row, `${what}, to 4 raw appenders × jobs a turn`, measured, ({ raw }) => raw))
