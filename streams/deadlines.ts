@@ -13,7 +13,7 @@ interface List {
   readonly lengthMs: number
   first: Waiting | undefined
   last: Waiting | undefined
-  isArmed: boolean
+  timer: Timer | undefined
 }
 
 class Waiting implements Timer {
@@ -58,19 +58,24 @@ export class Deadlines {
   after(lengthMs: number, task: () => void): Timer {
     if (lengthMs < leastMs) return this.#clock.after(lengthMs, task)
     let list = this.#lists.get(lengthMs)
-    if (list === undefined) this.#lists.set(lengthMs, (list = { lengthMs, first: undefined, last: undefined, isArmed: false }))
+    if (list === undefined) this.#lists.set(lengthMs, (list = { lengthMs, first: undefined, last: undefined, timer: undefined }))
     const waiting = new Waiting(list, this.#clock.monotonicMs() + lengthMs, task)
-    if (!list.isArmed) this.#arm(list, lengthMs)
+    if (list.timer === undefined) this.#arm(list, lengthMs)
     return waiting
   }
 
+  /** Once nothing waits: no timer is left that would keep the process from ending. */
+  stop(): void {
+    for (const { timer } of this.#lists.values()) timer?.cancel()
+    this.#lists.clear()
+  }
+
   #arm(list: List, delayMs: number): void {
-    list.isArmed = true
-    this.#clock.after(delayMs + slackMs / 2, () => this.#look(list), slackMs / 2)
+    list.timer = this.#clock.after(delayMs + slackMs / 2, () => this.#look(list), slackMs / 2)
   }
 
   #look(list: List): void {
-    list.isArmed = false
+    list.timer = undefined
     const nowMs = this.#clock.monotonicMs()
     while (list.first !== undefined && list.first.atMs <= nowMs) {
       const { first } = list
@@ -78,7 +83,7 @@ export class Deadlines {
       first.cancel()
       task?.()
     }
-    if (list.isArmed) return
+    if (list.timer !== undefined) return
     if (list.first === undefined) this.#lists.delete(list.lengthMs)
     else this.#arm(list, list.first.atMs - nowMs)
   }

@@ -277,6 +277,7 @@ export class Link {
     if (state === 'disconnected') {
       this.#outbox = []
       for (const one of [...this.#outstanding.values()]) one.disconnected()
+      this.#deadlines.stop()
     }
     for (const listener of [...this.#listeners]) listener(state)
   }

@@ -65,10 +65,12 @@ test('each time that is not taken back comes once, when it is reached or up to a
   )
 })
 
-test('a thousand requests that are answered one after the other set one timer', () => {
+test('a thousand requests that are answered one after the other set one timer, which does not keep a process that is done', () => {
   const time = new VirtualTime()
   const { clock, waiting } = counted(time)
   const deadlines = new Deadlines(clock)
   for (let request = 0; request < 1_000; request++) deadlines.after(5_000, () => {}).cancel()
   expect(waiting.timers).toBe(1)
+  deadlines.stop()
+  expect(waiting.timers).toBe(0)
 })
