@@ -81,8 +81,11 @@ export interface LaneHosting {
   listenHere(listener: LocalListener): void
   /** P15: while false, it takes no lane and releases what it holds. */
   setClockTrusted(trusted: boolean): void
-  /** Finishes the turn in hand, appends `LaneReleased` to each, and takes nothing any more. Idempotent. */
-  release(): Promise<void>
+  /**
+   * Finishes the turn in hand, appends `LaneReleased` to each, and takes nothing any more. Holds on before that while a grant is open in
+   * a lane that no successor asks for, at most `holdOnMs` (default 0). Idempotent.
+   */
+  release(holdOnMs?: number): Promise<void>
   /** Ends without a word, as a crash does; nothing is heard from it afterwards. */
   abandon(): void
 }

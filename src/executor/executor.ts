@@ -39,6 +39,12 @@ export interface ExecutorOptions {
 
 const defaultCapacityPerLane = builtInDefaults.capacity
 
+/**
+ * Longest that an executor that drains waits until the holders have heard that it offers no room any more: what is granted to it
+ * after it has ended stays until it counts as lost. Who lets go of a lane in that moment answers nobody.
+ */
+const withdrawMs = 500
+
 /** Lanes that the same process holds: what goes between holder and executor need not travel. */
 export type OwnLanes = Pick<LaneHosting, 'workHere' | 'listenHere'>
 
@@ -133,9 +139,15 @@ class RunningExecutor implements Executing {
     this.#draining = true
     for (const grant of this.#held.values()) grant.stop()
     for (const link of this.#links.values()) link.nudge()
-    while (!this.#over && (this.#running.size > 0 || [...this.#links.values()].some((link) => link.unsettled))) {
+    let withdraws = true
+    const enough = this.#context.clock.after(withdrawMs, () => {
+      withdraws = false
+      this.#settled()
+    })
+    while (!this.#over && (this.#running.size > 0 || [...this.#links.values()].some((link) => link.unsettled || (withdraws && link.offers)))) {
       await new Promise<void>((resolve) => this.#settledListeners.add(resolve))
     }
+    enough.cancel()
     this.abandon()
   }
 

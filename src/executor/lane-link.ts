@@ -61,6 +61,7 @@ export class LaneLink {
   #holderReadsShort = false
   #saidMs = -Infinity
   #saidCapacity = 0
+  #offers = false
   /** By name: what is still to be asked for in this round; undefined before the holder has said what lies in its queue. */
   #round: QueuedJob[] | undefined
   #closed = false
@@ -77,6 +78,11 @@ export class LaneLink {
   /** Something is said that no holder has acknowledged. */
   get unsettled(): boolean {
     return this.#outcomes.length > 0 || this.#stopped.length > 0
+  }
+
+  /** Room was offered, and no holder has heard since that there is none, nor was it seen that nobody holds the lane: a grant may be on its way. */
+  get offers(): boolean {
+    return this.#offers
   }
 
   /** An outcome of it is not acknowledged yet. */
@@ -160,13 +166,22 @@ export class LaneLink {
       }
       this.#saidMs = clock.monotonicMs()
       this.#saidCapacity = capacity
+      const offers = request.capacity > 0 || asks !== undefined
+      if (offers) this.#offers = true
       const answer: WorkAnswer | NoAnswer = await (workHere(this.lane, request) ?? client.work(this.lane, this.#holderReadsShort ? { ...request, outcomes: outcomesInShort(request.outcomes) } : request, answerWaitMs))
       if (this.#closed) return
       if (answer.kind === 'taken') this.#settle(request, answer)
       if (generation !== this.#generation) return
+      if (!offers && (answer.kind === 'taken' || (answer.kind === 'no-answer' && answer.why === 'no-holder'))) this.#withdrawn()
       this.#holderReadsShort = answer.kind === 'taken' && answer.readsShort === true
     }
     this.#outstanding = false
+  }
+
+  #withdrawn(): void {
+    if (!this.#offers) return
+    this.#offers = false
+    this.#options.onSettled()
   }
 
   #settle(request: WorkRequest, answer: Extract<WorkAnswer, { kind: 'taken' }>): void {

@@ -112,6 +112,11 @@ export class LaneHolder {
     return this.#state === 'holding'
   }
 
+  /** An executor has something to say to who holds this lane yet: how a job ended, or that it gives it back. */
+  get awaited(): boolean {
+    return this.#schedule.granted
+  }
+
   work(request: WorkRequest, answer: (answer: WorkAnswer) => void): void {
     if (!this.accepts) return answer({ kind: 'not-the-holder' })
     const executor = this.#schedule.executor(request.agent)

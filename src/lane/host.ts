@@ -5,6 +5,7 @@
 import type { LaneState } from '../../machines/lane/state.ts'
 import { laneMappingIn } from '../../streams/coordination.ts'
 import type { WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
+import { pause } from '../../streams/ports/clock.ts'
 import type { AgentContext, LaneHosting, LocalListener, Presence } from '../agent/context.ts'
 import type { TransitionListener } from '../process/host.ts'
 import type { HolderFailpoint, HoldingEnded } from './holding.ts'
@@ -23,11 +24,15 @@ export interface LaneHost extends LaneHosting {
   stateOf(lane: string): LaneState | undefined
 }
 
+/** How often an agent that stops looks whether a grant is still open in its lanes. */
+const lookMs = 20
+
 export function startLaneHost(context: AgentContext, presence: Presence, options: LaneHostOptions = {}): LaneHost {
   const processes = new Map<string, LaneProcess>()
   let local: LocalListener | undefined
   let trusted = true
   let released = false
+  const { clock } = context
 
   const processOf = (lane: string): LaneProcess => {
     let process = processes.get(lane)
@@ -80,7 +85,9 @@ export function startLaneHost(context: AgentContext, presence: Presence, options
         else void process.letGo()
       }
     },
-    async release() {
+    async release(holdOnMs = 0) {
+      const endMs = clock.monotonicMs() + holdOnMs
+      while (!released && clock.monotonicMs() < endMs && [...processes.values()].some(({ awaited }) => awaited)) await pause(clock, lookMs)
       released = true
       watch.stop()
       await Promise.all([...processes.values()].map((process) => process.letGo()))

@@ -101,6 +101,11 @@ export class LaneProcess {
     return this.#holder?.accepts === true ? this.#holder : undefined
   }
 
+  /** An executor has something to say to who holds it, or may have once this process does: who held it before lets go for this one, and for nobody else. */
+  get awaited(): boolean {
+    return this.holder?.awaited ?? this.phase !== 'idle'
+  }
+
   /** The mapping's key changed, or something else that makes it worth looking. */
   async reconsider(): Promise<void> {
     if (this.#over.signal.aborted) return

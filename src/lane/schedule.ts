@@ -156,6 +156,11 @@ export class Schedule {
     return executor.capacity - (this.#openGrants.get(executor.instance)?.size ?? 0) - this.#unordered.count(executor.instance)
   }
 
+  /** Some grant of the lane is open. */
+  get granted(): boolean {
+    return this.#granted.size > 0 || this.#unordered.any
+  }
+
   /** Open grants of groups without order that name the instance. */
   unorderedGrantsOf(instance: string): Iterable<GrantRef> {
     return this.#unordered.of(instance)

@@ -45,6 +45,10 @@ export class UnorderedGrants {
     }
   }
 
+  get any(): boolean {
+    return this.#byGroup.size > 0
+  }
+
   count(instance: string): number {
     return this.#byInstance.get(instance)?.size ?? 0
   }

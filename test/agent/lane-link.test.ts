@@ -98,5 +98,45 @@ it('a lock is given back only when all that was done under it is said, however m
   expect(requests.map(({ held }) => held)).toEqual([[ref('held'), ref('cut'), ref('behind')], [ref('held'), ref('behind')], [ref('held'), ref('behind')], [ref('held')]])
 })
 
+it.each([
+  ['the holder has heard it', { kind: 'taken', number: 1, grants: [], stops: [], queued: 0 }, false],
+  ['nobody holds the lane', { kind: 'no-answer', why: 'no-holder' }, false],
+  ['nobody has answered', { kind: 'no-answer', why: 'timeout' }, true],
+] as const)('room that was offered is offered until %s', async (_what, answer, offers) => {
+  const time = new VirtualTime()
+  const requests: unknown[] = []
+  let capacity = 4
+  /** Whoever waits for it hears so. */
+  let told = false
+  const link = new LaneLink({
+    lane: 'here-1',
+    agent: 'a',
+    clock: { nowMs: () => Math.floor(time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs, task) => time.after(delayMs, task) },
+    client: {
+      work: (_lane, request) => {
+        requests.push(request)
+        return Promise.resolve(request.capacity > 0 ? { kind: 'taken', number: 1, grants: [], stops: [], queued: 0 } : answer)
+      },
+      send: () => Promise.reject(new Error('no command is sent')),
+    },
+    incarnation: 1,
+    workHere: () => undefined,
+    instance: () => 'i', formerInstances: () => [],
+    capacity: () => capacity,
+    held: () => [],
+    onGrants: () => {},
+    onSettled: () => void (told ||= !link.offers),
+  })
+  await time.run(() => requests.length === 1, { steps: 1_000, untilMs: 10_000 })
+  expect(link.offers).toBe(true)
+  capacity = 0
+  link.nudge()
+  await time.run(() => requests.length === 2, { steps: 1_000, untilMs: 10_000 })
+  await time.run(() => requests.length > 2, { steps: 1_000, untilMs: 500 })
+  expect(link.offers).toBe(offers)
+  expect(told).toBe(!offers)
+  link.close()
+})
+
 const ref = (name: string) => ({ group: `here-1-${name}`, grant: 5 })
 const successes = (name: string, jobs: number) => Array.from({ length: jobs }, (_, index): OutcomeReport => ({ ...ref(name), job: index + 1, outcome: { kind: 'succeeded' } }))

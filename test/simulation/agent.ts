@@ -121,7 +121,7 @@ function overheardHere(lanes: LaneHost, options: SimAgentOptions): LaneHosting {
     },
     listenHere: (listener) => lanes.listenHere(listener),
     setClockTrusted: (trusted) => lanes.setClockTrusted(trusted),
-    release: () => lanes.release(),
+    release: (holdOnMs) => lanes.release(holdOnMs),
     abandon: () => lanes.abandon(),
   }
 }

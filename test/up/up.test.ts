@@ -2,10 +2,14 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { reeve } from '../command-line/reeve.ts'
 import { eventually } from '../support/eventually.ts'
 import { RealmFolder, processesOf } from '../support/up-process.ts'
+
+/** As when the processor has others to serve. */
+const lateMs = 150
 
 let realm: RealmFolder
 
@@ -83,6 +87,30 @@ describe('reeve up', () => {
     expect(code).toBe(0)
     expect(running.out()).toMatch(/^! did not end in time, and were ended by force: .*generic-\d.*, nats-server; what was acknowledged is in the log$/m)
     expect(processesOf(realm.folder)).toEqual([])
+  })
+
+  test('Ctrl-C at work, which one agent hears later than the others: none is ended by force, and nothing that they held is found lost after the next start', async () => {
+    let running = await realm.up()
+    await realm.json('site', 'add', 'rehearsal', 'drill', 'drill://?services=500')
+    const change = ['change', 'apply', 'rehearse', '--site', 'rehearsal', '--distribution-factor', '100', '--yes']
+    for (const late of ['generic-1', 'generic-2']) {
+      const opened = await Promise.all(Array.from({ length: 6 }, () => realm.json(...change)))
+      const pid = processesOf(realm.folder).find((one) => readFileSync(`/proc/${one}/cmdline`, 'utf8').includes(`\0agent\0`) && readFileSync(`/proc/${one}/cmdline`, 'utf8').includes(`\0${late}\0`))!
+      process.kill(pid, 'SIGSTOP')
+      running.child.kill('SIGINT')
+      await setTimeout(lateMs)
+      process.kill(pid, 'SIGCONT')
+      await once(running.child, 'close')
+      expect(running.out()).not.toContain('by force')
+      expect(processesOf(realm.folder)).toEqual([])
+      running = await realm.up()
+      for (const { group } of opened) await eventually(async () => (await realm.json('group', 'show', group)).state.phase === 'completed', { what: `the end of group ${group}`, withinMs: 60_000 })
+    }
+    const turns = (await realm.run('log', 'tail', '--from', '1', '--no-follow', '--json')).out
+    expect(turns).toContain('"JobSucceeded"')
+    expect(turns).not.toContain('"why":"lost"')
+    expect(turns).not.toContain('"JobUnknown"')
+    await realm.end(running)
   })
 
   test('its nats-server that is killed comes back on its port with its data, and changes go on', async () => {
