@@ -137,13 +137,13 @@ class RunningExecutor implements Executing {
 
   async drain(): Promise<void> {
     this.#draining = true
-    for (const grant of this.#held.values()) grant.stop()
-    for (const link of this.#links.values()) link.nudge()
     let withdraws = true
     const enough = this.#context.clock.after(withdrawMs, () => {
       withdraws = false
       this.#settled()
     })
+    for (const grant of this.#held.values()) grant.stop()
+    for (const link of this.#links.values()) link.nudge()
     while (!this.#over && (this.#running.size > 0 || [...this.#links.values()].some((link) => link.unsettled || (withdraws && link.offers)))) {
       await new Promise<void>((resolve) => this.#settledListeners.add(resolve))
     }

@@ -394,7 +394,8 @@ class Up implements RunningUp {
     await this.#coordinator?.close().catch(() => {})
     this.#storeWatch?.stop()
     await this.#again
-    await this.#server?.stop(serverGraceMs)
+    // It puts its state on the disk, which takes as long as it takes: it has what the others have left of the time.
+    await this.#server?.stop(stopDeadlineMs)
     if (this.#lock !== undefined) {
       await removeRunning(this.#options.settings.data).catch(() => {})
       this.#lock.release()
