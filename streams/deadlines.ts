@@ -5,7 +5,7 @@
 import type { Clock, Timer } from './ports/clock.ts'
 
 /** So much later than asked for at most, milliseconds, so that a process at rest wakes for it together with other things. */
-const slackMs = 250
+const slackMs = 500
 /** Shorter ones are set by themselves: a timer that is left armed would wake a process at rest too often. */
 const leastMs = 2_000
 
@@ -54,7 +54,7 @@ export class Deadlines {
     this.#clock = clock
   }
 
-  /** Runs `task` once, `lengthMs` milliseconds from now; of 2 s and more up to a quarter of a second later. */
+  /** Runs `task` once, `lengthMs` milliseconds from now; of 2 s and more up to half a second later. */
   after(lengthMs: number, task: () => void): Timer {
     if (lengthMs < leastMs) return this.#clock.after(lengthMs, task)
     let list = this.#lists.get(lengthMs)
