@@ -74,3 +74,15 @@ test('a thousand requests that are answered one after the other set one timer, w
   deadlines.stop()
   expect(waiting.timers).toBe(0)
 })
+
+test('a task that asks for another time does not put off those that wait already', async () => {
+  const time = new VirtualTime()
+  const { clock } = counted(time)
+  const deadlines = new Deadlines(clock)
+  let cameMs: number | undefined
+  deadlines.after(5_000, () => deadlines.after(5_000, () => {}))
+  time.after(400, () => deadlines.after(5_000, () => (cameMs = time.nowMs)))
+  time.after(20_000, () => {})
+  await time.run(() => time.nowMs >= 20_000, { steps: 1_000, untilMs: 30_000 })
+  expect(cameMs).toBeLessThanOrEqual(5_400 + 250)
+})
