@@ -1,6 +1,7 @@
 /**
- * Times that are nearly never reached: of requests that are answered long before. To set a timer of the runtime for each and to take it back costs as much as
- * all else that has to be kept of a request. Here those of one length wait in one list, whose timer is armed for the first of them, and left armed when that is taken back.
+ * Times that are nearly never reached: of requests that are answered long before. To set a timer of the runtime for each and to take it
+ * back costs as much as all else that has to be kept of a request. Here those of one length wait in one list, whose timer is armed for
+ * the first of them, and left armed when that is taken back.
  */
 import type { Clock, Timer } from './ports/clock.ts'
 
@@ -74,8 +75,8 @@ export class Deadlines {
     list.timer = this.#clock.after(delayMs + slackMs / 2, () => this.#look(list), slackMs / 2)
   }
 
+  /** It counts as armed meanwhile: a task that asks for another time does not put off those that wait already. */
   #look(list: List): void {
-    list.timer = undefined
     const nowMs = this.#clock.monotonicMs()
     while (list.first !== undefined && list.first.atMs <= nowMs) {
       const { first } = list
@@ -83,7 +84,6 @@ export class Deadlines {
       first.cancel()
       task?.()
     }
-    if (list.timer !== undefined) return
     if (list.first === undefined) this.#lists.delete(list.lengthMs)
     else this.#arm(list, list.first.atMs - nowMs)
   }

@@ -1,9 +1,10 @@
 /**
- * A map and a set of what comes and goes all the time, which the runtime's own are bad at. Those keep a table that they have outgrown linked to
- * the one after it. A table that lies in the old generation, because a collection of the whole heap found it in use, thus keeps the next one,
- * that one the next, and so on: everything that was ever in the map since then outlives all collections of young objects, each of which copies it,
- * until the whole heap is collected again (V8's `OrderedHashTable`; docs/performance.md, "What a job leaves behind"). Here a new map is begun after some removals, which ends
- * that chain; so keys and values die young. Whatever is walked is not begun anew meanwhile: a walk sees what is put in and taken out, as it does in a `Map`.
+ * A map and a set of what comes and goes all the time, which the runtime's own are bad at. Those keep a table that they have outgrown
+ * linked to the one after it. A table that lies in the old generation, because a collection of the whole heap found it in use, thus keeps
+ * the next one, that one the next, and so on: everything that was ever in the map since then outlives all collections of young objects,
+ * each of which copies it, until the whole heap is collected again (V8's `OrderedHashTable`; docs/performance.md, "What a job leaves
+ * behind"). Here a new map is begun after some removals, which ends that chain; so keys and values die young. Whatever is walked is not
+ * begun anew meanwhile: a walk sees what is put in and taken out, as it does in a `Map`.
  */
 
 /** After so many removals, and twice as many as entries that are left, which are copied: a removal costs the same however many there are. */

@@ -8,7 +8,7 @@
  * 2. "Stopped" is said of a grant only when no call of it runs (P19).
  * 3. No room is offered and no call starts while the agent does not work, as its life cycle says; what runs ends by itself, and its outcome is kept.
  * 4. No call starts while the realm is in quarantine, as far as this process has heard, nor without an acknowledged, fresh presence of the very instance that the grant names (P18).
- * 5. Of a grant that names another process's instance it says nothing, and does nothing about it: only that one knows whether a call of it runs (P19, P20).
+ * 5. Of a grant that names another process's instance it says nothing: only that one knows whether a call of it runs (P19, P20). It shows that lower tokens are over, no more.
  */
 import { builtInDefaults } from '../../machines/agent/configuration.ts'
 import type { AbortAnswer } from '../../streams/agent-messages.ts'
@@ -219,7 +219,7 @@ class RunningExecutor implements Executing {
   }
 
   #take(lane: string, message: GrantMessage): void {
-    if (!this.#isOwn(message.instance)) return
+    const isOwn = this.#isOwn(message.instance)
     const mark = this.#marks.of(message)
     const link = this.#link(lane)
     const id = grantId(message)
@@ -227,13 +227,15 @@ class RunningExecutor implements Executing {
     const atHand = this.#runs(id) || this.#hangs(id) || link.reports(message)
     if (message.grant <= mark || atHand || link.givesBack(message)) {
       // If it is neither held nor reported it was given up: say so again, else its lock would stay for ever.
-      if (message.grant === mark && !atHand) link.report([], refOf(message))
+      if (isOwn && message.grant === mark && !atHand) link.report([], refOf(message))
       return
     }
     this.#marks.raise(message)
     // A higher token of the group, or of the job: the former grant is not open any more (I1).
     if (message.unordered !== true) this.#held.get(message.group)?.abort()
     else if (mark > 0) for (const former of this.#held.values()) if (shareJob(former.message, message)) former.abort()
+    // The other process may be in the middle of a call of it (P19).
+    if (!isOwn) return
     if (!this.#working || this.#draining || this.#quarantined || message.instance !== this.#presence.instance) {
       link.report([], refOf(message))
       return

@@ -1,12 +1,11 @@
 /**
- * One call at a site while it runs. It ends by its deadline, whatever the adapter does (P18): it is aborted at a part of that, and given up at its end,
- * when it is unknown. What the adapter throws tells nothing of what happened at the site. One object, not a handful of closures: a job that waits for nothing
- * is mostly this.
+ * One call at a site while it runs. It ends by its deadline, whatever the adapter does (P18): it is aborted at a part of that, and
+ * given up at its end, when it is unknown. What the adapter throws tells nothing of what happened at the site. One object, not a
+ * handful of closures: a job that waits for nothing is mostly this.
  */
 import type { Clock, Timer } from '../../streams/ports/clock.ts'
 import type { SiteConnection } from '../sites/adapter.ts'
-import { CallSignal } from './call.ts'
-import type { Call } from './call.ts'
+import { type Call, CallSignal } from './call.ts'
 import { type CallResult, lineOf } from './call-result.ts'
 import type { BegunCall } from './calls-begun.ts'
 

@@ -55,7 +55,7 @@ export class LaneHolder {
   #commands: WaitingCommand[] = []
   /** Of an epoch that this process has not seen begin: once in the log, it would shut out every leader before it (P27). */
   #ahead: WaitingCommand[] = []
-  readonly #openings = new Map<string, { parts: number; sinceMs: number }>()
+  readonly #openings = new PassingMap<string, { parts: number; sinceMs: number }>()
   readonly #deadlines: Repeating
   readonly #idleChecks: Repeating
   readonly #unfollowRealm: () => void

@@ -142,15 +142,13 @@ export class TurnBuilder {
   #reconcileGrantsOf(instance: string, request: WorkRequest, held: ReadonlyMap<string, number>, heldUnordered: ReadonlySet<string>): void {
     for (const id of this.#schedule.grantsOf(instance)) {
       const state = this.#lane.groups.get(id)!
-      // Of a group that is faulted, or was cancelled after that, nobody can give it back: it would be said for ever.
-      if (!groupTable.can(state.phase, 'LockReturned')) continue
       if (held.get(id) !== state.grant!.revision) this.#dispatch(request.instance).add(grantMessage(state, state.grant!, this.#incarnation))
       else this.#yield(state, state.grant!)
     }
     for (const { group, grant } of this.#schedule.unorderedGrantsOf(instance)) {
       const state = this.#lane.groups.get(group)!
       const open = openGrant(state, grant)
-      if (open === undefined || !groupTable.can(state.phase, 'LockReturned')) continue
+      if (open === undefined) continue
       if (heldUnordered.has(`${group} ${grant}`)) this.#yield(state, open)
       else this.#dispatch(request.instance).add(grantMessage(state, open, this.#incarnation))
     }

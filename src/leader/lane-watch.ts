@@ -29,7 +29,7 @@ export interface LaneWatchDeps {
 }
 
 /** A dead process is found sooner, by `AgentWatch`. */
-export const laneWatchTimes = { pingMs: 2_000, confirmMs: 60, answerMs: 2_000, stuckMs: 5_000, stuckAloneMs: 10_000 } as const
+export const laneWatchTimes = { pingMs: 2_000, confirmMs: 60, answerMs: 1_900, stuckMs: 5_000, stuckAloneMs: 10_000 } as const
 
 interface Watched {
   readonly held: HeldLane

@@ -1,3 +1,5 @@
+import { getSha256Backend } from '@nats-io/obj'
+import { expect, test } from 'vitest'
 import { testAlarms } from './alarms.ts'
 import { testBucket } from './bucket.ts'
 import { testBus } from './bus.ts'
@@ -12,3 +14,7 @@ testBus(realmOnJetStream)
 testSnapshotStore(realmOnJetStream)
 testTextStore(realmOnJetStream)
 testAlarms(realmOnJetStream)
+
+test('digests of snapshots are made by the runtime: the client\'s own takes fifteen times as long', () => {
+  expect(getSha256Backend()).toBe('native')
+})

@@ -179,13 +179,13 @@ describe('P20: beside another process of the same agent, which has not exited ye
     expect(executor.load.held).toBe(0)
   })
 
-  test('nor is anything done about it: what this process runs goes on, what it is granted anew runs, and its own marks stay (P21)', async () => {
+  test('a higher token shows that what this process holds of the group is closed (I1, P21): its call is aborted; what it is granted after that runs', async () => {
     await say(grantOf(5), theirs(7))
-    expect(calls.map(({ token, signal }) => [token.revision, signal.aborted])).toEqual([[5, false]])
+    expect(calls.map(({ token, signal }) => [token.revision, signal.aborted])).toEqual([[5, true]])
     await stage.until('the end of the call', () => executor.load.held === 0)
-    await say(theirs(8), grantOf(9), theirs(9), grantOf(9))
+    await say(theirs(8), grantOf(9))
     await stage.until('the end of the call', () => executor.load.held === 0)
-    await say(theirs(9), grantOf(9), grantOf(5))
+    await say(theirs(8), grantOf(6), grantOf(5))
     await stage.pass(3_000)
     expect(tokens()).toEqual([5, 9])
     expect(stopped.filter(({ grant }) => grant === 7 || grant === 8)).toEqual([])

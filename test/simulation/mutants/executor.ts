@@ -30,7 +30,7 @@ export const executorMutants: readonly Mutant[] = [
         find: `outcomes: this.#outcomes.slice(0, fitting),`,
         replace: `outcomes: this.#outcomes.splice(0, fitting),`,
       },
-      { file: 'src/executor/executor.ts', find: `if (message.grant === mark && !atHand) link.report`, replace: `if (false) link.report` },
+      { file: 'src/executor/executor.ts', find: `if (isOwn && message.grant === mark && !atHand) link.report`, replace: `if (false) link.report` },
       // The leader would close the grant and have the job done again (I9).
       { file: 'src/leader/grant-watch.ts', find: 'void this.#ask(watched).finally(() => end(watched))', replace: 'void end' },
     ],
@@ -74,7 +74,7 @@ export const executorMutants: readonly Mutant[] = [
     name: 'stopped-is-said-for-another-process',
     breaks: ['P19', 'P20', 'I9'],
     focus: 'frozen',
-    patches: [{ file: 'src/executor/executor.ts', find: 'if (!this.#isOwn(message.instance)) return', replace: '' }],
+    patches: [{ file: 'src/executor/executor.ts', find: 'const isOwn = this.#isOwn(message.instance)', replace: 'const isOwn = true' }],
   },
   {
     name: 'a-read-settles-a-call-at-once',
