@@ -41,21 +41,16 @@ export class PassingMap<Key, Value> {
     return true
   }
 
-  *[Symbol.iterator](): Generator<[Key, Value]> {
-    this.#walks += 1
-    try {
-      yield* this.#map
-    } finally {
-      this.#walks -= 1
-    }
+  [Symbol.iterator](): Generator<[Key, Value]> {
+    return this.#walk((map) => map)
   }
 
-  *keys(): Generator<Key> {
-    for (const [key] of this) yield key
+  keys(): Generator<Key> {
+    return this.#walk((map) => map.keys())
   }
 
-  *values(): Generator<Value> {
-    for (const [, value] of this) yield value
+  values(): Generator<Value> {
+    return this.#walk((map) => map.values())
   }
 
   /** As `values`, for less. */
@@ -67,41 +62,37 @@ export class PassingMap<Key, Value> {
       this.#walks -= 1
     }
   }
-}
 
-export class PassingSet<Member> {
-  #set = new Set<Member>()
-  #removals = 0
-  #walks = 0
-
-  get size(): number {
-    return this.#set.size
-  }
-
-  has(member: Member): boolean {
-    return this.#set.has(member)
-  }
-
-  add(member: Member): void {
-    this.#set.add(member)
-  }
-
-  delete(member: Member): boolean {
-    if (!this.#set.delete(member)) return false
-    this.#removals += 1
-    if (this.#removals > removalsLeast + 2 * this.#set.size && this.#walks === 0) {
-      this.#set = new Set(this.#set)
-      this.#removals = 0
-    }
-    return true
-  }
-
-  *[Symbol.iterator](): Generator<Member> {
+  *#walk<Item>(begin: (map: Map<Key, Value>) => Iterable<Item>): Generator<Item> {
     this.#walks += 1
     try {
-      yield* this.#set
+      yield* begin(this.#map)
     } finally {
       this.#walks -= 1
     }
+  }
+}
+
+export class PassingSet<Member> {
+  readonly #members = new PassingMap<Member, true>()
+
+  get size(): number {
+    return this.#members.size
+  }
+
+  has(member: Member): boolean {
+    return this.#members.has(member)
+  }
+
+  add(member: Member): void {
+    this.#members.set(member, true)
+  }
+
+  delete(member: Member): boolean {
+    return this.#members.delete(member)
+  }
+
+  [Symbol.iterator](): Generator<Member> {
+    return this.#members.keys()
   }
 }

@@ -11,7 +11,7 @@
 import type { JobPhase } from '../job/machine.ts'
 import type { Assignment, FailurePolicy, GroupAgents, GroupMode, GroupOrder, JobSpec, Reason, Run } from './events.ts'
 import { type GraphState, nextReady, occupantRuns, openPlaces, placeOf } from './graph.ts'
-import type { GroupPhase } from './machine.ts'
+import { type GroupPhase, groupTable } from './machine.ts'
 import { firstFrom } from './sorted-list.ts'
 import { type UnorderedGrant, type UnorderedState, indexOfGrant, nextReadyRuns, runsIn, spanOf, stopsOf } from './unordered.ts'
 
@@ -283,4 +283,9 @@ export function assigneeOf({ assignments }: GroupState, job: number): string | u
 /** The assignment that holds the job, else the next one. They stand in order and do not overlap. */
 export function assignmentFrom(assignments: readonly Assignment[], job: number): Assignment | undefined {
   return assignments[firstFrom(assignments, ({ last }) => last, job)]
+}
+
+/** Whether a grant can be given back in this phase. Where not (the group is at fault, or has ended), nobody says, counts or waits for its grants. */
+export function canGiveBack({ phase }: Pick<GroupState, 'phase'>): boolean {
+  return groupTable.can(phase, 'LockReturned')
 }

@@ -7,13 +7,13 @@
  * 3. `openGrants` lists exactly the open grants of the fold that may still be settled or given back, by instance; those of groups without order are in
  *    `unordered`. Of a group that is faulted, or was cancelled after that, nobody can: its grant takes no room, and nobody waits for it.
  */
-import type { GroupState } from '../../machines/execution-group/state.ts'
+import { type GroupState, canGiveBack } from '../../machines/execution-group/state.ts'
 import { waitingFor } from '../../machines/execution-group/waiting.ts'
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
 import { hasReady } from '../../machines/execution-group/unordered.ts'
 import type { GrantRef } from '../../streams/lane-protocol.ts'
 import { PassingMap, PassingSet } from '../../streams/passing.ts'
-import { UnorderedGrants, canBeGivenBack } from './unordered-grants.ts'
+import { UnorderedGrants } from './unordered-grants.ts'
 
 export interface Executor {
   readonly agent: string
@@ -44,7 +44,7 @@ export class Schedule {
   update(group: GroupState, events?: readonly GroupEvent[]): void {
     if (group.order === 'none') return this.#updateUnordered(group, events)
     const id = group.group
-    const instance = canBeGivenBack(group) ? group.grant?.instance : undefined
+    const instance = canGiveBack(group) ? group.grant?.instance : undefined
     const before = this.#granted.get(id)
     if (before !== instance) {
       if (before !== undefined) this.#openGrants.get(before)?.delete(id)
@@ -75,7 +75,7 @@ export class Schedule {
       for (const event of events!) if (event.type === 'LockGranted' && !hasReady(group.unordered!, event.data.agent)) this.#relist(group)
       return
     }
-    if (!canBeGivenBack(group)) this.#unordered.read(group)
+    if (!canGiveBack(group)) this.#unordered.read(group)
     this.#updateQueued(group)
     this.#relist(group)
   }

@@ -3,15 +3,9 @@
  * events of each group, so that one event costs the same however many grants are open.
  */
 import type { GroupEvent } from '../../machines/execution-group/events.ts'
-import { groupTable } from '../../machines/execution-group/machine.ts'
-import { type GroupState, openGrant, openGrants } from '../../machines/execution-group/state.ts'
+import { type GroupState, canGiveBack, openGrant, openGrants } from '../../machines/execution-group/state.ts'
 import type { GrantRef } from '../../streams/lane-protocol.ts'
 import { PassingMap, PassingSet } from '../../streams/passing.ts'
-
-/** What is granted of the group. */
-export function canBeGivenBack({ phase }: GroupState): boolean {
-  return groupTable.can(phase, 'LockReturned')
-}
 
 interface Opened {
   readonly ref: GrantRef
@@ -26,7 +20,7 @@ export class UnorderedGrants {
   read(group: GroupState): void {
     const id = group.group
     for (const revision of [...(this.#byGroup.get(id)?.keys() ?? [])]) this.#closed(id, revision)
-    if (canBeGivenBack(group)) for (const { revision, instance } of openGrants(group)) this.#opened(id, revision, instance)
+    if (canGiveBack(group)) for (const { revision, instance } of openGrants(group)) this.#opened(id, revision, instance)
   }
 
   /** What one event has done to the group, which is folded already. True where it did nothing but grant, or settle a job of an open grant. */

@@ -6,8 +6,7 @@
  * 3. While the store of the log is full no time counts either: no word can be put on record.
  * 4. Who kept a grant so long is passed over.
  */
-import { type Grant, type GroupState, openGrant, openGrants } from '../../machines/execution-group/state.ts'
-import { groupTable } from '../../machines/execution-group/machine.ts'
+import { type Grant, type GroupState, canGiveBack, openGrant, openGrants } from '../../machines/execution-group/state.ts'
 import { type AbortSaid, overdueAtMs, stepAfter } from '../../machines/placement/overdue.ts'
 import type { AbortAnswer, AbortRequest } from '../../streams/agent-messages.ts'
 import { fromBytes, isRecord, presenceKey, toBytes } from '../../streams/coordination.ts'
@@ -77,9 +76,9 @@ export class GrantWatch {
     const nowMs = context.clock.monotonicMs()
     const overdue: Watched[] = []
     for (const state of open()) {
-      const { group, phase } = state
+      const { group } = state
       const grants = openGrants(state)
-      if (grants.length === 0 || !groupTable.can(phase, 'LockReturned')) continue
+      if (grants.length === 0 || !canGiveBack(state)) continue
       const holder = view.state.lanes.get(laneOfGroup(group)!)?.holder?.instance
       // Whoever takes the lane hears of it first.
       if (holder === undefined) continue

@@ -6,8 +6,7 @@
  * 2. A time that is told is a latest one for as long as that leader leads and is connected: another counts anew (P18).
  */
 import { byCodeUnits } from '../../machines/code-units.ts'
-import { groupTable } from '../../machines/execution-group/machine.ts'
-import { type Grant, type GroupState, openGrant, openGrants, runsOfGrant } from '../../machines/execution-group/state.ts'
+import { type Grant, type GroupState, canGiveBack, openGrant, openGrants, runsOfGrant } from '../../machines/execution-group/state.ts'
 import { expiresAtMs, waitMargin } from '../../machines/placement/expiry.ts'
 import type { RealmEvent } from '../../machines/realm/realm.ts'
 import { type SilentGrant, silentLimit } from '../../streams/api/group.ts'
@@ -77,7 +76,7 @@ export class SilentExecutors {
 
   async #of(groups: Iterable<GroupState>): Promise<readonly { readonly group: string; readonly silent: SilentGrant }[]> {
     const { view, clock } = this.#deps
-    const open = [...groups].filter(({ phase }) => groupTable.can(phase, 'LockReturned')).flatMap((state) => openGrants(state).map(({ revision, agent, instance }) => ({ group: state.group, mode: state.mode, revision, agent, instance })))
+    const open = [...groups].filter(canGiveBack).flatMap((state) => openGrants(state).map(({ revision, agent, instance }) => ({ group: state.group, mode: state.mode, revision, agent, instance })))
     const silences = await Promise.all(open.map(({ agent, instance, mode }) => this.#look(agent, instance, mode === 'direct')))
     const nowMs = clock.nowMs()
     return open
@@ -86,7 +85,7 @@ export class SilentExecutors {
         // What was said meanwhile of the grant counts.
         const state = view.state.group(group)
         const grant = state === undefined ? undefined : openGrant(state, revision)
-        if (silent === undefined || state === undefined || grant === undefined || !groupTable.can(state.phase, 'LockReturned')) return []
+        if (silent === undefined || state === undefined || grant === undefined || !canGiveBack(state)) return []
         return [{ group, silent: this.#said(state, grant, silent, nowMs) }]
       })
       .sort((one, other) => one.silent.job - other.silent.job)

@@ -5,7 +5,7 @@ import type { SnapshotStore } from '../ports/coordinator.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import type { Link } from './link.ts'
 
-// In the whole process. The client's own, for browsers, took ten times what the runtime takes for a snapshot of many MB, on both ends.
+// In the whole process. The client's own, for browsers, took fifteen times what the runtime takes for a snapshot of many MB, on both ends.
 setSha256Backend('native')
 
 export class JetStreamSnapshotStore implements SnapshotStore {

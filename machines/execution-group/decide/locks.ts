@@ -5,7 +5,7 @@ import type { Assignment, GroupEvent, Reason } from '../events.ts'
 import { cutReason, partLimitBytes, sizeBytes } from '../limits.ts'
 import { groupTable } from '../machine.ts'
 import { isRunnable, nextReady } from '../graph.ts'
-import { type GroupState, assigneeOf, countOf, headJob, headPhase, runsFromHead, runsToCancel } from '../state.ts'
+import { type GroupState, assigneeOf, canGiveBack, countOf, headJob, headPhase, runsFromHead, runsToCancel } from '../state.ts'
 import { afterFailure, ending } from './failure.ts'
 import { expireUnordered, grantUnordered, handBackUnordered, takeUnordered } from './unordered.ts'
 
@@ -194,7 +194,7 @@ function expireOrdered(state: GroupState, grant: number): Decision<GroupEvent> {
 
 /** In a faulted group no grant can be given back: only a cancel is decided there. */
 function isOpen(state: GroupState, grant: number): boolean {
-  return state.grant?.revision === grant && groupTable.can(state.phase, 'LockReturned')
+  return state.grant?.revision === grant && canGiveBack(state)
 }
 
 function returned(state: GroupState, event: GroupEvent): Decision<GroupEvent> {

@@ -4,7 +4,7 @@ import { jobTable } from '../../job/machine.ts'
 import type { GroupEvent, Run } from '../events.ts'
 import { cutReason } from '../limits.ts'
 import { groupTable } from '../machine.ts'
-import { type GroupState, assigneeOf, failurePolicy } from '../state.ts'
+import { type GroupState, assigneeOf, canGiveBack, failurePolicy } from '../state.ts'
 import { type UnorderedGrant, type UnorderedState, indexOfGrant, lateGrantOf, nextOfGrant, nextReadyRuns, restOf, spanOf, stopsOf } from '../unordered.ts'
 import { ending } from './failure.ts'
 import type { GrantRequest, Outcome } from './locks.ts'
@@ -131,7 +131,7 @@ function isLast({ grants }: UnorderedState, open: UnorderedGrant | undefined): b
 
 /** In a faulted group no grant can be given back: only a cancel is decided there. */
 function returnable(state: GroupState, unordered: UnorderedState, grant: number): UnorderedGrant | undefined {
-  return groupTable.can(state.phase, 'LockReturned') ? grantAt(unordered, grant) : undefined
+  return canGiveBack(state) ? grantAt(unordered, grant) : undefined
 }
 
 function grantAt(unordered: UnorderedState, grant: number): UnorderedGrant | undefined {
