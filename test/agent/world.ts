@@ -23,7 +23,7 @@ import { MemoryRealm } from '../../streams/memory/realm.ts'
 import { groupId, subjectsOf } from '../../streams/subjects.ts'
 import { type ReadLog, readLog } from '../checkers/read.ts'
 import { Dice } from '../simulation/dice.ts'
-import { VirtualTime, epochMs } from '../simulation/virtual-time.ts'
+import { VirtualTime, clockOf } from '../simulation/virtual-time.ts'
 
 export interface Line {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
@@ -246,12 +246,4 @@ function noting(log: EventLog, note: (options: ReadOptions) => void): EventLog {
       return log.read(options)
     },
   })
-}
-
-function clockOf(time: VirtualTime): Clock {
-  return {
-    nowMs: () => epochMs + Math.floor(time.nowMs),
-    monotonicMs: () => time.nowMs,
-    after: (delayMs, task) => time.after(delayMs, task),
-  }
 }

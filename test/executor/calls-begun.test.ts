@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { CallsBegun } from '../../src/executor/calls-begun.ts'
-import { VirtualTime } from '../simulation/virtual-time.ts'
+import { VirtualTime, clockOf } from '../simulation/virtual-time.ts'
 
 test('a call that ends in the go of the event loop in which it began is not told that it lasts; the others are, once, also those that begin later', async () => {
   const time = new VirtualTime()
-  const calls = new CallsBegun({ nowMs: () => time.nowMs, monotonicMs: () => time.nowMs, after: (delayMs, task) => time.after(delayMs, task) })
+  const calls = new CallsBegun(clockOf(time))
   const told: string[] = []
   const call = (name: string) => ({ isOver: false, lasts: () => void told.push(name) })
   const short = call('short')

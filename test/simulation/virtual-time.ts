@@ -6,6 +6,8 @@
  * 2. Nothing else moves time: a run is a function of what was scheduled, and ends by its goal or a bound.
  */
 
+import type { Clock } from '../../streams/ports/clock.ts'
+
 /** Wall clock of the realm at virtual time 0. */
 export const epochMs = 1_800_000_000_000
 
@@ -87,6 +89,15 @@ export class VirtualTime {
     }
     heap[index] = last
     return first
+  }
+}
+
+/** Its wall clock and its monotonic clock, as a process has them where neither is wrong. */
+export function clockOf(time: VirtualTime): Clock {
+  return {
+    nowMs: () => epochMs + Math.floor(time.nowMs),
+    monotonicMs: () => time.nowMs,
+    after: (delayMs, task) => time.after(delayMs, task),
   }
 }
 
