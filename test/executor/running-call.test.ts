@@ -4,37 +4,18 @@ import { CallsBegun } from '../../src/executor/calls-begun.ts'
 import type { CallResult } from '../../src/executor/call-result.ts'
 import { RunningCall } from '../../src/executor/running-call.ts'
 import type { SiteCall, SiteConnection, SiteResult } from '../../src/sites/adapter.ts'
-import type { Clock } from '../../streams/ports/clock.ts'
-import { VirtualTime } from '../simulation/virtual-time.ts'
+import { VirtualTime, clockOf } from '../simulation/virtual-time.ts'
+import { type CountedClock, countedClock } from '../support/counted-clock.ts'
 
 let time: VirtualTime
-let timers: Set<object>
-let clock: Clock
+let clock: CountedClock
 let abortedMs: number | undefined
 let result: CallResult | undefined
 beforeEach(() => {
   time = new VirtualTime()
-  timers = new Set()
   abortedMs = undefined
   result = undefined
-  clock = {
-    nowMs: () => time.nowMs,
-    monotonicMs: () => time.nowMs,
-    after(delayMs, task) {
-      const own = {}
-      timers.add(own)
-      const timer = time.after(delayMs, () => {
-        timers.delete(own)
-        task()
-      })
-      return {
-        cancel() {
-          timers.delete(own)
-          timer.cancel()
-        },
-      }
-    },
-  }
+  clock = countedClock(clockOf(time))
 })
 
 /** Aborted at 9 s, given up at 10 s. */
@@ -61,7 +42,7 @@ const after = (delayMs: number) => new Promise<SiteResult>((resolve) => time.aft
 test('one that ends at once leaves no timer, and is not aborted any more', async () => {
   const calling = begin(() => Promise.resolve({ kind: 'done' }))
   await until(1)
-  expect([result, timers.size]).toEqual([{ kind: 'done' }, 0])
+  expect([result, clock.standing]).toEqual([{ kind: 'done' }, 0])
   calling.abort()
   await until(20_000)
   expect([abortedMs, calling.hanging]).toEqual([undefined, undefined])
@@ -70,7 +51,7 @@ test('one that ends at once leaves no timer, and is not aborted any more', async
 test('nor does one that lasts', async () => {
   const calling = begin(() => after(5_000))
   await until(5_001)
-  expect([result, timers.size]).toEqual([{ kind: 'done' }, 0])
+  expect([result, clock.standing]).toEqual([{ kind: 'done' }, 0])
   calling.abort()
   await until(20_000)
   expect([abortedMs, calling.hanging]).toEqual([undefined, undefined])
@@ -85,7 +66,7 @@ test('one that does not end is aborted, then unknown by its deadline; it hangs u
   let isBack = false
   void calling.hanging!.then(() => (isBack = true))
   await until(29_999)
-  expect([isBack, timers.size]).toEqual([false, 0])
+  expect([isBack, clock.standing]).toEqual([false, 0])
   await until(30_001)
   expect([isBack, calling.hanging, result?.kind]).toEqual([true, undefined, 'unknown'])
 })
@@ -96,5 +77,5 @@ test('one whose adapter throws is unknown', async () => {
   })
   await until(1)
   expect(result).toEqual({ kind: 'unknown', code: 'adapter-error', reason: 'the adapter failed: the library broke' })
-  expect(timers.size).toBe(0)
+  expect(clock.standing).toBe(0)
 })

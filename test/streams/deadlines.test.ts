@@ -1,36 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Deadlines } from '../../streams/deadlines.ts'
-import type { Clock, Timer } from '../../streams/ports/clock.ts'
-import { VirtualTime } from '../simulation/virtual-time.ts'
-
-/** How many timers of the clock wait is counted. */
-function counted(time: VirtualTime) {
-  const waiting = { timers: 0 }
-  const clock: Clock = {
-    nowMs: () => time.nowMs,
-    monotonicMs: () => time.nowMs,
-    after(delayMs, task): Timer {
-      let waits = true
-      const over = () => {
-        if (waits) waiting.timers -= 1
-        waits = false
-      }
-      waiting.timers += 1
-      const timer = time.after(delayMs, () => {
-        over()
-        task()
-      })
-      return {
-        cancel() {
-          over()
-          timer.cancel()
-        },
-      }
-    },
-  }
-  return { clock, waiting }
-}
+import { VirtualTime, clockOf } from '../simulation/virtual-time.ts'
+import { countedClock } from '../support/counted-clock.ts'
 
 const asked = fc.record({ atMs: fc.nat(8_000), lengthMs: fc.constantFrom(500, 2_000, 5_000, 5_001), takenBackMs: fc.option(fc.nat(6_000)) })
 
@@ -38,7 +10,7 @@ test('each time that is not taken back comes once, when it is reached or up to h
   await fc.assert(
     fc.asyncProperty(fc.array(asked, { maxLength: 30 }), async (all) => {
       const time = new VirtualTime()
-      const { clock, waiting } = counted(time)
+      const clock = countedClock(clockOf(time))
       const deadlines = new Deadlines(clock)
       const came = all.map((): number[] => [])
       for (const [index, { atMs, lengthMs, takenBackMs }] of all.entries()) {
@@ -60,25 +32,24 @@ test('each time that is not taken back comes once, when it is reached or up to h
           else expect(times.length === 1 && times[0]! >= dueMs && times[0]! <= dueMs + 500).toBe(true)
         }
       }
-      expect(waiting.timers).toBe(0)
+      expect(clock.standing).toBe(0)
     }),
   )
 })
 
 test('a thousand requests that are answered one after the other set one timer, which does not keep a process that is done', () => {
   const time = new VirtualTime()
-  const { clock, waiting } = counted(time)
+  const clock = countedClock(clockOf(time))
   const deadlines = new Deadlines(clock)
   for (let request = 0; request < 1_000; request++) deadlines.after(5_000, () => {}).cancel()
-  expect(waiting.timers).toBe(1)
+  expect(clock.standing).toBe(1)
   deadlines.stop()
-  expect(waiting.timers).toBe(0)
+  expect(clock.standing).toBe(0)
 })
 
 test('a task that asks for another time does not put off those that wait already', async () => {
   const time = new VirtualTime()
-  const { clock } = counted(time)
-  const deadlines = new Deadlines(clock)
+  const deadlines = new Deadlines(clockOf(time))
   let cameMs: number | undefined
   deadlines.after(5_000, () => deadlines.after(5_000, () => {}))
   time.after(400, () => deadlines.after(5_000, () => (cameMs = time.nowMs)))

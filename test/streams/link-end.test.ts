@@ -2,34 +2,12 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/platform/clock.ts'
 import { openLink } from '../../streams/jetstream/open-link.ts'
-import type { Clock } from '../../streams/ports/clock.ts'
+import { countedClock } from '../support/counted-clock.ts'
 import { TestNatsServer } from '../support/nats-server.ts'
 
 test('no timer, which would keep its process: of requests that were answered and of one that was not', async () => {
   await using server = await TestNatsServer.start()
-  const waiting = new Set<number>()
-  let count = 0
-  const clock: Clock = {
-    ...systemClock,
-    after(delayMs, task, slackMs) {
-      const own = ++count
-      waiting.add(own)
-      const timer = systemClock.after(
-        delayMs,
-        () => {
-          waiting.delete(own)
-          task()
-        },
-        slackMs,
-      )
-      return {
-        cancel() {
-          waiting.delete(own)
-          timer.cancel()
-        },
-      }
-    },
-  }
+  const clock = countedClock(systemClock)
   const link = await openLink({ servers: [server.url], name: 'test', clock })
   await link.api('INFO')
   expect(await link.exchange('nobody', '', { timeoutMs: 25_000 })).toEqual({ kind: 'no-responders' })
@@ -38,5 +16,5 @@ test('no timer, which would keep its process: of requests that were answered and
   await link.api('INFO')
   await link.close()
   expect(await unanswered).toEqual({ kind: 'disconnected' })
-  expect(waiting).toEqual(new Set())
+  expect(clock.standing).toBe(0)
 })
