@@ -39,18 +39,12 @@ const until = async (untilMs: number) => {
 }
 const after = (delayMs: number) => new Promise<SiteResult>((resolve) => time.after(delayMs, () => resolve({ kind: 'done' })))
 
-test('one that ends at once leaves no timer, and is not aborted any more', async () => {
-  const calling = begin(() => Promise.resolve({ kind: 'done' }))
-  await until(1)
-  expect([result, clock.standing]).toEqual([{ kind: 'done' }, 0])
-  calling.abort()
-  await until(20_000)
-  expect([abortedMs, calling.hanging]).toEqual([undefined, undefined])
-})
-
-test('nor does one that lasts', async () => {
-  const calling = begin(() => after(5_000))
-  await until(5_001)
+test.each<[string, () => Promise<SiteResult>, number]>([
+  ['one that ends at once leaves no timer, and is not aborted any more', () => Promise.resolve({ kind: 'done' }), 1],
+  ['nor does one that lasts', () => after(5_000), 5_001],
+])('%s', async (_which, carryOut, endedMs) => {
+  const calling = begin(carryOut)
+  await until(endedMs)
   expect([result, clock.standing]).toEqual([{ kind: 'done' }, 0])
   calling.abort()
   await until(20_000)
