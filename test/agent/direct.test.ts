@@ -2,10 +2,9 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { apiClient } from '../../src/service/client.ts'
 import { type RunningService, startService } from '../../src/service/service.ts'
-import type { SiteAdapter } from '../../src/sites/adapter.ts'
-import { drillAdapter } from '../../src/sites/drill/adapter.ts'
 import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import { drillBefore } from './drill-before.ts'
 import { World } from './world.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
@@ -31,17 +30,10 @@ afterEach(async () => {
 async function serve(service: string, hangs = false): Promise<Coordinator> {
   const { clock, subjects, dice } = world
   const coordinator = world.realm.connect({ name: service, clock })
-  const adapter: SiteAdapter = {
-    ...drillAdapter,
-    connect: (record) => {
-      const real = drillAdapter.connect(record)
-      const carryOut: typeof real.carryOut = (call) => {
-        calls.push(service)
-        return hangs ? new Promise(() => {}) : real.carryOut(call)
-      }
-      return { read: (signal) => real.read(signal), carryOut, close: () => real.close() }
-    },
-  }
+  const adapter = drillBefore(async () => {
+    calls.push(service)
+    if (hangs) await new Promise(() => {})
+  })
   const starting = startService({ coordinator, subjects, clock, random: dice.stream(service), logger: silent, service, build: '0.1.0', region: 'here', adapterOf: () => adapter })
   services.push(await world.drive(starting))
   return coordinator

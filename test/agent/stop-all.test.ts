@@ -1,10 +1,9 @@
 /** Agents that end at nearly the same time (Ctrl-C of `reeve up`): each has something to say in lanes that another one holds. Whole agents in virtual time. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openGrants } from '../../machines/execution-group/state.ts'
-import type { SiteAdapter } from '../../src/sites/adapter.ts'
-import { drillAdapter } from '../../src/sites/drill/adapter.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { checkRun } from '../checkers/all.ts'
+import { drillBefore } from './drill-before.ts'
 import { World } from './world.ts'
 
 let world: World
@@ -21,34 +20,23 @@ const graceMs = 1_300
 const agents = ['a', 'b', 'c']
 const jobs = 400
 
-const slow = (agent: string): SiteAdapter => ({
-  ...drillAdapter,
-  connect(record) {
-    const connection = drillAdapter.connect(record)
-    return {
-      read: (signal) => connection.read(signal),
-      close: () => connection.close(),
-      carryOut: async (call) => {
-        await pause(world.clock, callMs(agent))
-        return connection.carryOut(call)
-      },
-    }
-  },
-})
-
-const start = () => agents.forEach((agent) => world.start(agent, { adapterOf: () => slow(agent) }))
+const start = () => agents.forEach((agent) => world.start(agent, { adapterOf: () => drillBefore(() => pause(world.clock, callMs(agent))) }))
 const lanes = () => world.view.state.realm.lanes.map(({ lane }) => lane)
 const holder = (lane: string) => world.view.state.lanes.get(lane)?.holder?.agent
 const position = (group: string) => world.view.state.group(group)!.position
 const grants = (groups: readonly string[]) => groups.flatMap((group) => openGrants(world.view.state.group(group)!).map(({ agent }) => ({ agent, group })))
 const succeeded = (group: string) => world.events.filter(({ id, type }) => id === group && type === 'JobSucceeded').length
 
-/** A group in each lane, their jobs spread over all agents. */
-async function atWork(): Promise<readonly string[]> {
+async function atRest(): Promise<void> {
   start()
   await world.until('all lanes held', () => lanes().length > 0 && lanes().every((lane) => holder(lane) !== undefined))
   // Until the last agent has come, lanes are balanced among those that are there.
   await world.pass(10_000)
+}
+
+/** A group in each lane, their jobs spread over all agents. */
+async function atWork(): Promise<readonly string[]> {
+  await atRest()
   await world.addSite('site-1', 'drill://')
   const spec = (index: number) => ({ site: 'site-1', service: `s0000${1 + (index % 9)}`, operation: { name: 'rehearse' }, repeatable: true }) as const
   const groups: string[] = []
@@ -92,9 +80,7 @@ it.each(orders.flatMap((order) => [1, 12, 150].map((apartMs) => ({ order: order.
 )
 
 it('a call longer than anybody waits for: who holds its lane ends in time all the same', async () => {
-  start()
-  await world.until('all lanes held', () => lanes().length > 0 && lanes().every((lane) => holder(lane) !== undefined))
-  await world.pass(10_000)
+  await atRest()
   await world.addSite('site-1', 'drill://')
   const lane = lanes()[0]!
   const holding = holder(lane)!
@@ -107,9 +93,7 @@ it('a call longer than anybody waits for: who holds its lane ends in time all th
 })
 
 it.each([0, 1, 4, 12])('at rest, %i ms apart: nobody waits for who has gone', async (apartMs) => {
-  start()
-  await world.until('all lanes held', () => lanes().length > 0 && lanes().every((lane) => holder(lane) !== undefined))
-  await world.pass(10_000)
+  await atRest()
   const tookMs = await stopAll(agents, apartMs)
   for (const agent of agents) expect(tookMs[agent], agent).toBeLessThan(600)
   expect(world.events.filter(({ type }) => type === 'AgentStopped').map(({ id }) => id).sort()).toEqual(agents)

@@ -7,8 +7,7 @@ import { configureAgent } from '../../machines/agent/decide.ts'
 import { lifeCycleMachine } from '../../machines/agent/life-cycle.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { pause } from '../../streams/ports/clock.ts'
-import type { SiteAdapter } from '../../src/sites/adapter.ts'
-import { drillAdapter } from '../../src/sites/drill/adapter.ts'
+import { drillBefore } from './drill-before.ts'
 import { World } from './world.ts'
 
 const callMs = 200
@@ -31,25 +30,15 @@ beforeEach(() => {
 afterEach(() => world.end())
 
 /** A drill site whose calls take a while, and are noted with what the agent's life cycle said when they began. */
-const noting = (agent: string): SiteAdapter => ({
-  ...drillAdapter,
-  connect(record) {
-    const connection = drillAdapter.connect(record)
-    return {
-      read: (signal) => connection.read(signal),
-      close: () => connection.close(),
-      carryOut: async (call) => {
-        const { machines, configuration } = world.members.get(agent)!.running.describe()
-        const works = lifeCycleMachine.resolveState({ value: machines['agent'] as never, context: { role: 'generic', reconnectMs: 500, queue: 'waiting', nearer: false } }).hasTag('works')
-        const seen = { agent, key: call.idempotencyKey, works, hasConfiguration: configuration !== null, atMs: world.time.nowMs, ended: false }
-        calls.push(seen)
-        await pause(world.clock, callMs)
-        seen.ended = true
-        return connection.carryOut(call)
-      },
-    }
-  },
-})
+const noting = (agent: string) =>
+  drillBefore(async (call) => {
+    const { machines, configuration } = world.members.get(agent)!.running.describe()
+    const works = lifeCycleMachine.resolveState({ value: machines['agent'] as never, context: { role: 'generic', reconnectMs: 500, queue: 'waiting', nearer: false } }).hasTag('works')
+    const seen = { agent, key: call.idempotencyKey, works, hasConfiguration: configuration !== null, atMs: world.time.nowMs, ended: false }
+    calls.push(seen)
+    await pause(world.clock, callMs)
+    seen.ended = true
+  })
 
 const job = { site: 'site-1', service: 's00001', operation: { name: 'rehearse' }, skill: { name: 'drill', need: 'required' }, repeatable: true } as const
 
