@@ -1,29 +1,42 @@
 /** What an executor says to the holder of a lane, where that is its own process (P2, P6). */
 import { expect, it } from 'vitest'
 import { textLimitBytes } from '../../machines/execution-group/limits.ts'
-import { LaneLink } from '../../src/executor/lane-link.ts'
+import { LaneLink, type LaneLinkOptions } from '../../src/executor/lane-link.ts'
+import type { LaneClient } from '../../src/lane/client.ts'
 import type { OutcomeReport, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
-import { VirtualTime } from '../simulation/virtual-time.ts'
+import { VirtualTime, clockOf } from '../simulation/virtual-time.ts'
 
-it('a holder in the same process that ends without an answer is not waited for: what is not acknowledged is said again', async () => {
-  const time = new VirtualTime()
-  const requests: WorkRequest[] = []
-  const link = new LaneLink({
+const taken = { kind: 'taken', number: 1, grants: [], stops: [], queued: 0 } satisfies WorkAnswer
+const unasked: LaneClient = { work: () => Promise.reject(new Error('the holder is here')), send: () => Promise.reject(new Error('no command is sent')) }
+
+/** Which has room for one and holds nothing. */
+function linkAt(time: VirtualTime, more: Partial<LaneLinkOptions>): LaneLink {
+  return new LaneLink({
     lane: 'here-1',
     agent: 'a',
-    clock: { nowMs: () => Math.floor(time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs, task) => time.after(delayMs, task) },
-    client: { work: () => Promise.reject(new Error('the holder is here')), send: () => Promise.reject(new Error('no command is sent')) },
+    clock: clockOf(time),
+    client: unasked,
     incarnation: 1,
-    // The first holder was replaced and dropped what it had gathered, answers too; the announcement of the next one was lost.
-    workHere: (_lane, request) => {
-      requests.push(request)
-      return requests.length === 1 ? new Promise<WorkAnswer>(() => {}) : Promise.resolve({ kind: 'taken', number: 1, grants: [], stops: [], queued: 0 })
-    },
-    instance: () => 'i', formerInstances: () => [],
+    workHere: () => undefined,
+    instance: () => 'i',
+    formerInstances: () => [],
     capacity: () => 1,
     held: () => [],
     onGrants: () => {},
     onSettled: () => {},
+    ...more,
+  })
+}
+
+it('a holder in the same process that ends without an answer is not waited for: what is not acknowledged is said again', async () => {
+  const time = new VirtualTime()
+  const requests: WorkRequest[] = []
+  const link = linkAt(time, {
+    // The first holder was replaced and dropped what it had gathered, answers too; the announcement of the next one was lost.
+    workHere: (_lane, request) => {
+      requests.push(request)
+      return requests.length === 1 ? new Promise<WorkAnswer>(() => {}) : Promise.resolve(taken)
+    },
   })
   link.report([{ group: 'here-1-x', grant: 1, job: 1, outcome: { kind: 'succeeded' } }])
   await time.run(() => !link.unsettled, { steps: 1_000, untilMs: 10_000 })
@@ -36,21 +49,11 @@ it('a holder in the same process that ends without an answer is not waited for: 
 it('lists are bounded by bytes, and reasons cut, before they are sent: what is left goes in the next ones, in its order', async () => {
   const time = new VirtualTime()
   const requests: WorkRequest[] = []
-  const link = new LaneLink({
-    lane: 'here-1',
-    agent: 'a',
-    clock: { nowMs: () => Math.floor(time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs, task) => time.after(delayMs, task) },
-    client: { work: () => Promise.reject(new Error('the holder is here')), send: () => Promise.reject(new Error('no command is sent')) },
-    incarnation: 1,
+  const link = linkAt(time, {
     workHere: (_lane, request) => {
       requests.push(request)
-      return Promise.resolve({ kind: 'taken', number: 1, grants: [], stops: [], queued: 0 })
+      return Promise.resolve(taken)
     },
-    instance: () => 'i', formerInstances: () => [],
-    capacity: () => 1,
-    held: () => [],
-    onGrants: () => {},
-    onSettled: () => {},
   })
   const reports = Array.from({ length: 400 }, (_, index): OutcomeReport => ({ group: 'here-1-x', grant: 1, job: index + 1, outcome: { kind: 'failed', reason: { code: 'refused', text: 'ö'.repeat(5_000) } } }))
   link.report(reports)
@@ -66,22 +69,14 @@ it('lists are bounded by bytes, and reasons cut, before they are sent: what is l
 it('a lock is given back only when all that was done under it is said, however many lists that takes; until then it is held (P6, P19)', async () => {
   const time = new VirtualTime()
   const requests: WorkRequest[] = []
-  const link = new LaneLink({
-    lane: 'here-1',
-    agent: 'a',
-    clock: { nowMs: () => Math.floor(time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs, task) => time.after(delayMs, task) },
-    client: { work: () => Promise.reject(new Error('the holder is here')), send: () => Promise.reject(new Error('no command is sent')) },
-    incarnation: 1,
+  const link = linkAt(time, {
     // The second list gets no answer, and is said again.
     workHere: (_lane, request) => {
       requests.push(structuredClone(request))
-      return requests.length === 2 ? new Promise<WorkAnswer>(() => {}) : Promise.resolve({ kind: 'taken', number: 1, grants: [], stops: [], queued: 0 })
+      return requests.length === 2 ? new Promise<WorkAnswer>(() => {}) : Promise.resolve(taken)
     },
-    instance: () => 'i', formerInstances: () => [],
     capacity: () => 8,
     held: () => [ref('held')],
-    onGrants: () => {},
-    onSettled: () => {},
   })
   link.report(successes('done', 900))
   link.report([], ref('not-begun'))
@@ -99,7 +94,7 @@ it('a lock is given back only when all that was done under it is said, however m
 })
 
 it.each([
-  ['the holder has heard it', { kind: 'taken', number: 1, grants: [], stops: [], queued: 0 }, false],
+  ['the holder has heard it', taken, false],
   ['nobody holds the lane', { kind: 'no-answer', why: 'no-holder' }, false],
   ['nobody has answered', { kind: 'no-answer', why: 'timeout' }, true],
 ] as const)('room that was offered is offered until %s', async (_what, answer, offers) => {
@@ -108,23 +103,15 @@ it.each([
   let capacity = 4
   /** Whoever waits for it hears so. */
   let told = false
-  const link = new LaneLink({
-    lane: 'here-1',
-    agent: 'a',
-    clock: { nowMs: () => Math.floor(time.nowMs), monotonicMs: () => time.nowMs, after: (delayMs, task) => time.after(delayMs, task) },
+  const link = linkAt(time, {
     client: {
+      ...unasked,
       work: (_lane, request) => {
         requests.push(request)
-        return Promise.resolve(request.capacity > 0 ? { kind: 'taken', number: 1, grants: [], stops: [], queued: 0 } : answer)
+        return Promise.resolve(request.capacity > 0 ? taken : answer)
       },
-      send: () => Promise.reject(new Error('no command is sent')),
     },
-    incarnation: 1,
-    workHere: () => undefined,
-    instance: () => 'i', formerInstances: () => [],
     capacity: () => capacity,
-    held: () => [],
-    onGrants: () => {},
     onSettled: () => void (told ||= !link.offers),
   })
   await time.run(() => requests.length === 1, { steps: 1_000, untilMs: 10_000 })
