@@ -142,9 +142,9 @@ export function headJob(state: GroupState): number | undefined {
 export function headPhase(state: GroupState): JobPhase {
   if (state.unknown !== null) return 'unknown'
   if (state.grant !== null) return 'granted'
-  // A failed job stays at the head until a retry replaces it or a cancel ends the group.
-  const lastFailed = state.failed[state.failed.length - 1]
-  return lastFailed !== undefined && lastFailed.job === headJob(state) ? 'failed' : 'pending'
+  // A failed job stays at the head until a retry replaces it or a cancel ends the group. The end of an empty list is not read: that takes the runtime longer than all else here.
+  const { failed } = state
+  return failed.length > 0 && failed[failed.length - 1]!.job === state.head ? 'failed' : 'pending'
 }
 
 /** The job at the head did not succeed: its group stops there. Without order: some job. */
