@@ -24,43 +24,37 @@ export interface Executor {
   heardMs: number
 }
 
+/** What one group has here: changed in place, and dropped when it has nothing any more. */
+interface Standing {
+  /** Whose open grant it has; of a group with an order. */
+  instance: string | undefined
+  /** In whose list it stands; one of order `graph`, or without order, may wait for several agents. */
+  listed: string | readonly string[] | undefined
+  /** By which it is listed. */
+  priority: number
+  /** The list that its entries in `#queued` were made from. */
+  assignments: GroupState['assignments']
+}
+
 export class Schedule {
+  /** By agent. */
   readonly #runnable = new Map<string, Waiting>()
-  /** Where each runnable group stands; one of order `graph` may wait for several agents. */
-  readonly #listed = new PassingMap<string, string | readonly string[]>()
-  /** Of each listed group whose priority is not 0. */
-  readonly #priorities = new PassingMap<string, number>()
+  /** Of every group that has something here. */
+  readonly #standings = new PassingMap<string, Standing>()
+  /** By instance: groups with an order. */
   readonly #openGrants = new Map<string, PassingSet<string>>()
-  readonly #granted = new PassingMap<string, string>()
+  /** How many groups all of those are. */
+  #granted = 0
   readonly #unordered = new UnorderedGrants()
   /** By agent: unfinished groups with jobs in its queue. */
   readonly #queued = new Map<string, PassingSet<string>>()
-  /** The list of assignments that each group's entries in `#queued` were made from. */
-  readonly #seenAssignments = new PassingMap<string, GroupState['assignments']>()
   /** By agent: its present instance as far as it has been heard from. */
   readonly #executors = new Map<string, Executor>()
 
   /** To be called after every change of the group; `events`, the last of which is its present revision, are what changed it. */
   update(group: GroupState, events?: readonly GroupEvent[]): void {
-    if (group.order === 'none') return this.#updateUnordered(group, events)
-    const id = group.group
-    const instance = canGiveBack(group) ? group.grant?.instance : undefined
-    const before = this.#granted.get(id)
-    if (before !== instance) {
-      if (before !== undefined) this.#openGrants.get(before)?.delete(id)
-      if (instance === undefined) this.#granted.delete(id)
-      else {
-        this.#granted.set(id, instance)
-        setOf(this.#openGrants, instance).add(id)
-      }
-    }
-    this.#updateQueued(group)
-    const agent = waitingFor(group)
-    const listed = this.#listed.get(id)
-    const priority = this.#priorities.size === 0 ? 0 : (this.#priorities.get(id) ?? 0)
-    if (listed === agent && (listed === undefined || priority === group.priority)) return
-    if (listed !== undefined) this.#unlist(id, listed, priority)
-    if (agent !== undefined) this.#list(id, agent, group.priority)
+    if (group.order === 'none') this.#updateUnordered(group, events)
+    else this.#follow(group)
   }
 
   #updateUnordered(group: GroupState, events: readonly GroupEvent[] | undefined): void {
@@ -72,54 +66,70 @@ export class Schedule {
     }
     if (plain) {
       // Where only locks were granted, or jobs of open grants settled, who was granted one may have nothing left.
-      for (const event of events!) if (event.type === 'LockGranted' && !hasReady(group.unordered!, event.data.agent)) this.#relist(group)
+      for (const event of events!) if (event.type === 'LockGranted' && !hasReady(group.unordered!, event.data.agent)) this.#follow(group)
       return
     }
     if (!canGiveBack(group)) this.#unordered.read(group)
-    this.#updateQueued(group)
-    this.#relist(group)
+    this.#follow(group)
   }
 
-  #relist(group: GroupState): void {
-    const listed = this.#listed.get(group.group)
-    if (listed !== undefined) this.#unlist(group.group, listed, this.#priorities.get(group.group) ?? 0)
-    const agents = waitingFor(group)
-    if (agents !== undefined) this.#list(group.group, agents, group.priority)
+  #follow(group: GroupState): void {
+    const { group: id, grant, assignments } = group
+    const instance = grant !== null && canGiveBack(group) ? grant.instance : undefined
+    const listed = waitingFor(group)
+    let standing = this.#standings.get(id)
+    if (standing === undefined) {
+      if (instance === undefined && listed === undefined && assignments.length === 0) return
+      standing = { instance: undefined, listed: undefined, priority: 0, assignments: [] }
+      this.#standings.set(id, standing)
+    }
+    if (standing.instance !== instance) this.#turnGrant(id, standing, instance)
+    if (standing.assignments !== assignments) this.#turnQueue(id, standing, assignments)
+    // A list of agents is another each time: a group that waits for several goes behind the others of its priority.
+    if (standing.listed !== listed || (listed !== undefined && standing.priority !== group.priority)) this.#turnList(id, standing, listed, group.priority)
+    if (instance === undefined && listed === undefined && assignments.length === 0) this.#standings.delete(id)
   }
 
   /** A group without order that has more for the agent goes behind the others that wait for it. */
   putLast(agent: string, group: string): void {
-    const listed = this.#listed.get(group)
-    if (listed === undefined || !listed.includes(agent)) return
-    const priority = this.#priorities.get(group) ?? 0
+    const standing = this.#standings.get(group)
+    if (standing?.listed?.includes(agent) !== true) return
     const waiting = this.#runnable.get(agent)
-    waiting?.delete(group, priority)
-    waiting?.add(group, priority)
+    waiting?.delete(group, standing.priority)
+    waiting?.add(group, standing.priority)
   }
 
-  #list(id: string, agents: string | readonly string[], priority: number): void {
-    this.#listed.set(id, agents)
-    if (priority !== 0) this.#priorities.set(id, priority)
-    for (const agent of typeof agents === 'string' ? [agents] : agents) {
-      let waiting = this.#runnable.get(agent)
-      if (waiting === undefined) this.#runnable.set(agent, (waiting = new Waiting()))
-      waiting.add(id, priority)
+  #turnGrant(id: string, standing: Standing, instance: string | undefined): void {
+    if (standing.instance !== undefined) {
+      this.#openGrants.get(standing.instance)!.delete(id)
+      this.#granted -= 1
     }
+    standing.instance = instance
+    if (instance === undefined) return
+    setOf(this.#openGrants, instance).add(id)
+    this.#granted += 1
   }
 
-  #unlist(id: string, agents: string | readonly string[], priority: number): void {
-    this.#listed.delete(id)
-    if (priority !== 0) this.#priorities.delete(id)
-    for (const agent of typeof agents === 'string' ? [agents] : agents) this.#runnable.get(agent)?.delete(id, priority)
+  #turnQueue(id: string, standing: Standing, assignments: GroupState['assignments']): void {
+    for (const { agent } of standing.assignments) this.#queued.get(agent)!.delete(id)
+    standing.assignments = assignments
+    for (const { agent } of assignments) setOf(this.#queued, agent).add(id)
   }
 
-  #updateQueued(group: GroupState): void {
-    const before = this.#seenAssignments.get(group.group)
-    if (before === group.assignments) return
-    for (const { agent } of before ?? []) this.#queued.get(agent)?.delete(group.group)
-    if (group.assignments.length === 0) this.#seenAssignments.delete(group.group)
-    else this.#seenAssignments.set(group.group, group.assignments)
-    for (const { agent } of group.assignments) setOf(this.#queued, agent).add(group.group)
+  #turnList(id: string, standing: Standing, listed: string | readonly string[] | undefined, priority: number): void {
+    const before = standing.listed
+    if (typeof before === 'string') this.#runnable.get(before)!.delete(id, standing.priority)
+    else if (before !== undefined) for (const agent of before) this.#runnable.get(agent)!.delete(id, standing.priority)
+    standing.listed = listed
+    standing.priority = priority
+    if (typeof listed === 'string') this.#waiting(listed).add(id, priority)
+    else if (listed !== undefined) for (const agent of listed) this.#waiting(agent).add(id, priority)
+  }
+
+  #waiting(agent: string): Waiting {
+    let waiting = this.#runnable.get(agent)
+    if (waiting === undefined) this.#runnable.set(agent, (waiting = new Waiting()))
+    return waiting
   }
 
   /** How many unfinished groups have jobs in this agent's queue. */
@@ -158,7 +168,7 @@ export class Schedule {
 
   /** Some grant of the lane is open. */
   get granted(): boolean {
-    return this.#granted.size > 0 || this.#unordered.any
+    return this.#granted > 0 || this.#unordered.any
   }
 
   /** Open grants of groups without order that name the instance. */
@@ -184,7 +194,7 @@ class Waiting {
   /** Of priority 0, as nearly all are. */
   readonly #plain = new PassingSet<string>()
   /** The highest first. */
-  readonly #others: { readonly priority: number; readonly groups: Set<string> }[] = []
+  readonly #others: { readonly priority: number; readonly groups: PassingSet<string> }[] = []
 
   add(group: string, priority: number): void {
     if (priority === 0) this.#plain.add(group)
@@ -201,10 +211,10 @@ class Waiting {
     return this.#others.length === 0 ? this.#plain : this.#all()
   }
 
-  #level(priority: number): Set<string> {
+  #level(priority: number): PassingSet<string> {
     const known = this.#others.find((one) => one.priority === priority)
     if (known !== undefined) return known.groups
-    const groups = new Set<string>()
+    const groups = new PassingSet<string>()
     this.#others.push({ priority, groups })
     this.#others.sort((left, right) => right.priority - left.priority)
     return groups
