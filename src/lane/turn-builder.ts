@@ -41,10 +41,7 @@ const queueLimit = 100
 /** Refusals that a repeat of the same command may turn into a yes: they are not put on record. */
 const passing: ReadonlySet<RefusalCode> = new Set(['too-early', 'stale', 'part-out-of-order', 'not-assigned'])
 
-interface OpenCommit {
-  readonly commit: Commit & { readonly events: GroupEvent[] }
-  readonly state: GroupState
-}
+type OpenCommit = Commit & { readonly events: GroupEvent[] }
 
 export class TurnBuilder {
   readonly commits: Commit[] = []
@@ -210,7 +207,7 @@ export class TurnBuilder {
     if (quarantine !== null) return { code: 'quarantined', text: quarantinedText(quarantine.why) }
     const decision = grantLock(state, this.#request(request, 1, asks.job))
     if (decision.kind === 'refused') return decision.refusal
-    if (decision.kind === 'events') this.#grant(state, decision.events, request)
+    if (decision.kind === 'events') this.#grant(state, decision.events, request.instance, `agent:${request.agent}`)
     return undefined
   }
 
@@ -236,17 +233,19 @@ export class TurnBuilder {
     if (this.#realm.quarantine !== null) return
     for (const executor of this.#schedule.executors()) {
       if (nowMs - executor.heardMs > executorSilenceMs || waiting.has(executor.agent)) continue
+      const { agent, instance } = executor
+      const actor = `agent:${agent}`
       let room = this.#schedule.room(executor)
-      for (const id of this.#schedule.runnableFor(executor.agent)) {
-        if (room <= 0 || this.full || this.dispatches.get(executor.instance)?.full === true) break
-        if (this.#handedBack.size > 0 && (this.#handedBack.has(id) || this.#handedBack.has(`${id} ${executor.agent}`))) continue
+      for (const id of this.#schedule.runnableFor(agent)) {
+        if (room <= 0 || this.full || this.dispatches.get(instance)?.full === true) break
+        if (this.#handedBack.size > 0 && (this.#handedBack.has(id) || this.#handedBack.has(`${id} ${agent}`))) continue
         const state = this.#lane.groups.get(id)!
         const decision = grantOfOneMessage(state, this.#request(executor, state.window))
         if (decision.kind !== 'events') continue
-        this.#grant(state, decision.events, executor)
+        this.#grant(state, decision.events, instance, actor)
         room -= 1
         // It may have more for this executor, after what else waits for it: the list is walked to its new end.
-        if (state.unordered !== null) this.#schedule.putLast(executor.agent, id)
+        if (state.unordered !== null) this.#schedule.putLast(agent, id)
       }
     }
   }
@@ -263,11 +262,11 @@ export class TurnBuilder {
     return job === undefined ? { agent, instance, credit, callDeadlineMs } : { agent, instance, credit, callDeadlineMs, job }
   }
 
-  #grant(state: GroupState, events: readonly GroupEvent[], executor: Pick<Executor, 'agent' | 'instance'>): void {
-    this.#add(state, events, `agent:${executor.agent}`)
+  #grant(state: GroupState, events: readonly GroupEvent[], instance: string, actor: string): void {
+    this.#add(state, events, actor)
     // The last event of the commit is the grant; where it broke the order nobody executes it.
     const open = openGrant(state, state.revision)
-    if (open !== undefined) this.#dispatch(executor.instance).add(grantMessage(state, open, this.#incarnation))
+    if (open !== undefined) this.#dispatch(instance).add(grantMessage(state, open, this.#incarnation))
   }
 
   #decide(state: GroupState, command: LaneCommand): Decision<GroupEvent> {
@@ -370,13 +369,13 @@ export class TurnBuilder {
   #add(state: GroupState, events: readonly GroupEvent[], actor: string): void {
     this.#spentBytes += eventsBytes(events)
     const open = this.#open.get(state.group)
-    if (open !== undefined && open.commit.actor === actor && open.commit.revision + open.commit.events.length === state.revision + 1) {
-      open.commit.events.push(...events)
+    if (open !== undefined && open.actor === actor && open.revision + open.events.length === state.revision + 1) {
+      for (const event of events) open.events.push(event)
     } else {
       this.#spentBytes += bareCommitBytes(state.group, actor)
       const commit = { aggregate: 'group', id: state.group, revision: state.revision + 1, actor, events: [...events] }
       this.commits.push(commit)
-      this.#open.set(state.group, { commit, state })
+      this.#open.set(state.group, commit)
     }
     for (const event of events) foldInto(state, event)
     if (groupTable.isFinal(state.phase)) this.#lane.groups.set(state.group, compacted(state))
