@@ -25,7 +25,7 @@ import type { Commit } from '../../streams/envelope.ts'
 import { type AssignedMessage, type GrantRef, type LaneCommand, type LaneCommandAnswer, type OutcomeReport, type QueuedJob, type WorkRequest, formerInstancesLimit } from '../../streams/lane-protocol.ts'
 import { Dispatch, grantOfOneMessage } from './dispatch.ts'
 import { grantMessage } from './grant-message.ts'
-import { type Executor, Schedule } from './schedule.ts'
+import type { Schedule } from './schedule.ts'
 import { bareCommitBytes, commandBytes, commandCommitBytes, eventsBytes } from './turn-size.ts'
 
 /** An executor that was not heard from for so long gets no new grant; it says something every `reconcileMs`, at rest every `restMs`. */

@@ -1,11 +1,11 @@
 /** Assigning jobs, granting locks, taking outcomes, and giving locks back. */
 import { jobTable } from '../../job/machine.ts'
 import { type Decision, happened, nothing, refused } from '../../decision.ts'
-import type { Assignment, GroupEvent, Reason } from '../events.ts'
+import type { Assignment, GroupEvent, Reason, Run } from '../events.ts'
 import { cutReason, partLimitBytes, sizeBytes } from '../limits.ts'
 import { groupTable } from '../machine.ts'
 import { isRunnable, nextReady } from '../graph.ts'
-import { type GroupState, assigneeOf, canGiveBack, countOf, headJob, headPhase, runsFromHead, runsToCancel } from '../state.ts'
+import { type GroupState, assigneeOf, assignmentFrom, canGiveBack, countOf, headJob, headPhase, runsFromHead, runsToCancel } from '../state.ts'
 import { afterFailure, ending } from './failure.ts'
 import { expireUnordered, grantUnordered, handBackUnordered, takeUnordered } from './unordered.ts'
 
@@ -80,15 +80,19 @@ function grantOfGraph(state: GroupState, request: GrantRequest): Decision<GroupE
 }
 
 /** The longest stretch from the head, at most `wanted` jobs, that lies in this agent's queue. */
-function sameAssignee(state: GroupState, agent: string, wanted: number) {
+function sameAssignee(state: GroupState, agent: string, wanted: number): Run[] {
+  const runs = runsFromHead(state, wanted)
   let count = 0
-  for (const [first, last] of runsFromHead(state, wanted)) {
+  for (const [first, last] of runs) {
     for (let job = first; job <= last; job++) {
-      if (assigneeOf(state, job) !== agent) return runsFromHead(state, count)
-      count += 1
+      const assignment = assignmentFrom(state.assignments, job)
+      if (assignment === undefined || assignment.first > job || assignment.agent !== agent) return runsFromHead(state, count)
+      const end = Math.min(last, assignment.last)
+      count += end - job + 1
+      job = end
     }
   }
-  return runsFromHead(state, count)
+  return runs
 }
 
 export type Outcome =
