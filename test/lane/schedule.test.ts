@@ -4,7 +4,7 @@ import { foldInto } from '../../machines/execution-group/evolve.ts'
 import { absentGroup } from '../../machines/execution-group/state.ts'
 import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
 import { Schedule } from '../../src/lane/schedule.ts'
-import { added, assigned, granted, opened, paused, prioritized, readyWith, resumed, sealed, spec, succeeded, type Opening } from '../support/group-events.ts'
+import { added, assigned, completed, granted, opened, paused, prioritized, readyWith, resumed, returned, sealed, spec, succeeded, type Opening } from '../support/group-events.ts'
 
 const schedule = new Schedule()
 function group(id: string, ...events: GroupEvent[]) {
@@ -56,4 +56,34 @@ test('a group of order graph waits for everybody who could go on, until one has 
   // A queue that is handed on.
   graph.then(assigned({ first: 3, last: 3, agent: 'b1' }))
   expect(of()).toEqual(['b1'])
+})
+
+test('a list may be walked while groups are taken out of it, of every priority', () => {
+  for (const priority of [0, 7]) {
+    const ids = Array.from({ length: 300 }, (_, index) => `walked-${priority}-${index}`)
+    const groups = new Map(ids.map((id) => [id, group(id, ...readyWith({ priority }, [spec]), assigned({ first: 1, last: 1, agent: 'c1' }))]))
+    const walked: string[] = []
+    for (const id of schedule.runnableFor('c1')) {
+      walked.push(id)
+      groups.get(id)!.then(granted([[1, 1]], 'c1'))
+    }
+    expect(walked).toEqual(ids)
+    expect(waiting('c1')).toEqual([])
+    expect([...schedule.grantsOf('c1-i')]).toEqual(ids)
+    for (const { state, then } of groups.values()) then(succeeded(1, state.grant!.revision), completed)
+    expect([...schedule.grantsOf('c1-i')]).toEqual([])
+    expect(schedule.queued('c1')).toBe(0)
+  }
+})
+
+test('an open grant takes room until it is settled, given back, or nobody can give it back any more', () => {
+  const executor = schedule.heard('d1', 'd1-i', 3, 0)
+  const [settled, givenBack, faulted] = ['settled', 'given-back', 'faulted'].map((id) => group(id, ...ready(), assigned({ first: 1, last: 2, agent: 'd1' }), granted([[1, 1]], 'd1')))
+  expect([schedule.room(executor), schedule.granted, schedule.queued('d1')]).toEqual([0, true, 3])
+  settled!.then(succeeded(1, settled!.state.revision))
+  givenBack!.then(returned(givenBack!.state.revision))
+  expect([schedule.room(executor), waiting('d1')]).toEqual([2, ['settled', 'given-back']])
+  foldInto(faulted!.state, sealed)
+  schedule.update(faulted!.state)
+  expect([schedule.room(executor), schedule.granted, waiting('d1')]).toEqual([3, false, ['settled', 'given-back']])
 })
