@@ -4,11 +4,12 @@
  */
 import { createHash, hash } from 'node:crypto'
 import canonicalize from 'canonicalize'
-import type { Cause, Commit, Turn } from './envelope.ts'
+import type { Cause, Turn } from './envelope.ts'
 import { schemaVersion, turnLimitBytes } from './envelope.ts'
 import type { Random } from './ports/clock.ts'
 import { shareEqualParts } from './shared-jobs.ts'
 import { readWrittenTurn } from './turn-reader.ts'
+import { type EncodedTurn, writeTurn } from './turn-writer.ts'
 
 /** What stands at a position is not a turn. Never retried: the bytes are for ever. */
 export class MalformedTurn extends Error {
@@ -35,35 +36,11 @@ export function encodeTurn(turn: Turn): Uint8Array {
   return encodeTurnAndCommits(turn).bytes
 }
 
-export interface EncodedTurn {
-  readonly bytes: Uint8Array
-  /** JSON of each commit, as it stands in the turn: what the feed says once more needs not be made again. */
-  readonly commits: readonly string[]
-}
-
 /** As `encodeTurn`. Throws `TurnTooLarge`. */
 export function encodeTurnAndCommits(turn: Turn): EncodedTurn {
-  const { turn: id, schema, incarnation, number, timeMs, previous } = turn
-  const head = JSON.stringify({ turn: id, schema, incarnation, number, timeMs, previous })
-  const commits = turn.commits.map((commit) => JSON.stringify(orderedCommit(commit)))
-  const bytes = Buffer.from(`${head.slice(0, -1)},"commits":[${commits.join(',')}]}`)
-  if (bytes.length > turnLimitBytes) throw new TurnTooLarge(bytes.length)
-  return { bytes, commits }
-}
-
-function orderedCommit(commit: Commit) {
-  const { aggregate, id, revision, command, actor, epoch, cause, correlation, events } = commit
-  return {
-    aggregate,
-    id,
-    revision,
-    command,
-    actor,
-    epoch,
-    cause: cause === undefined ? undefined : { aggregate: cause.aggregate, id: cause.id, revision: cause.revision },
-    correlation,
-    events: events.map((event) => ({ type: event.type, data: event.data })),
-  }
+  const encoded = writeTurn(turn)
+  if (encoded.bytes.length > turnLimitBytes) throw new TurnTooLarge(encoded.bytes.length)
+  return encoded
 }
 
 /** Checks the envelope, not the events' data, which their own schemas judge. Throws `MalformedTurn`. */
