@@ -6,7 +6,7 @@
  * what is more than `plainBytes` in a tenth of a second is held back, of each aggregate its first commit is then said in a way that tells
  * whether anybody subscribes, and the rest follows where somebody does. Invariants:
  * 1. Of one aggregate everything is said in order, or nothing from some commit on while nobody subscribes.
- * 2. Who subscribes is said every commit that is acknowledged from then on: at once, or once in `heardForMs` up to `holdMs` and the server's answer later.
+ * 2. Who subscribes is said every commit that is acknowledged from then on: the first of them up to `holdMs` and the server's answer later, what comes behind those at once.
  * 3. At most `heldLimitBytes` and one turn are held; more is said, whoever listens.
  */
 import { type FedTurn, feedMessage, publishOnFeed } from '../../streams/feed.ts'
@@ -16,11 +16,12 @@ import type { Clock, Timer } from '../../streams/ports/clock.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { AppendedTurn } from './holding.ts'
 
-/** Said of a lane in `holdMs`, whoever listens. One commit may be more. */
+/** Said of a lane in `plainMs`, whoever listens. One commit may be more. */
 const plainBytes = 8 * 1024
-/** How long something is held back before it is found out whether anybody listens. */
-const holdMs = 100
-/** Whoever listened is taken to listen for so long. */
+const plainMs = 100
+/** How long something is held back before it is found out whether anybody listens: for each aggregate that costs as much as to say a commit or two. */
+const holdMs = 200
+/** Whoever listened is taken to listen for so long. The next commit then tells whether that is still so. */
 const heardForMs = 5_000
 /** So few commits of an aggregate cost no more than to find out who listens. */
 const fewCommits = 2
@@ -52,7 +53,7 @@ export class LaneFeed {
   #holding = new Set<string>()
   #hearing: Timer | undefined
   #isAsking = false
-  /** By aggregate that somebody listened to: until when that is taken to be so. */
+  /** By aggregate that somebody listens to: until when that is taken to be so. */
   readonly #heardUntilMs = new Map<string, number>()
   #spentBytes = 0
   #spendingSinceMs = 0
@@ -101,7 +102,7 @@ export class LaneFeed {
     this.#waiting = []
     this.#timer = undefined
     const nowMs = this.#options.clock.monotonicMs()
-    if (nowMs - this.#spendingSinceMs >= holdMs) {
+    if (nowMs - this.#spendingSinceMs >= plainMs) {
       this.#spendingSinceMs = nowMs
       this.#spentBytes = 0
     }
@@ -113,7 +114,8 @@ export class LaneFeed {
   #sayOrHold(turn: FedTurn, index: number, nowMs: number): void {
     const aggregate = keyOf(turn.commits[index]!)
     if (!this.#holding.has(aggregate)) {
-      if ((this.#heardUntilMs.get(aggregate) ?? 0) > nowMs) return this.#say(turn, index)
+      const heardUntilMs = this.#heardUntilMs.get(aggregate)
+      if (heardUntilMs !== undefined) return heardUntilMs > nowMs ? this.#say(turn, index) : this.#askOn(aggregate, turn, index, nowMs)
       if (this.#spentBytes < plainBytes) {
         this.#spentBytes += bytesOf(turn, index)
         return this.#say(turn, index)
@@ -122,6 +124,17 @@ export class LaneFeed {
     this.#holding.add(aggregate)
     this.#heldBytes += bytesOf(turn, index)
     this.#held.push({ turn, index, aggregate })
+  }
+
+  /** Says it in the way that tells; what comes behind it goes on being said until it is known that nobody listens any more. */
+  #askOn(aggregate: string, turn: FedTurn, index: number, nowMs: number): void {
+    const { bus, subjects } = this.#options
+    this.#heardUntilMs.set(aggregate, nowMs + heardForMs)
+    const said = bus.publishHeard([feedMessage(subjects, turn, index)], hearWaitMs)
+    said.then(
+      ([heard]) => void (heard === false && this.#heardUntilMs.delete(aggregate)),
+      () => {},
+    )
   }
 
   #say(turn: FedTurn, index: number): void {
@@ -168,7 +181,8 @@ export class LaneFeed {
     this.#isAsking = false
     if (this.#abandoned) return
     const nowMs = clock.monotonicMs()
-    for (const [aggregate, untilMs] of this.#heardUntilMs) if (untilMs <= nowMs) this.#heardUntilMs.delete(aggregate)
+    // Of which nothing more came: what comes yet is held back as at first.
+    for (const [aggregate, untilMs] of this.#heardUntilMs) if (untilMs + heardForMs <= nowMs) this.#heardUntilMs.delete(aggregate)
     const silent = new Set<string>()
     asked.forEach((aggregate, index) => {
       if (heard[index] === true) this.#heardUntilMs.set(aggregate, nowMs + heardForMs)

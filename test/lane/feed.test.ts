@@ -101,7 +101,7 @@ describe('who listens', () => {
             // Nothing twice, nothing left out between two.
             got.forEach((revision, at) => at > 0 && expect(revision).toBe(got[at - 1]! + 1))
             // What is held back may come some time late, and who has gone by then hears it no more.
-            const due = acknowledged.filter((one) => one.name === name && one.atMs > fromMs && (forMs === null || one.atMs < fromMs + forMs - 300))
+            const due = acknowledged.filter((one) => one.name === name && one.atMs > fromMs && (forMs === null || one.atMs < fromMs + forMs - 400))
             for (const { revision } of due) expect(got).toContain(revision)
           }
         })
@@ -119,22 +119,22 @@ describe('who listens', () => {
     expect(heardMs).toEqual(Array.from({ length: 50 }, (_, turn) => turn * 20))
   })
 
-  test('hears at once what is said while much happens, once it is known to listen', async () => {
+  test('hears at once what is said while much happens, once it is known to listen, however long it listens', async () => {
     const { time, feed, listener, turnOf } = stage()
     const lateMs: number[] = []
     const saidMs = new Map<number, number>()
     listener.subscribe(subjects.feed('group', 'here-1-3'), ({ data }) => {
       const atMs = time.nowMs
-      if (atMs > 250) lateMs.push(atMs - saidMs.get(fromBytes<FeedMessage>(data).position)!)
+      if (atMs > 400) lateMs.push(atMs - saidMs.get(fromBytes<FeedMessage>(data).position)!)
     })
-    for (let turn = 1; turn <= 1_000; turn++) {
+    for (let turn = 1; turn <= 4_000; turn++) {
       time.after(turn * 3, () => {
         saidMs.set(turn, time.nowMs)
         feed.say(turnOf(groupsOf(25), 200))
       })
     }
     await atRest(time)
-    expect(lateMs.length).toBeGreaterThan(900)
+    expect(lateMs.length).toBeGreaterThan(3_800)
     expect(Math.max(...lateMs)).toBe(0)
   })
 })
