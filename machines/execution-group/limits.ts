@@ -2,7 +2,8 @@
  * Sizes of what goes into a turn (P16). `decide` keeps them, so that a decided commit always fits and no adapter's long
  * answer can stop a lane. UTF-8 bytes.
  */
-import type { Reason } from './events.ts'
+import type { Operation } from '../service/operation.ts'
+import type { JobSpec, Reason } from './events.ts'
 
 /** Longest text in an event; a longer one lies in `<realm>_texts` under its digest. */
 export const textLimitBytes = 2 * 1024
@@ -34,6 +35,57 @@ export function mostBytes(value: unknown): number {
   else for (const key in value) bytes += mostTextBytes(key) + 2 + mostBytes((value as Readonly<Record<string, unknown>>)[key])
   return bytes
 }
+
+/**
+ * At least `sizeBytes(spec)`. As `mostBytes`, which meets objects of so many kinds that it looks up each key: here nearly all are known. A
+ * holder does it for every job that it grants.
+ */
+export function mostSpecBytes(spec: JobSpec): number {
+  let bytes = 2
+  for (const key in spec) {
+    switch (key) {
+      case 'site':
+        bytes += knownKeyBytes + mostNameBytes(spec.site)
+        break
+      case 'service':
+        bytes += knownKeyBytes + mostBytes(spec.service)
+        break
+      case 'repeatable':
+        bytes += knownKeyBytes + mostBytes(spec.repeatable)
+        break
+      case 'operation':
+        bytes += knownKeyBytes + mostNamedBytes(spec.operation)
+        break
+      case 'skill':
+        bytes += knownKeyBytes + mostNamedBytes(spec.skill)
+        break
+      default:
+        bytes += mostTextBytes(key) + 2 + mostBytes(spec[key as keyof JobSpec])
+    }
+  }
+  return bytes
+}
+
+/** With its quotes, colon and comma. */
+const knownKeyBytes = 'repeatable'.length + 4
+
+/** What has a name, and little else. */
+function mostNamedBytes(value: Operation | JobSpec['skill']): number {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return mostBytes(value)
+  let bytes = 2
+  for (const key in value) {
+    if (key === 'name') bytes += knownKeyBytes + mostNameBytes(value.name)
+    else bytes += mostTextBytes(key) + 2 + mostBytes((value as Readonly<Record<string, unknown>>)[key])
+  }
+  return bytes
+}
+
+/** A short one is not looked through. */
+function mostNameBytes(name: unknown): number {
+  return typeof name === 'string' && name.length <= shortLimit ? name.length * 6 + 2 : mostBytes(name)
+}
+
+const shortLimit = 10
 
 /** Longer ones are not looked through. */
 const plainLimit = 64

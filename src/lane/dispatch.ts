@@ -4,7 +4,7 @@
  */
 import type { GroupEvent, Run } from '../../machines/execution-group/events.ts'
 import { type GrantRequest, grantLock } from '../../machines/execution-group/decide/locks.ts'
-import { mostBytes, sizeBytes } from '../../machines/execution-group/limits.ts'
+import { mostSpecBytes, sizeBytes } from '../../machines/execution-group/limits.ts'
 import { type GroupState, countOf } from '../../machines/execution-group/state.ts'
 import type { Decision } from '../../machines/decision.ts'
 import type { GrantMessage, GrantRef } from '../../streams/lane-protocol.ts'
@@ -61,7 +61,7 @@ export class Dispatch {
 /** At least `sizeBytes(grant)`. Ids are plain characters. */
 function mostGrantBytes({ group, agent, instance, jobs }: GrantMessage): number {
   let bytes = 220 + group.length + agent.length + instance.length
-  for (const { spec } of jobs) bytes += jobBytes + mostBytes(spec)
+  for (const { spec } of jobs) bytes += jobBytes + mostSpecBytes(spec)
   return bytes
 }
 
@@ -82,7 +82,7 @@ const besideJobsBytes = 1_024
 /** At least what the jobs take in a message: to measure them exactly costs as much as to send them. */
 function mostJobsBytes(state: GroupState, runs: readonly Run[]): number {
   let bytes = besideJobsBytes
-  for (const [first, last] of runs) for (let job = first; job <= last; job++) bytes += jobBytes + mostBytes(state.specs[job - 1])
+  for (const [first, last] of runs) for (let job = first; job <= last; job++) bytes += jobBytes + mostSpecBytes(state.specs[job - 1]!)
   return bytes
 }
 
