@@ -15,7 +15,17 @@ test('of anything that JSON can say', () => {
   }))
 })
 
-test('of a job, also of one that a newer program wrote', () => {
+test('of a job, whatever its texts', () => {
+  const sayings = fc.record({ site: text, service: text, operation: fc.record({ name: text, user: text }, { requiredKeys: ['name'] }), skill: fc.record({ name: text, need: text }) }, { requiredKeys: [] })
+  fc.assert(
+    fc.property(sayings, (value) => {
+      expect(mostSpecBytes(value as JobSpec)).toBeGreaterThanOrEqual(sizeBytes(value))
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('of a job that a newer program wrote', () => {
   const odd = fc.dictionary(fc.oneof(text, fc.constantFrom('site', 'service', 'operation', 'skill', 'repeatable')), json)
   fc.assert(fc.property(spec, odd, (known, unknown) => {
     const value = { ...known, ...unknown } as unknown as JobSpec
