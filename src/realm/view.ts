@@ -24,7 +24,7 @@ import { decodeTurn } from '../../streams/codec.ts'
 import type { LaneShown } from '../../streams/lane-snapshot.ts'
 import type { Turn } from '../../streams/envelope.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
-import { type EventSubject, type Subjects, laneOfGroup, parseEventSubject } from '../../streams/subjects.ts'
+import { type EventSubject, type Subjects, parseEventSubject } from '../../streams/subjects.ts'
 
 /** A lane whose older turns were archived, as the snapshot of the archive has it. */
 export interface LaneBegun {
@@ -78,8 +78,8 @@ export class RealmFold {
   }
 
   group(id: string): GroupState | undefined {
-    const lane = laneOfGroup(id)
-    return lane === undefined ? undefined : this.lanes.get(lane)?.groups.get(id)
+    // As in `laneOfGroup`; whether it is a group's id shows by itself.
+    return this.lanes.get(id.slice(0, id.lastIndexOf('-')))?.groups.get(id)
   }
 
   *groups(): Iterable<GroupState> {
