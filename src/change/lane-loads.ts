@@ -18,8 +18,8 @@ import { regionOf } from './region.ts'
 
 /** Longer than a choice takes to become a group, or an instruction that nobody goes on with. */
 const sentMs = 60_000
-/** Groups that changed and are not settled; more would cost memory. */
-const mostTouched = 20_000
+/** Groups that changed and are not settled: about a millisecond for each thousand, of whoever asks next. */
+const mostTouched = 4_000
 
 export interface LaneLoad {
   /** That have not ended. */

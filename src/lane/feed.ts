@@ -6,7 +6,7 @@
  * what is more than `plainBytes` in a tenth of a second is held back, of each aggregate its first commit is then said in a way that tells
  * whether anybody subscribes, and the rest follows where somebody does. Invariants:
  * 1. Of one aggregate everything is said in order, or nothing from some commit on while nobody subscribes.
- * 2. Who subscribes is said every commit that is acknowledged from then on: the first of them up to `holdMs` and the server's answer later, what comes behind those at once.
+ * 2. Who subscribes is said every commit that is acknowledged from then on: at once where that is known, else up to `holdMs` and the server's answer later.
  * 3. At most `heldLimitBytes` and one turn are held; more is said, whoever listens.
  */
 import { type FedTurn, feedMessage, publishOnFeed } from '../../streams/feed.ts'
@@ -23,7 +23,7 @@ const plainMs = 100
 const holdMs = 200
 /** Whoever listened is taken to listen for so long. The next commit then tells whether that is still so. */
 const heardForMs = 5_000
-/** So few commits of an aggregate cost no more than to find out who listens. */
+/** So few commits of an aggregate cost no more than to find out who listens: that is done where there are some the next time too. */
 const fewCommits = 2
 const heldLimitBytes = 4 * 1024 * 1024
 /** Within which the server says who listens; after that everybody is taken to. */
@@ -53,6 +53,10 @@ export class LaneFeed {
   #holding = new Set<string>()
   #hearing: Timer | undefined
   #isAsking = false
+  /** Of which few commits were held the last time, and said without asking. */
+  #few: ReadonlySet<string> = new Set()
+  /** What tells whether somebody still listens, to be sent behind all else of this moment. */
+  #asks: Held[] = []
   /** By aggregate that somebody listens to: until when that is taken to be so. */
   readonly #heardUntilMs = new Map<string, number>()
   #spentBytes = 0
@@ -107,6 +111,7 @@ export class LaneFeed {
       this.#spentBytes = 0
     }
     for (const turn of turns) for (let index = 0; index < turn.commits.length; index++) this.#sayOrHold(turn, index, nowMs)
+    if (this.#asks.length > 0) void this.#askOn(nowMs)
     if (this.#heldBytes > heldLimitBytes) this.#sayHeld()
     else if (this.#held.length > 0 && !this.#isAsking) this.#hearing ??= this.#options.clock.after(holdMs, () => void this.#hear())
   }
@@ -115,7 +120,7 @@ export class LaneFeed {
     const aggregate = keyOf(turn.commits[index]!)
     if (!this.#holding.has(aggregate)) {
       const heardUntilMs = this.#heardUntilMs.get(aggregate)
-      if (heardUntilMs !== undefined) return heardUntilMs > nowMs ? this.#say(turn, index) : this.#askOn(aggregate, turn, index, nowMs)
+      if (heardUntilMs !== undefined) return heardUntilMs > nowMs ? this.#say(turn, index) : void this.#asks.push({ turn, index, aggregate })
       if (this.#spentBytes < plainBytes) {
         this.#spentBytes += bytesOf(turn, index)
         return this.#say(turn, index)
@@ -126,15 +131,16 @@ export class LaneFeed {
     this.#held.push({ turn, index, aggregate })
   }
 
-  /** Says it in the way that tells; what comes behind it goes on being said until it is known that nobody listens any more. */
-  #askOn(aggregate: string, turn: FedTurn, index: number, nowMs: number): void {
+  /** What comes behind these goes on being said until it is known that nobody listens any more. */
+  async #askOn(nowMs: number): Promise<void> {
     const { bus, subjects } = this.#options
-    this.#heardUntilMs.set(aggregate, nowMs + heardForMs)
-    const said = bus.publishHeard([feedMessage(subjects, turn, index)], hearWaitMs)
-    said.then(
-      ([heard]) => void (heard === false && this.#heardUntilMs.delete(aggregate)),
-      () => {},
-    )
+    const asks = this.#asks
+    this.#asks = []
+    for (const { aggregate } of asks) this.#heardUntilMs.set(aggregate, nowMs + heardForMs)
+    const heard = await bus.publishHeard(asks.map(({ turn, index }) => feedMessage(subjects, turn, index)), hearWaitMs).catch(() => [])
+    // Of several of one aggregate the last one counts.
+    const last = new Map(asks.map(({ aggregate }, at) => [aggregate, heard[at]]))
+    for (const [aggregate, isHeard] of last) if (isHeard === false) this.#heardUntilMs.delete(aggregate)
   }
 
   #say(turn: FedTurn, index: number): void {
@@ -166,9 +172,11 @@ export class LaneFeed {
     for (const { aggregate } of this.#held) counts.set(aggregate, (counts.get(aggregate) ?? 0) + 1)
     const firsts = new Map<string, Held>()
     const rest: Held[] = []
+    const fewBefore = this.#few
+    this.#few = new Set([...counts.keys()].filter((aggregate) => counts.get(aggregate)! <= fewCommits && !fewBefore.has(aggregate)))
     for (const held of this.#held) {
       const { turn, index, aggregate } = held
-      if (counts.get(aggregate)! <= fewCommits) this.#say(turn, index)
+      if (this.#few.has(aggregate)) this.#say(turn, index)
       else if (firsts.has(aggregate)) rest.push(held)
       else firsts.set(aggregate, held)
     }

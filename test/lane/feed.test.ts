@@ -137,6 +137,34 @@ describe('who listens', () => {
     expect(lateMs.length).toBeGreaterThan(3_800)
     expect(Math.max(...lateMs)).toBe(0)
   })
+
+  test('to a group in which little happens, of a lane in which much does, hears it at once after the first commits', async () => {
+    const { time, feed, listener, turnOf } = stage()
+    const saidMs = new Map<number, number>()
+    const lateMs: number[] = []
+    listener.subscribe(subjects.feed('group', 'here-1-slow'), ({ data }) => void lateMs.push(time.nowMs - saidMs.get(fromBytes<FeedMessage>(data).position)!))
+    const others = groupsOf(6_000)
+    for (let turn = 0; turn < 4_000; turn++) time.after(turn * 3, () => feed.say(turnOf(Array.from({ length: 25 }, (_, at) => others[(turn * 25 + at) % others.length]!), 200)))
+    for (let count = 0; count < 80; count++) {
+      time.after(1 + count * 150, () => {
+        const turn = turnOf(['here-1-slow'], 10)
+        saidMs.set(turn.position, time.nowMs)
+        feed.say(turn)
+      })
+    }
+    await atRest(time)
+    expect(lateMs).toHaveLength(80)
+    expect(Math.max(...lateMs.slice(5))).toBe(0)
+  })
+
+  test('to many groups is asked after once for all of them', async () => {
+    let asked = 0
+    const { time, feed, turnOf } = stage({ publishHeard: (messages) => (asked++, Promise.resolve(messages.map(() => true))) })
+    for (let turn = 0; turn < 4_000; turn++) time.after(turn * 3, () => feed.say(turnOf(groupsOf(25), 200)))
+    await atRest(time)
+    expect(asked).toBeGreaterThan(2)
+    expect(asked).toBeLessThan(10)
+  })
 })
 
 test('who begins to listen while more is held than is kept hears that, and what is held after it', async () => {
