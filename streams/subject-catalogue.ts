@@ -72,7 +72,7 @@ export function subjectCatalogue(subjects: Subjects): readonly SubjectEntry[] {
     alarm(subjects.alarm('TRIGGER'), 'when to look at a trigger', 'the leader', 'nobody: the server moves it when it is due'),
     alarm(subjects.alarmDue('TRIGGER'), 'somebody should look at the trigger', 'the server', 'the leader'),
     live(subjects.api('NOUN', 'VERB'), 'commands and queries of the service interface (api.md)', 'people and programs', 'services, in one queue group'),
-    live(subjects.feed('AGGREGATE', id), 'each commit once more, after it was acknowledged, with its position; where much happens up to 0.2 s later, and where nobody subscribes not at all; may name a subject for answers, and none is expected', "lanes' holders; services; agents", 'people, programs, pages'),
+    live(subjects.feed('AGGREGATE', id), 'each commit once more, after it was acknowledged, with its position; where much happens up to 0.1 s later, and where nobody subscribes not at all; may name a subject for answers, and none is expected', "lanes' holders; services; agents", 'people, programs, pages'),
     live(subjects.inspect(agent, 'MACHINE'), 'every transition of a machine', 'the agent', 'visualizers; services'),
   ]
   return entries.map((entry) => ({ ...entry, subject: entry.subject.replace(/(?<=\.import(?:ing)?\.)9\b/, '<incarnation>').replaceAll(standsForAny, (any) => `<${any.toLowerCase()}>`) }))

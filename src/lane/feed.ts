@@ -16,11 +16,10 @@ import type { Clock, Timer } from '../../streams/ports/clock.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { AppendedTurn } from './holding.ts'
 
-/** Said of a lane in `plainMs`, whoever listens. One commit may be more. */
+/** Said of a lane in `holdMs`, whoever listens. One commit may be more. */
 const plainBytes = 8 * 1024
-const plainMs = 100
-/** How long something is held back before it is found out whether anybody listens: for each aggregate that costs as much as to say a commit or two. */
-const holdMs = 200
+/** How long something is held back before it is found out whether anybody listens. What is held longer outlives more collections, which costs more than to ask less often saves. */
+const holdMs = 100
 /** Whoever listened is taken to listen for so long. The next commit then tells whether that is still so. */
 const heardForMs = 5_000
 /** So few commits of an aggregate cost no more than to find out who listens: that is done where there are some the next time too. */
@@ -106,7 +105,7 @@ export class LaneFeed {
     this.#waiting = []
     this.#timer = undefined
     const nowMs = this.#options.clock.monotonicMs()
-    if (nowMs - this.#spendingSinceMs >= plainMs) {
+    if (nowMs - this.#spendingSinceMs >= holdMs) {
       this.#spendingSinceMs = nowMs
       this.#spentBytes = 0
     }

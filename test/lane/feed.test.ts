@@ -101,7 +101,7 @@ describe('who listens', () => {
             // Nothing twice, nothing left out between two.
             got.forEach((revision, at) => at > 0 && expect(revision).toBe(got[at - 1]! + 1))
             // What is held back may come some time late, and who has gone by then hears it no more.
-            const due = acknowledged.filter((one) => one.name === name && one.atMs > fromMs && (forMs === null || one.atMs < fromMs + forMs - 400))
+            const due = acknowledged.filter((one) => one.name === name && one.atMs > fromMs && (forMs === null || one.atMs < fromMs + forMs - 300))
             for (const { revision } of due) expect(got).toContain(revision)
           }
         })
@@ -125,7 +125,7 @@ describe('who listens', () => {
     const saidMs = new Map<number, number>()
     listener.subscribe(subjects.feed('group', 'here-1-3'), ({ data }) => {
       const atMs = time.nowMs
-      if (atMs > 400) lateMs.push(atMs - saidMs.get(fromBytes<FeedMessage>(data).position)!)
+      if (atMs > 250) lateMs.push(atMs - saidMs.get(fromBytes<FeedMessage>(data).position)!)
     })
     for (let turn = 1; turn <= 4_000; turn++) {
       time.after(turn * 3, () => {
