@@ -12,6 +12,7 @@ import { optimizeSooner } from '../platform/compile-cache.ts'
 import type { LockAsking } from '../executor/executor.ts'
 import { lockFolder } from '../platform/data-folder.ts'
 import { type LogLevel, createLogger } from '../platform/logger.ts'
+import { collectSeldom } from '../platform/memory.ts'
 import { ownVersion } from '../platform/own-package.ts'
 import { exitNow, onParentGone, onStopSignal, tellParent } from '../platform/process.ts'
 import { systemRandom } from '../platform/random.ts'
@@ -63,6 +64,7 @@ export async function runAgentProgram(options: AgentProgramOptions): Promise<Age
     level: options.logLevel ?? 'info',
     ...(options.logFile === undefined ? {} : { file: options.logFile }),
   })
+  collectSeldom()
   const lock = await lockFolder(dataFolder)
   try {
     const { regions } = options

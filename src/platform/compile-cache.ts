@@ -1,13 +1,12 @@
 /** Keeps what the runtime compiled, so that the next start is faster; `reeve up` starts many processes of the same code. */
 import { enableCompileCache } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
+import { isMeasuredRuntime } from './measured-runtime.ts'
 
 export function keepCompiledCode(): void {
   enableCompileCache()
 }
 
-/** Of the compiler that the counts below were measured with; another would complain of a flag that it does not know. */
-const measuredWith = '13.'
 let optimizesSooner = false
 
 /**
@@ -15,7 +14,7 @@ let optimizesSooner = false
  * optimized only after hundreds of turns, during which each job costs up to twice as much.
  */
 export function optimizeSooner(): void {
-  if (optimizesSooner || !process.versions.v8.startsWith(measuredWith)) return
+  if (optimizesSooner || !isMeasuredRuntime()) return
   optimizesSooner = true
   setFlagsFromString('--invocation-count-for-feedback-allocation=2')
   setFlagsFromString('--minimum-invocations-after-ic-update=40')
