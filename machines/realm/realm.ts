@@ -137,7 +137,7 @@ export function allowsFormat(state: Pick<RealmState, 'format'>, format: number):
 
 /** One line for whoever asked for something that the realm's format does not hold yet. */
 export function formatTooOld(format: number, needed: number): string {
-  return `the realm's format is ${format}, this needs ${needed}; it rises when every live agent and service knows it: reeve agent list`
+  return `the realm's format is ${format}, this needs ${needed}; it rises when every live agent and service knows it: "reeve agent list"`
 }
 
 /** One line for whoever asked for something to be executed. */

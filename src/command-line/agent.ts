@@ -7,7 +7,7 @@ import { systemClock } from '../platform/clock.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { quarantineText } from './follow.ts'
-import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
+import { hint, plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
 import { configurationFields, registerAgentConfigure } from './agent-configuration.ts'
 import { registerAgentProgram } from './programs.ts'
@@ -41,7 +41,7 @@ export function registerAgent(program: Command): void {
             agents,
             'no agents yet; "reeve agent" starts one',
           )
-          if (quarantine !== null) print(styled('yellow', quarantineText(quarantine)))
+          if (quarantine !== null) hint(styled('yellow', quarantineText(quarantine)))
         }),
       ),
     )

@@ -6,7 +6,8 @@ import { accountName, environment } from '../platform/process.ts'
 import { systemRandom } from '../platform/random.ts'
 import { workingFolder } from '../platform/terminal.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { type SettingName, type Settings, secretSettings, settingNames, settingTexts, settingsOf } from './configuration.ts'
+import { reachedBy } from './here.ts'
+import { type SettingName, type Settings, configNamed, secretSettings, settingNames, settingTexts, settingsOf } from './configuration.ts'
 
 export type Flags = Readonly<Record<string, unknown>>
 
@@ -20,8 +21,13 @@ export function acting(act: Act): (...given: unknown[]) => Promise<void> {
     const flags = command.optsWithGlobals()
     demandNamedPlaces(command, flags)
     const settings = await settingsOf({ flags, environment: environment(), workingFolder: workingFolder() })
+    reachedBy({ settings, config: configNamed(flags, environment()), workingFolder: workingFolder(), commands: rootOf(command).commands.map((one) => one.name()) })
     await act(settings, flags, command.processedArgs.flat().filter((value) => value !== undefined) as string[])
   }
+}
+
+function rootOf(command: Command): Command {
+  return command.parent === null ? command : rootOf(command.parent)
 }
 
 /** An empty one, of a variable that is not set, would be taken for the current folder. Throws `CommandEnd`. */

@@ -79,6 +79,11 @@ export function variableOf(setting: SettingName): string {
   return `REEVE_${setting.replaceAll('-', '_').toUpperCase()}`
 }
 
+/** The configuration file that was named, by a flag or a variable. */
+export function configNamed(flags: Asked['flags'], environment: Environment): string | undefined {
+  return (flags['config'] as string | undefined) ?? environment['REEVE_CONFIG']
+}
+
 /** Throws `CommandEnd` with every violation. */
 export async function settingsOf(asked: Asked): Promise<Settings> {
   const { flags, environment, workingFolder } = asked
@@ -89,7 +94,7 @@ export async function settingsOf(asked: Asked): Promise<Settings> {
     values[name] = value
     sources[name] = source
   }
-  const named = (flags['config'] as string | undefined) ?? environment['REEVE_CONFIG']
+  const named = configNamed(flags, environment)
   const file = await fileValues(resolve(workingFolder, named ?? defaults.file), named !== undefined, violations)
   for (const [key, value] of Object.entries(file.values)) {
     if (key in shape) take(key as SettingName, value, file.path)

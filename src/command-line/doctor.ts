@@ -16,7 +16,7 @@ import { setExitCode } from '../platform/process.ts'
 import { acting, json, settingOption } from './command.ts'
 import type { Settings } from './configuration.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { plain, print, printJson, showStatus, styled } from './output.ts'
+import { hint, plain, print, printJson, showStatus, styled } from './output.ts'
 import { apiOf, placeOf } from './session.ts'
 
 export function registerDoctor(program: Command): void {
@@ -95,6 +95,6 @@ async function examine(settings: Settings): Promise<{ readonly findings: readonl
 
 function printFinding(finding: Finding): void {
   const mark = { ok: styled('green', '✔'), note: styled('yellow', '•'), problem: styled('red', '✖') }[finding.level]
-  print(`${mark} ${plain(finding.text)}`)
-  if (finding.todo !== undefined && finding.level !== 'ok') print(`    ${styled('dim', plain(finding.todo))}`)
+  hint(`${mark} ${plain(finding.text)}`)
+  if (finding.todo !== undefined && finding.level !== 'ok') hint(`    ${styled('dim', plain(finding.todo))}`)
 }

@@ -10,7 +10,7 @@ import { exitNow, onStopSignal } from '../platform/process.ts'
 import { outIsTerminal } from '../platform/terminal.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { operationText } from './operation-text.ts'
-import { clearStatus, plain, print, showStatus, styled } from './output.ts'
+import { clearStatus, hint, plain, print, showStatus, styled } from './output.ts'
 import type { Session } from './session.ts'
 
 export type GroupShown = ApiSuccess<'group', 'show'>
@@ -119,7 +119,7 @@ export function jobLine(job: JobShown): string {
 /** One line where the realm executes nothing for now: a group that only waits is not to look like one that hangs. */
 export async function sayQuarantine(session: Session): Promise<void> {
   const { quarantine } = await session.ask('realm', 'show', {})
-  if (quarantine !== null) print(styled('yellow', quarantineText(quarantine)))
+  if (quarantine !== null) hint(styled('yellow', quarantineText(quarantine)))
 }
 
 export function quarantineText({ why }: { readonly why: string }): string {

@@ -9,6 +9,7 @@ import { inputIsTerminal } from '../platform/terminal.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
+import { textHere } from './here.ts'
 import { demandSuccess, waitForGroup, hasEnded, jobLine, sayQuarantine } from './follow.ts'
 import { answered, perhapsCarriedOut } from './interrupted.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
@@ -247,7 +248,7 @@ export function byText(jobs: readonly Pick<JobShown, 'job' | 'agent' | 'phase'>[
   const after = jobs.at(-1)?.job ?? 0
   const more = executedAfter(after, state)
   if (more === 0) return texts.length === 0 ? undefined : texts.join(', ')
-  return `${texts.length === 0 ? '' : `of jobs 1-${after}: ${texts.join(', ')}; of later ones `}${counted(more, 'job')}: reeve group jobs ${state.group} --after ${after}`
+  return `${texts.length === 0 ? '' : `of jobs 1-${after}: ${texts.join(', ')}; of later ones `}${counted(more, 'job')}: "reeve group jobs ${state.group} --after ${after}"`
 }
 
 /** How many jobs with a higher number have an outcome. */
@@ -269,7 +270,7 @@ export function printState(state: ExclusiveState, position: number, executedBy?:
     ...(state.onFailure === undefined ? [] : ([['on failure', state.onFailure]] as const)),
     ['settled', `${state.position} of ${state.jobs}`],
     ['executed', runsText(state.executed)],
-    ...(executedBy === undefined ? [] : ([['by', executedBy]] as const)),
+    ...(executedBy === undefined ? [] : ([['by', textHere(executedBy)]] as const)),
     ['executing', executingText(state)],
     ...silentTexts(silent).map((text): [string, string] => ['stands', text]),
     ['pending', runsText(state.pending)],

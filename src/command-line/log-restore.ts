@@ -21,7 +21,7 @@ import { readRunning } from '../up/running-file.ts'
 import { acting, actorOf, dryRun, json, settingOption, wholeNumber } from './command.ts'
 import type { Settings } from './configuration.ts'
 import type { Flags } from './command.ts'
-import { print, printJson, showStatus } from './output.ts'
+import { hint, print, printJson, showStatus } from './output.ts'
 import { progressBar } from './progress.ts'
 import { filesAt } from './replay-log.ts'
 import { openIncarnationsAt, placeOf } from './session.ts'
@@ -94,7 +94,7 @@ async function takeOver(flags: Flags, incarnations: Incarnations, subjects: Subj
     const what = `${counted(done.turns, 'turn')} (${counted(done.events, 'event')}) and ${counted(done.texts, 'text')} from ${source.name}`
     if (rehearsal) return print(`would ${source.how} ${what} into realm ${subjects.realm} as incarnation ${done.incarnation}, in quarantine`)
     print(`${source.how === 'import' ? 'imported' : 'restored'} ${what} into realm ${subjects.realm} as incarnation ${done.incarnation}`)
-    print('the realm is in quarantine: start its programs, look at it, then "reeve realm release" (ops/runbooks/backup.md)')
+    hint('the realm is in quarantine: start its programs, look at it, then "reeve realm release" (ops/runbooks/backup.md)')
   } finally {
     signals.stop()
   }

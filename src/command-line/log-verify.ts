@@ -13,7 +13,7 @@ import { type Finding, findingLine } from '../verification/finding.ts'
 import { type Compared, type Verified, type VerifyOptions, compareWithFile, verifyFile, verifyLog } from '../verification/verify.ts'
 import { acting, json } from './command.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
-import { plain, print, printJson } from './output.ts'
+import { hint, plain, print, printJson } from './output.ts'
 import { progressBar } from './progress.ts'
 import { filesAt } from './replay-log.ts'
 import { openIncarnationsAt, placeOf } from './session.ts'
@@ -42,7 +42,7 @@ export function registerLogVerify(log: Command): void {
           signal: stop.signal,
           onFinding: (finding) => {
             if (kept.length < findingsKept) kept.push(finding)
-            if (!asJson) print(plain(findingLine(finding)))
+            if (!asJson) hint(plain(findingLine(finding)))
           },
           onProgress: (turns, at) => bar(step, at, until, turns, 'turns'),
         })

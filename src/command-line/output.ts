@@ -3,6 +3,7 @@ import { styleText } from 'node:util'
 import stringWidth from 'string-width'
 import { canonicalJson } from '../../streams/codec.ts'
 import { outIsTerminal, outTakesColour, redrawLine, writeError, writeOut } from '../platform/terminal.ts'
+import { textHere } from './here.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -15,9 +16,14 @@ export function print(line = ''): void {
   writeOut(`${line}\n`)
 }
 
+/** A line that names commands to go on with. */
+export function hint(line: string): void {
+  print(textHere(line))
+}
+
 export function complain(line: string): void {
   clearStatus()
-  writeError(`${line}\n`)
+  writeError(`${textHere(line)}\n`)
 }
 
 /** One line of RFC 8785 JSON: keys sorted, integers and text as they are. The same state has the same bytes everywhere. */
@@ -39,7 +45,7 @@ export interface Column<Row> {
 
 /** Without a frame, so that it can be cut and searched. Nothing but `empty` where there are no rows. */
 export function printTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], empty: string): void {
-  if (rows.length === 0) return print(styled('dim', empty))
+  if (rows.length === 0) return hint(styled('dim', empty))
   const cells = rows.map((row) => columns.map((column) => plain(String(column.cell(row)))))
   for (const line of aligned([columns.map((column) => column.head.toUpperCase()), ...cells], columns).map((text, index) => (index === 0 ? styled('dim', text) : text))) print(line)
 }

@@ -3,7 +3,8 @@ import type { Command } from 'commander'
 import { counted } from '../../machines/counted.ts'
 import { reasonNote, reasonText } from '../realm/quarantine.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, json } from './command.ts'
-import { print, printFields, printJson } from './output.ts'
+import { textHere } from './here.ts'
+import { hint, print, printFields, printJson } from './output.ts'
 import { withSession } from './session.ts'
 
 const unsaid = 'asked by a person'
@@ -25,7 +26,7 @@ export function registerRealm(program: Command): void {
             ['incarnation', String(shown.incarnation)],
             ['position', String(shown.position)],
             ['leader', shown.leader === null ? '-' : `${shown.leader.agent}, epoch ${shown.leader.epoch}`],
-            ['quarantine', shown.quarantine === null ? 'none' : reasonText(shown.quarantine.why)],
+            ['quarantine', shown.quarantine === null ? 'none' : textHere(reasonText(shown.quarantine.why))],
             ['durability', shown.durability.level],
             ['groups', `${shown.groups.unfinished} unfinished of ${shown.groups.total}`],
           ])
@@ -46,7 +47,7 @@ export function registerRealm(program: Command): void {
           }
           const done = await ask('realm', 'quarantine', { why: why!, actor: actorOf(), command: commandIdOf(flags) })
           if (flags['json']) return printJson(done)
-          print(done.changed ? `the realm is in quarantine: nothing is executed until "reeve realm release"` : `the realm is in quarantine already (${done.quarantine?.why ?? ''})${why === unsaid ? '' : reasonNote(done.quarantine?.why ?? '', why!)}`)
+          hint(done.changed ? `the realm is in quarantine: nothing is executed until "reeve realm release"` : `the realm is in quarantine already (${done.quarantine?.why ?? ''})${why === unsaid ? '' : reasonNote(done.quarantine?.why ?? '', why!)}`)
         }),
       ),
     )

@@ -4,7 +4,7 @@ import { shortTimeText } from '../platform/time-text.ts'
 import type { EventLink, Why } from '../replay/why.ts'
 import { eventText } from './event-text.ts'
 import { operationText } from './operation-text.ts'
-import { plain, print, styled } from './output.ts'
+import { hint, plain, print, styled } from './output.ts'
 
 export function printWhy({ group, job, chain, undoes, retriedAs, links, missing }: Why): void {
   print(styled('bold', `job ${job} of group ${group}`))
@@ -24,7 +24,7 @@ export function printWhy({ group, job, chain, undoes, retriedAs, links, missing 
     print(`${String(link.position).padStart(6)}  ${styled('dim', times[index]!.padEnd(width))}  ${styled('bold', plain(link.event.type))}  ${plain(eventText(link.aggregate, link.event, link.job))}`)
     print(styled('dim', `${' '.repeat(width + 12)}${plain(origin(link))}`))
   }
-  if (retriedAs !== null) print(`job ${retriedAs} has taken its place since: "reeve replay --group ${group} --why ${retriedAs}"`)
+  if (retriedAs !== null) hint(`job ${retriedAs} has taken its place since: "reeve replay --group ${group} --why ${retriedAs}"`)
 }
 
 /** What is known of a call, by what ended its grant. */

@@ -15,7 +15,8 @@ import type { Settings } from './configuration.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { followGroup, type GroupShown, hasEnded, whyStopped } from './follow.ts'
 import { printState } from './group.ts'
-import { complain, plain, print, styled } from './output.ts'
+import { commandHere } from './here.ts'
+import { complain, hint, plain, print, styled } from './output.ts'
 
 export function registerUp(program: Command): void {
   program
@@ -70,7 +71,7 @@ async function run(settings: Settings, { demo, leave, port, quarantine }: Wanted
       if (shown !== undefined && shown.state.phase !== 'completed') throw new CommandEnd(exitCodes.failed, whyStopped(shown))
       return
     }
-    await tryNext(shown?.places)
+    await tryNext(running.quarantined, shown?.places)
     const why = await Promise.race([running.failed, new Promise<undefined>((resolve) => stop.signal.addEventListener('abort', () => resolve(undefined), { once: true }))])
     if (why !== undefined) throw new CommandEnd(exitCodes.failed, why)
   } catch (error) {
@@ -117,7 +118,7 @@ async function sample(running: RunningUp, settings: Settings, signal: AbortSigna
   print()
   print(styled('bold', 'Exclusive state, from the log alone'))
   printState(shown.state as ExclusiveState, shown.position)
-  print(styled('dim', placesText(places)))
+  hint(styled('dim', placesText(places)))
   if (shown.state.failed.length > 0 && !hasEnded(shown.state.phase)) complain(plain(whyStopped(shown)))
   return { ...shown, places }
 }
@@ -133,10 +134,10 @@ async function libvirtAnswers(): Promise<boolean> {
   }
 }
 
-async function tryNext(sample: GroupPlaces | undefined): Promise<void> {
+async function tryNext(quarantined: boolean, sample: GroupPlaces | undefined): Promise<void> {
   const commands: (readonly [string, string])[] = [
     ['reeve service list', 'what the sites provide'],
-    ['reeve change apply maintenance-off --all --wait', 'a change of your own'],
+    quarantined ? ['reeve realm release', 'ends the quarantine: what waits is executed'] : ['reeve change apply maintenance-off --all --wait', 'a change of your own'],
     ...(sample === undefined ? [] : ([[`reeve group show ${sample.group}`, 'its exclusive state'], [`reeve replay --group ${sample.group} --at r5${sample.whole ? '' : ' --from DIR'}`, 'the same, at any point']] as const)),
     ['reeve agent list', 'who works; kill one and look again'],
     ['reeve log tail', 'what happens, live'],
@@ -149,8 +150,9 @@ async function tryNext(sample: GroupPlaces | undefined): Promise<void> {
   }
   print()
   print(`${styled('bold', 'Try next')} ${styled('dim', '(in another terminal, in this folder; in a clone: npx reeve …)')}`)
-  const width = Math.max(...commands.map(([command]) => command.length))
-  for (const [command, about] of commands) print(`  ${command.padEnd(width)}  ${styled('dim', about)}`)
+  const named = commands.map(([command, about]) => [commandHere(command), about] as const)
+  const width = Math.max(...named.map(([command]) => command.length))
+  for (const [command, about] of named) print(`  ${command.padEnd(width)}  ${styled('dim', about)}`)
   print()
   print(styled('dim', 'Everything runs; Ctrl-C ends it.'))
 }

@@ -14,7 +14,7 @@ import { withoutLogin } from '../../streams/login-in-text.ts'
 import { type Clock, type Random, type Repeating, pause } from '../../streams/ports/clock.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import type { Settings } from '../command-line/configuration.ts'
-import { print, showStatus, styled } from '../command-line/output.ts'
+import { hint, print, showStatus, styled } from '../command-line/output.ts'
 import { apiOf, type Session } from '../command-line/session.ts'
 import { type DataFolder, dataFolderAt, lockFolder } from '../platform/data-folder.ts'
 import { makeFolder, namesIn } from '../platform/folders.ts'
@@ -269,7 +269,7 @@ class Up implements RunningUp {
   #sayQuarantine(): void {
     const { quarantine } = this.view.state.realm
     this.quarantined = quarantine !== null
-    if (quarantine !== null) print(`${styled('yellow', '•')} ${'quarantine'.padEnd(nameWidth)} ${reasonText(quarantine.why, this.#options.quarantine)}`)
+    if (quarantine !== null) hint(`${styled('yellow', '•')} ${'quarantine'.padEnd(nameWidth)} ${reasonText(quarantine.why, this.#options.quarantine)}`)
   }
 
   #agent(id: string, role: 'generic' | 'skilled', kind: string | undefined): Supervised {
@@ -341,7 +341,7 @@ class Up implements RunningUp {
       const all = here.length
       if (realm.leader !== null && alive(realm.leader) && held === all) return line('leader', `${realm.leader.agent}; ${counted(all, 'lane')}, each with a holder`)
       if (clock.monotonicMs() >= endMs) {
-        return print(`${styled('yellow', '•')} ${!alive(realm.leader) ? 'no leader yet' : `${all - held} of ${counted(all, 'lane')} ${all - held === 1 ? 'has' : 'have'} no holder yet`}; "reeve doctor" says more`)
+        return hint(`${styled('yellow', '•')} ${!alive(realm.leader) ? 'no leader yet' : `${all - held} of ${counted(all, 'lane')} ${all - held === 1 ? 'has' : 'have'} no holder yet`}; "reeve doctor" says more`)
       }
       await pause(clock, 50, this.#options.signal)
     }

@@ -104,7 +104,7 @@ describe('the format of the realm', () => {
       )
     expect(await write('TriggerDefined')).toEqual({
       kind: 'refused',
-      refusal: { code: 'format-too-old', text: "the realm's format is 1, this needs 2; it rises when every live agent and service knows it: reeve agent list" },
+      refusal: { code: 'format-too-old', text: 'the realm\'s format is 1, this needs 2; it rises when every live agent and service knows it: "reeve agent list"' },
     })
     expect(await world.drive(world.observer.log.last(world.subjects.aggregate('trigger', 't1')))).toBeUndefined()
     for (const agent of ['a', 'b']) world.start(agent)

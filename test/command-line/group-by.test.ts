@@ -22,7 +22,7 @@ it('names each agent with its runs, and nobody for what has no outcome', () => {
 it('says how many more were executed than it looked at, and the command that names them', () => {
   const jobs = [job(1, 'a'), job(2, 'a')]
   expect(byText(jobs, state({ executed: [[1, 2]] }))).toBe('a 1-2')
-  expect(byText(jobs, state({ executed: [[1, 3]] }))).toBe('of jobs 1-2: a 1-2; of later ones 1 job: reeve group jobs here-1-x --after 2')
-  expect(byText(jobs, state({ executed: [[1, 1000], [1002, 1003]], failed: [2, 1001, 1002], unknowns: [1004] }))).toBe('of jobs 1-2: a 1-2; of later ones 1002 jobs: reeve group jobs here-1-x --after 2')
-  expect(byText([job(1, null, 'pending')], state({ executed: [[2, 4]] }))).toBe('3 jobs: reeve group jobs here-1-x --after 1')
+  expect(byText(jobs, state({ executed: [[1, 3]] }))).toBe('of jobs 1-2: a 1-2; of later ones 1 job: "reeve group jobs here-1-x --after 2"')
+  expect(byText(jobs, state({ executed: [[1, 1000], [1002, 1003]], failed: [2, 1001, 1002], unknowns: [1004] }))).toBe('of jobs 1-2: a 1-2; of later ones 1002 jobs: "reeve group jobs here-1-x --after 2"')
+  expect(byText([job(1, null, 'pending')], state({ executed: [[2, 4]] }))).toBe('3 jobs: "reeve group jobs here-1-x --after 1"')
 })

@@ -38,7 +38,7 @@ describe('a group that stops', () => {
     expect(failed.code).toBe(1)
     const { group, state } = JSON.parse(failed.out)
     expect(state).toMatchObject({ phase: 'blocked', executed: [[1, 1]], pending: [[3, 4]] })
-    expect(failed.err).toMatch(new RegExp(`^reeve: group ${group} is blocked: job 2 failed \\(.*not today.*\\); "reeve group retry ${group}" or "reeve group cancel ${group}"\\n$`))
+    expect(failed.err).toMatch(new RegExp(`^reeve: group ${group} is blocked: job 2 failed \\(.*not today.*\\); "reeve group retry ${group} --data ${realm.data}" or "reeve group cancel ${group} --data ${realm.data}"\\n$`))
 
     const before = await realm.asked()
     const plan = await realm.json('group', 'retry', group, '--dry-run')
@@ -89,7 +89,7 @@ test('Ctrl-C while it waits: the group goes on, and that is said', patience, asy
     const ended = once(waiting, 'close')
     waiting.kill('SIGINT')
     expect(await ended).toEqual([130, null])
-    expect(err).toBe(`reeve: interrupted; group ${group} goes on: see "reeve group show ${group}"\n`)
+    expect(err).toBe(`reeve: interrupted; group ${group} goes on: see "reeve group show ${group} --data ${realm.data}"\n`)
     await west.removeSwitches()
     await eventually(async () => (await realm.json('group', 'show', group)).state.phase === 'completed', { what: 'its end' })
   } finally {
@@ -112,7 +112,7 @@ test('Ctrl-C before the answer came: one line says that it may have been carried
     expect(await ended).toEqual([130, null])
     // Nor does it go on asking.
     expect(performance.now() - beforeMs).toBeLessThan(10_000)
-    expect(err).toBe(`reeve: interrupted before the answer came: command ${command} may have been carried out, or still be; "reeve command withdraw ${command}" says whether it was, and if not keeps it from happening\n`)
+    expect(err).toBe(`reeve: interrupted before the answer came: command ${command} may have been carried out, or still be; "reeve command withdraw ${command} --data ${realm.data}" says whether it was, and if not keeps it from happening\n`)
     await west.removeSwitches()
     expect(await realm.run('command', 'withdraw', command)).toMatchObject({ code: 0, out: `command ${command} was carried out: group ${group}\n` })
   } finally {

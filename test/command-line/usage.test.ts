@@ -158,7 +158,7 @@ describe('without a realm', () => {
     await writeFile(join(data, 'running.json'), JSON.stringify({ url: 'nats://127.0.0.1:1', realm: 'reeve', pid: 1, identity: 'another boot/1' }))
     const { code, err } = await reeve(['service', 'list', '--data', data], { folder })
     expect(code).toBe(4)
-    expect(err).toMatch(/has ended \(process 1\): start it again with "reeve up" \(in a clone: "npm start"\)$/m)
+    expect(err).toContain(`has ended (process 1): start it again with "reeve up --data ${data}" (in a clone: "npm start -- --data ${data}")\n`)
   })
 
   test('doctor finds nothing wrong in an empty folder, and says that it saw no realm', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { decodeTurn } from '../../streams/codec.ts'
 import { reeve } from '../command-line/reeve.ts'
-import { FaultRealm, patienceMs, subjects } from './realm.ts'
+import { FaultRealm, patienceMs, realmName, subjects } from './realm.ts'
 
 const lanes = ['here-1', 'here-2', 'here-3', 'here-4'] as const
 let realm: FaultRealm
@@ -102,7 +102,8 @@ it('a group whose skill nobody has: group show and doctor say what it waits for,
   expect(await show(group)).toMatch(waits)
   const said = await realm.command(['doctor', '--monitoring-url', realm.monitoringUrl])
   expect(said.code).toBe(1)
-  expect(said.stdout).toContain(`✖ 1 group (${group}) waits for what no agent takes: simulated\n    start an agent that does ("reeve agent --role skilled --skill simulated"); "reeve group show ${group}" says more\n`)
+  const here = String.raw`--server \S+ --realm ${realmName} --data \S+`
+  expect(said.stdout).toMatch(new RegExp(`✖ 1 group \\(${group}\\) waits for what no agent takes: simulated\n    start an agent that does \\("reeve agent --role skilled --skill simulated ${here}"\\); "reeve group show ${group} ${here}" says more\n`))
   expect(await ofGroups()).toEqual([expect.objectContaining({ level: 'problem', text: `1 group (${group}) waits for what no agent takes: simulated` })])
   await realm.agent('s1').start()
   await realm.completes(group)

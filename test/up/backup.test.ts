@@ -97,7 +97,7 @@ test.each(['import', 'restore'] as const)('%s: in quarantine, at the next incarn
   expect(processesOf(realm.folder)).toEqual([])
 
   const second = await realm.up('--demo')
-  expect(second.out()).toMatch(new RegExp(`quarantine +${how === 'import' ? 'imported' : 'restored'} from incarnation 1.*: nothing is executed until "reeve realm release"`))
+  expect(second.out()).toMatch(new RegExp(`quarantine +${how === 'import' ? 'imported' : 'restored'} from incarnation 1.*: nothing is executed until "reeve realm release --data ${realm.data}"`))
   expect(await realm.json('realm', 'show')).toMatchObject({ incarnation: 2, quarantine: { why: expect.any(String) } })
   const { state } = await realm.json('group', 'show', group)
   expect(state.phase).toBe('running')

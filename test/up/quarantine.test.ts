@@ -35,7 +35,10 @@ test('nothing is executed at any site, whatever waits and whatever comes; after 
   await realm.end(first)
 
   const second = await realm.up('--demo', '--quarantine', 'restored from a backup')
-  expect(second.out()).toMatch(/quarantine +restored from a backup: nothing is executed until "reeve realm release"/)
+  expect(second.out()).toMatch(new RegExp(`quarantine +restored from a backup: nothing is executed until "reeve realm release --data ${realm.data}"`))
+  // What it offers to try can be done as it stands, in another terminal.
+  expect(second.out()).toContain(`\n  reeve realm release --data ${realm.data} `)
+  expect(second.out()).not.toContain('reeve change apply')
   const before = (await journal('north')).length
   const { state } = await realm.json('group', 'show', group)
   expect(state.phase).toBe('running')
@@ -44,10 +47,10 @@ test('nothing is executed at any site, whatever waits and whatever comes; after 
   const later = await realm.json('change', 'apply', 'maintenance-on', '--site', 'south', '--mode', 'jobs', '--yes', '--include-unchanged')
   await eventually(async () => (await realm.json('group', 'show', later.group)).state.assignments.length > 0, { everyMs: 200, what: 'its jobs assigned' })
   const direct = await realm.run('change', 'apply', 'rename', 'Now', '--service', 'south/d00001', '--mode', 'direct')
-  expect(direct).toMatchObject({ code: 3, err: 'reeve: the realm is in quarantine (restored from a backup): nothing is executed until "reeve realm release"; use mode jobs, which waits for that\n' })
+  expect(direct).toMatchObject({ code: 3, err: `reeve: the realm is in quarantine (restored from a backup): nothing is executed until "reeve realm release --data ${realm.data}"; use mode jobs, which waits for that\n` })
   expect((await realm.run('agent', 'list')).out).toContain('quarantine (restored from a backup): nothing is executed')
   const waits = await realm.run('change', 'apply', 'maintenance-off', '--site', 'south', '--mode', 'jobs', '--yes', '--include-unchanged')
-  expect(waits).toMatchObject({ code: 0, out: expect.stringContaining('\nquarantine (restored from a backup): nothing is executed until "reeve realm release"\n') })
+  expect(waits).toMatchObject({ code: 0, out: expect.stringContaining(`\nquarantine (restored from a backup): nothing is executed until "reeve realm release --data ${realm.data}"\n`) })
   const doctor = await realm.run('doctor', '--json')
   expect(doctor.code).toBe(1)
   expect(JSON.parse(doctor.out).findings).toContainEqual(expect.objectContaining({ check: 'quarantine', level: 'problem' }))
