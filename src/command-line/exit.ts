@@ -28,6 +28,7 @@ import { UnknownSiteKind } from '../sites/registry.ts'
 import { BadTime } from '../trigger/nominal-times.ts'
 import { LogDamaged } from '../verification/finding.ts'
 import { NotComparable } from '../verification/verify.ts'
+import { shellWord } from './here.ts'
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4, interrupted: 130 } as const
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
@@ -67,6 +68,9 @@ export function endingOf(error: unknown): Ending | undefined {
     // With several problems the text is a summary of them, or the first.
     const more = error.more.map((one) => one.text).filter((text) => text !== error.message)
     return { exitCode: exitCodeOf(error.code) as ExitCode, lines: [error.message, ...more] }
+  }
+  if (error instanceof MalformedLogFile && error.line > 1) {
+    return { exitCode: exitCodes.failed, lines: [`${error.message}; "reeve log verify --from ${shellWord(error.file)}" says what of it is as it was written`] }
   }
   const exitCode = codeOf(error)
   return exitCode === undefined ? undefined : { exitCode, lines: [(error as Error).message] }

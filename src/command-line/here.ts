@@ -44,6 +44,7 @@ export function textHere(text: string): string {
   return named === undefined || options === '' ? text : text.replace(named, commandHere)
 }
 
-function shellWord(value: string): string {
+/** As a shell takes it for one word. */
+export function shellWord(value: string): string {
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`
 }

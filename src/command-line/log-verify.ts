@@ -97,7 +97,7 @@ export function registerLogVerify(log: Command): void {
           } else if (findings === 0) {
             print(`${what} is what was written${part === undefined ? '' : `, but not the whole log: ${part}`}: ${counted(turns, 'turn')}, ${counted(events, 'event')}, positions ${from} to ${until}${archived === 0 ? '' : `; ${counted(archived, 'turn')} more are in archives (--archive DIR verifies them too)`}${compared === undefined ? '' : `; equal to the ${counted(compared.turns, 'turn')} of ${pathOf('against')}${compared.without.length === 0 ? '' : ' (what was archived before is in its archives: --archive DIR compares that too)'}`}`)
           }
-          if (findings > 0) throw new CommandEnd(exitCodes.failed, `${what} is not what was written: ${counted(findings, 'finding')} in ${counted(turns, 'turn')}`)
+          if (findings > 0) throw new CommandEnd(exitCodes.failed, `${what} is not what was written: ${counted(findings, 'finding')}, and ${turns === 0 ? 'no turn' : counted(turns, 'turn')} could be read`)
         } finally {
           signals.stop()
         }

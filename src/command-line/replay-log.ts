@@ -7,7 +7,9 @@ import { readingInThread } from '../log-reading/thread-reader.ts'
 import { fileFacts } from '../platform/folders.ts'
 import { workingFolder } from '../platform/terminal.ts'
 import type { ReadMessages } from '../replay/group.ts'
+import { ReplayRefused } from '../replay/refused.ts'
 import type { Settings } from './configuration.ts'
+import { shellWord } from './here.ts'
 import { openLogForReading } from './session.ts'
 
 /** Of the files and folders that were named. */
@@ -26,6 +28,16 @@ const comparedBuilds = 2
  * as well; whoever looks for one group alone does little with a turn, and reading it elsewhere would gain nothing.
  */
 export async function withLog(settings: Settings, paths: readonly string[] | undefined, use: UseLog, { compared = false } = {}): Promise<void> {
+  try {
+    await useLog(settings, paths, use, compared)
+  } catch (error) {
+    if (!(error instanceof ReplayRefused) || error.code !== 'archived') throw error
+    const named = [...(paths ?? []).map(shellWord), 'DIR'].join(' ')
+    throw new ReplayRefused('archived', `${error.message}; name the folder of the archives too: --from ${named}`)
+  }
+}
+
+async function useLog(settings: Settings, paths: readonly string[] | undefined, use: UseLog, compared: boolean): Promise<void> {
   const { exported, archives } = paths === undefined ? { exported: undefined, archives: undefined } : await filesAt(paths)
   if (exported !== undefined) {
     const { path, header } = exported

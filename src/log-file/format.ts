@@ -83,12 +83,14 @@ export function headerLine(header: LogFileHeader): string {
 /** Why a file is only a part of a log, in words; undefined where it is a whole one. */
 export function partText({ from, until, end, subjects, aggregates, redacted, archived, archive }: LogFileHeader): string | undefined {
   if (archive !== undefined) return `it is an archive: turns ${archive.from} to ${archive.number} of lane ${archive.lane}`
-  if (redacted) return 'it is redacted'
-  if (aggregates !== undefined) return `it holds only turns of ${aggregates.join(', ')}`
-  if (subjects.length > 0) return `it holds only ${subjects.join(', ')}`
-  if (from > 1) return `it begins at position ${from}`
-  if (archived !== undefined) return archivedText(archived)
-  return end !== undefined && until < end ? `it ends at position ${until}, and the log went on to ${end}` : undefined
+  const lacks = [
+    ...(redacted ? ['it is redacted'] : []),
+    ...(aggregates !== undefined ? [`it holds only turns of ${aggregates.join(', ')}`] : subjects.length > 0 ? [`it holds only ${subjects.join(', ')}`] : []),
+    ...(from > 1 ? [`it begins at position ${from}`] : []),
+    ...(archived !== undefined ? [archivedText(archived)] : []),
+    ...(end !== undefined && until < end ? [`it ends at position ${until}, and the log went on to ${end}`] : []),
+  ]
+  return lacks.length === 0 ? undefined : lacks.join('; ')
 }
 
 /** Where it begins, of lanes whose older turns are in archives. */
@@ -156,14 +158,14 @@ export function trailerLine(trailer: LogFileTrailer): string {
   return JSON.stringify({ records: trailer.records, texts: trailer.texts, chain: trailer.chain })
 }
 
-/** The file is not what it claims to be. `line` counts from 1. */
+/** The file is not what it claims to be. `line` counts from 1; no line before the second says whether the first is as it was written. */
 export class MalformedLogFile extends Error {
   override readonly name = 'MalformedLogFile'
   readonly retryable = false
   readonly file: string
   readonly line: number
-  constructor(file: string, line: number, what: string) {
-    super(`${file}, line ${line}: ${what}`)
+  constructor(file: string, line: number, what: string, place = `line ${line}`) {
+    super(`${file}, ${place}: ${what}`)
     this.file = file
     this.line = line
   }

@@ -22,7 +22,7 @@ export class UnreadableLogFile extends Error {
   readonly retryable = false
 }
 
-/** What was named is not there, as a file or as a folder. */
+/** What was named is not there, or no file. */
 export class NoLogFile extends UnreadableLogFile {
   override readonly name = 'NoLogFile'
 }
@@ -69,52 +69,63 @@ export async function* readLogFileWithTexts(file: string, options: LogFileOption
     const batch: StoredMessage[] = []
     const batchTexts: LogFileText[] = []
     const snapshot: string[] = []
-    for (const text of lines) {
-      line += 1
-      if (header === undefined) {
-        header = headerOf(file, text)
-        chain = chainOfHeader(text)
-        continue
-      }
-      if (ended) throw new MalformedLogFile(file, line, 'something stands after the last line')
-      const value = objectOf(file, line, text)
-      if ('text' in value) {
-        const named = textOf(file, line, value)
-        chain = chainOfText(chain, named)
-        if (value['chain'] !== chain) throw new MalformedLogFile(file, line, `the digest of text ${named.text} is wrong: the file was changed or is damaged`)
-        texts += 1
-        batchTexts.push(named)
-        continue
-      }
-      if ('snapshot' in value && header.archive !== undefined) {
-        const piece = snapshotOf(file, line, value)
-        chain = chainOfSnapshot(chain, piece)
-        if (value['chain'] !== chain) throw new MalformedLogFile(file, line, 'the digest of a line of the snapshot is wrong: the file was changed or is damaged')
-        pieces.push(piece.snapshot)
-        if (!piece.more) snapshot.push(pieces.splice(0).join(''))
-        continue
-      }
-      if (pieces.length > 0) throw new MalformedLogFile(file, line, 'a line of the snapshot does not go on: the file was changed or is damaged')
-      if (!('position' in value)) {
-        if (value['records'] !== records || value['texts'] !== texts || value['chain'] !== chain) {
-          throw new MalformedLogFile(file, line, `the last line does not fit the ${counted(records, 'record')} before it: the file was changed or is damaged`)
+    try {
+      for (const text of lines) {
+        line += 1
+        if (header === undefined) {
+          header = headerOf(file, text)
+          chain = chainOfHeader(text)
+          continue
         }
-        ended = true
-        continue
+        if (ended) throw new MalformedLogFile(file, line, 'something stands after the last line')
+        const value = objectOf(file, line, text)
+        if ('text' in value) {
+          const named = textOf(file, line, value)
+          chain = chainOfText(chain, named)
+          if (value['chain'] !== chain) throw wrongDigest(file, line, `the digest of text ${named.text} is wrong`)
+          texts += 1
+          batchTexts.push(named)
+          continue
+        }
+        if ('snapshot' in value && header.archive !== undefined) {
+          const piece = snapshotOf(file, line, value)
+          chain = chainOfSnapshot(chain, piece)
+          if (value['chain'] !== chain) throw wrongDigest(file, line, 'the digest of a line of the snapshot is wrong')
+          pieces.push(piece.snapshot)
+          if (!piece.more) snapshot.push(pieces.splice(0).join(''))
+          continue
+        }
+        if (pieces.length > 0) throw new MalformedLogFile(file, line, 'a line of the snapshot does not go on: the file was changed or is damaged')
+        if (!('position' in value)) {
+          if (value['records'] !== records || value['texts'] !== texts || value['chain'] !== chain) {
+            throw wrongDigest(file, line, `the last line does not fit the ${counted(records, 'record')} before it`)
+          }
+          ended = true
+          continue
+        }
+        const record = recordOf(file, line, value)
+        chain = chainOfRecord(chain, record)
+        if (value['chain'] !== chain) throw wrongDigest(file, line, `the digest of position ${record.position} is wrong`)
+        if (record.position <= last) throw new MalformedLogFile(file, line, `position ${record.position} does not follow ${last}`)
+        last = record.position
+        records += 1
+        if (record.position < from || record.position > until || !wanted(record.subject)) continue
+        batch.push({ subject: record.subject, position: record.position, bytes: encoder.encode(record.payload), storedMs: record.storedMs })
       }
-      const record = recordOf(file, line, value)
-      chain = chainOfRecord(chain, record)
-      if (value['chain'] !== chain) throw new MalformedLogFile(file, line, `the digest of position ${record.position} is wrong: the file was changed or is damaged`)
-      if (record.position <= last) throw new MalformedLogFile(file, line, `position ${record.position} does not follow ${last}`)
-      last = record.position
-      records += 1
-      if (record.position < from || record.position > until || !wanted(record.subject)) continue
-      batch.push({ subject: record.subject, position: record.position, bytes: encoder.encode(record.payload), storedMs: record.storedMs })
+    } catch (error) {
+      // What stands before it was checked.
+      yield { messages: batch, texts: batchTexts, snapshot, chain }
+      throw error
     }
     yield { messages: batch, texts: batchTexts, snapshot, chain }
   }
   if (header === undefined) throw new MalformedLogFile(file, 1, 'the file is empty: a file written by "reeve log export" was expected')
   if (!ended) throw new MalformedLogFile(file, line + 1, 'the last line is missing: the file was cut off')
+}
+
+/** Each digest is over what stands before, but nothing before the first one says that the header is as it was written. */
+function wrongDigest(file: string, line: number, what: string): MalformedLogFile {
+  return new MalformedLogFile(file, line, `${what}: the file was changed or is damaged`, line === 2 ? 'line 1 or 2' : undefined)
 }
 
 async function* linesOf(file: string): AsyncGenerator<readonly string[]> {
@@ -125,6 +136,7 @@ async function* linesOf(file: string): AsyncGenerator<readonly string[]> {
     const code = systemErrorCode(error)
     if (code === undefined) throw error
     if (code === 'ENOENT' || code === 'ENOTDIR') throw new NoLogFile(`there is no file or folder ${file}: check the path`, { cause: error })
+    if (code === 'EISDIR') throw new NoLogFile(`${file} is a folder: name a file in it that "reeve log export" wrote`, { cause: error })
     throw new UnreadableLogFile(`the file ${file} cannot be read (${code})`, { cause: error })
   }
 }

@@ -39,9 +39,14 @@ export async function* readLines(path: string, limitBytes: number): AsyncGenerat
     const bytes: Buffer = rest.length === 0 ? (piece as Buffer) : Buffer.concat([rest, piece as Buffer])
     const lines: string[] = []
     let start = 0
-    for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
-      lines.push(decode(bytes.subarray(start, end)))
-      start = end + 1
+    try {
+      for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
+        lines.push(decode(bytes.subarray(start, end)))
+        start = end + 1
+      }
+    } catch (error) {
+      if (lines.length > 0) yield lines
+      throw error
     }
     rest = bytes.subarray(start)
     if (rest.length > limitBytes) throw new UnreadableLine(count + 1, `is longer than ${limitBytes} bytes`)

@@ -47,5 +47,5 @@ export class LaneStarts {
 }
 
 function archived(lane: string, first: number, what: string): ReplayRefused {
-  return new ReplayRefused('archived', `${what} needs turns 1 to ${first - 1} of lane ${lane}, which are not in this log: they were archived; name the folder of the archives with --from DIR`)
+  return new ReplayRefused('archived', `${what} needs turns 1 to ${first - 1} of lane ${lane}, which are not in this log: they were archived`)
 }

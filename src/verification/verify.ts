@@ -160,7 +160,7 @@ export async function verifyFile(file: string, options: VerifyOptions, archives?
     } else if (!(error instanceof MalformedLogFile)) throw error
     else if (error.file === file) {
       findings += 1
-      options.onFinding({ kind: 'file', position: null, subject: null, text: `${error.message}; what stands before that line is as it was written: take another copy of the file, or export again` })
+      options.onFinding({ kind: 'file', position: null, subject: null, text: `${error.message}; ${error.line > 2 ? 'what stands before that line is as it was written: ' : ''}take another copy of the file, or export again` })
     }
   }
   if (archives !== undefined && header !== null) findings += await verifyFiles(archives, records, header.realm, options)

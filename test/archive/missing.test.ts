@@ -2,11 +2,16 @@
 import { mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { decodeTurn } from '../../streams/codec.ts'
 import { lanesBegunLater } from '../../src/archive/lanes.ts'
 import { namedFiles } from '../../src/archive/merged.ts'
 import { exportLog } from '../../src/log-file/export.ts'
 import type { Finding } from '../../src/verification/finding.ts'
 import { verifyFile, verifyLog } from '../../src/verification/verify.ts'
+import { withLog } from '../../src/command-line/replay-log.ts'
+import type { Settings } from '../../src/command-line/configuration.ts'
+import { parseAt } from '../../src/replay/at.ts'
+import { replayGroup } from '../../src/replay/group.ts'
 import { type ArchiveStage, lanes, subjects, stageOfTest } from './stage.ts'
 
 const [lane, other] = lanes
@@ -18,13 +23,14 @@ async function archived() {
   const stage = await started(8, 4)
   await stage.hold()
   const { log, texts } = stage.coordinator
+  const group = decodeTurn((await log.first(subjects.lane(lane)))!.bytes).commits.find(({ aggregate }) => aggregate === 'group')!.id
   await stage.archive(lane)
   await stage.archive(lane, { olderThanMs: 0 })
   await stage.archive(other)
   const file = join(stage.folder, 'rest.log')
   await exportLog(log, texts, { file, realm: 'reeve', archived: await lanesBegunLater(log, subjects, lanes) })
   await mkdir(join(stage.folder, 'lost'))
-  return { at: stage, log, file }
+  return { at: stage, log, file, group }
 }
 
 async function lose({ folder }: ArchiveStage, lost: (name: string) => boolean): Promise<readonly string[]> {
@@ -67,4 +73,11 @@ test('turns of which no record says that they were archived are no missing archi
   const findings: Finding[] = []
   await verifyLog(log, 'reeve', { onFinding: (finding) => void findings.push(finding) }, (await namedFiles([{ path: stage.folder, isFolder: true }])).archives)
   expect(findings.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['missing-position', 'number']))
+})
+
+test('replay of an exported file that needs archives: what it asks for can be given as it stands', async () => {
+  const { at, file, group } = await archived()
+  const replay = (...paths: readonly string[]) => withLog({} as Settings, paths, async (read, of, until) => void (await replayGroup(read, of, group, parseAt(undefined), until)))
+  await replay(file, at.folder)
+  await expect(replay(file)).rejects.toMatchObject({ code: 'archived', message: expect.stringMatching(/were archived; name the folder of the archives too: --from \S+rest\.log DIR$/) })
 })

@@ -162,8 +162,8 @@ describe('an exported file', () => {
     ['a line too many', (lines) => [...lines, lines[5]!], /something stands after the last line/],
     ['another first line', (lines) => ['{"format":"other"}', ...lines.slice(1)], /line 1: is not the header/],
     ['a newer version', (lines) => [lines[0]!.replace('"version":1', '"version":2'), ...lines.slice(1)], /line 1: has version 2/],
-    ['a header that was changed', (lines) => [lines[0]!.replace('"incarnation":1', '"incarnation":3'), ...lines.slice(1)], /line 2: /],
-    ['a text that was changed', (lines) => lines.map((line, at) => (at === 1 ? line.replace('jobs', 'jubs') : line)), /line 2: /],
+    ['a header that was changed', (lines) => [lines[0]!.replace('"incarnation":1', '"incarnation":3'), ...lines.slice(1)], /line 1 or 2: the digest of text [0-9a-f]{64} is wrong/],
+    ['a text that was changed', (lines) => lines.map((line, at) => (at === 1 ? line.replace('jobs', 'jubs') : line)), /line 2: is not a text/],
   ]
   test.each(damage)('with %s is refused with the number of the line', async (_what, change, message) => {
     const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
@@ -178,6 +178,7 @@ describe('an exported file', () => {
   test('that is empty, or not there, is refused', async () => {
     await writeFile(join(folder, 'empty.ndjson'), '')
     await expect(readLogFileHeader(join(folder, 'empty.ndjson'))).rejects.toMatchObject({ name: 'MalformedLogFile' })
+    await expect(readLogFileHeader(folder)).rejects.toMatchObject({ name: 'NoLogFile', message: `${folder} is a folder: name a file in it that "reeve log export" wrote` })
     await expect(readLogFileHeader(join(folder, 'nowhere.ndjson'))).rejects.toMatchObject({ name: 'NoLogFile', message: expect.stringContaining('there is no file') })
   })
 })

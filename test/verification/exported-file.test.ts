@@ -1,5 +1,5 @@
 /** What stands in an exported file, and what must not. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
@@ -8,6 +8,7 @@ import { exportLog } from '../../src/log-file/export.ts'
 import { partText } from '../../src/log-file/format.ts'
 import { readLogFile, readLogFileHeader, readLogFileWithTexts } from '../../src/log-file/read.ts'
 import { redactionBy } from '../../src/log-file/redaction.ts'
+import { verifyFile } from '../../src/verification/verify.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { decodeTurn, digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
@@ -67,6 +68,11 @@ test('a prefix of a log says that it is a part; the whole one does not', async (
   expect(partText(await readLogFileHeader(prefix.file))).toBe('it ends at position 2, and the log went on to 3')
   const { end: _, ...old } = await readLogFileHeader(prefix.file)
   expect(partText(old)).toBeUndefined()
+  const archived = [{ lane: 'here-1', number: 5, turn: '' }]
+  const all = await readLogFileHeader(whole.file)
+  expect(partText({ ...all, archived })).toBe('lane here-1 begins with turn 6 in it, turns 1 to 5 are in archives')
+  // Each reason is said, not the first alone.
+  expect(partText({ ...all, archived, redacted: true, from: 2, until: 2 })).toBe('it is redacted; it begins at position 2; lane here-1 begins with turn 6 in it, turns 1 to 5 are in archives; it ends at position 2, and the log went on to 3')
 })
 
 test('redacted: no digest by which a guess could be confirmed; equal ones stay equal, and it is still read', async () => {
@@ -80,4 +86,19 @@ test('redacted: no digest by which a guess could be confirmed; equal ones stay e
   expect(taken![0]!.plan).toMatch(/^[0-9a-f]{64}$/)
   expect(opened![0]!.plan).toBe(taken![0]!.plan)
   expect(opened![1]!.reason!.full).toBe(opened![2]!.reason!.full)
+})
+
+test.each<readonly [string, (lines: string[]) => string[], string, number]>([
+  ['the header', (lines) => lines.with(0, lines[0]!.replace('"incarnation":1', '"incarnation":2')), 'line 1 or 2: the digest of position 1 is wrong: the file was changed or is damaged; take another', 0],
+  ['the first turn', (lines) => lines.with(1, lines[1]!.replace('InstructionTaken', 'InstructionToken')), 'line 1 or 2: the digest of position 1 is wrong: the file was changed or is damaged; take another', 0],
+  ['a first line that is none of such a file', (lines) => lines.with(0, '# Notes'), 'line 1: is not JSON: a file written by "reeve log export" or "reeve log archive" was expected; take another', 0],
+  ['the third turn', (lines) => lines.with(3, lines[3]!.replace('InstructionTaken', 'InstructionToken')), 'line 4: the digest of position 3 is wrong: the file was changed or is damaged; what stands before that line is as it was written: take another', 2],
+  ['what is no text', (lines) => lines.with(3, '\ud800'), 'line 4: is not JSON: the file is damaged or was cut off; what stands before that line is as it was written: take another', 2],
+])('changed: %s. Only what the digests show is said, and what could be read is counted', async (_what, change, text, turns) => {
+  const { file } = await exported({ redact: redactionBy(systemRandom.bytes(32)) })
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+  await writeFile(file, `${change(lines).join('\n')}\n`)
+  const findings: string[] = []
+  expect(await verifyFile(file, { onFinding: (finding) => findings.push(finding.text) })).toMatchObject({ findings: 1, turns })
+  expect(findings).toEqual([expect.stringContaining(`${file}, ${text} copy of the file, or export again`)])
 })
