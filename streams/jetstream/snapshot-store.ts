@@ -4,6 +4,8 @@ import { Objm, setSha256Backend } from '@nats-io/obj'
 import type { SnapshotStore } from '../ports/coordinator.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import type { Link } from './link.ts'
+import { objectNames, readObject } from './objects.ts'
+import { StreamMissing } from './stored.ts'
 
 // In the whole process. The client's own, for browsers, took fifteen times what the runtime takes for a snapshot of many MB, on both ends.
 setSha256Backend('native')
@@ -28,22 +30,7 @@ export class JetStreamSnapshotStore implements SnapshotStore {
   }
 
   async get(name: string): Promise<Uint8Array | undefined> {
-    return this.#ask(async () => {
-      const object = await (await this.#opened())?.get(name)
-      if (object == null) return undefined
-      // What fails on the way is heard of through the pieces, too.
-      object.error.catch(() => {})
-      // At their places as they come: the client would hold all pieces, and then the whole beside them.
-      const bytes = new Uint8Array(object.info.size)
-      let at = 0
-      for await (const piece of object.data) {
-        bytes.set(piece, at)
-        at += piece.length
-      }
-      const error = await object.error
-      if (error != null) throw error
-      return bytes.subarray(0, at)
-    })
+    return this.#ask(() => readObject(this.#link, this.#name, name).catch(withoutStore(undefined)))
   }
 
   async remove(name: string): Promise<void> {
@@ -55,10 +42,7 @@ export class JetStreamSnapshotStore implements SnapshotStore {
   }
 
   async names(): Promise<readonly string[]> {
-    return this.#ask(async () => {
-      const listed = (await (await this.#opened())?.list()) ?? []
-      return listed.filter(({ deleted }) => !deleted).map(({ name }) => name).sort()
-    })
+    return this.#ask(() => objectNames(this.#link, this.#name).catch(withoutStore([])))
   }
 
   /** Undefined while nobody has made it. */
@@ -76,5 +60,13 @@ export class JetStreamSnapshotStore implements SnapshotStore {
     } catch (cause) {
       throw new Unavailable('the store of snapshots did not answer', { cause })
     }
+  }
+}
+
+/** Nobody has made it yet. */
+function withoutStore<T>(instead: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof StreamMissing) return instead
+    throw error
   }
 }

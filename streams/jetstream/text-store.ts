@@ -9,7 +9,7 @@ import { Unavailable } from '../ports/event-log.ts'
 import { AtomicBatches } from './atomic-batches.ts'
 import { hasNoRoom } from './error-codes.ts'
 import type { Link } from './link.ts'
-import { messageFromLeader } from './stored.ts'
+import { aboutObject, aboutSubject, chunkSubject, objectStream, readObject } from './objects.ts'
 import { configOf } from './streams-definition.ts'
 
 /** As the client cuts them. */
@@ -43,16 +43,16 @@ export class JetStreamTextStore implements TextStore {
    */
   async putMany(texts: readonly Uint8Array[]): Promise<void> {
     const wanted = new Map(texts.map((bytes) => [digestOf(bytes), bytes]))
-    const known = await Promise.all([...wanted.keys()].map(async (digest) => ((await this.#about(digest)) === undefined ? undefined : digest)))
+    const known = await Promise.all([...wanted.keys()].map(async (digest) => ((await aboutObject(this.#link, this.#bucket, digest)) === undefined ? undefined : digest)))
     for (const digest of known) if (digest !== undefined) wanted.delete(digest)
     if (wanted.size === 0) return
     await this.#allowBatches()
-    const stream = `OBJ_${this.#bucket}`
+    const stream = objectStream(this.#bucket)
     const chunks = new AtomicBatches(this.#link, stream)
     const descriptions: (readonly [digest: string, description: Buffer])[] = []
     for (const [digest, bytes] of wanted) {
       const nuid = newNuid()
-      for (let at = 0; at < bytes.length; at += chunkBytes) await chunks.add(`$O.${this.#bucket}.C.${nuid}`, bytes.subarray(at, at + chunkBytes))
+      for (let at = 0; at < bytes.length; at += chunkBytes) await chunks.add(chunkSubject(this.#bucket, nuid), bytes.subarray(at, at + chunkBytes))
       const about = {
         bucket: this.#bucket, nuid, size: bytes.length, chunks: Math.ceil(bytes.length / chunkBytes), name: digest, description: '', options: { max_chunk_size: chunkBytes }, mtime: new Date(this.#link.clock.nowMs()).toISOString(),
         digest: `SHA-256=${Buffer.from(digest, 'hex').toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`, deleted: false,
@@ -61,13 +61,13 @@ export class JetStreamTextStore implements TextStore {
     }
     await chunks.end()
     const described = new AtomicBatches(this.#link, stream)
-    for (const [digest, description] of descriptions) await described.add(this.#aboutSubject(digest), description)
+    for (const [digest, description] of descriptions) await described.add(aboutSubject(this.#bucket, digest), description)
     await described.end()
   }
 
   /** Buckets that were made by the client do not take them. */
   async #allowBatches(): Promise<void> {
-    const stream = `OBJ_${this.#bucket}`
+    const stream = objectStream(this.#bucket)
     const config = await configOf(this.#link, stream)
     if (config === undefined) throw new Unavailable(`the object store ${this.#bucket} is not there`)
     if (config['allow_atomic'] === true) return
@@ -76,41 +76,10 @@ export class JetStreamTextStore implements TextStore {
   }
 
   async get(digest: string): Promise<Uint8Array | undefined> {
-    const bytes = await this.#read(digest)
+    const bytes = await readObject(this.#link, this.#bucket, digest)
     if (bytes === undefined) return undefined
     if (digestOf(bytes) !== digest) throw new Damaged(digest)
     return bytes
-  }
-
-  /**
-   * Message by message, as an object store keeps them: the client makes a consumer for each text, of which a server takes so many, and an
-   * export reads a text for each group.
-   */
-  async #read(digest: string): Promise<Uint8Array | undefined> {
-    const stream = `OBJ_${this.#bucket}`
-    const about = await this.#about(digest)
-    if (about === undefined) return undefined
-    const { nuid, chunks } = about
-    const pieces: Uint8Array[] = []
-    for (let next = 1; pieces.length < chunks; ) {
-      const piece = await messageFromLeader(this.#link, stream, { seq: next, next_by_subj: `$O.${this.#bucket}.C.${nuid}` })
-      // Removed since, or never written whole: the digest says it.
-      if (piece === undefined) break
-      pieces.push(piece.data)
-      next = piece.sequence + 1
-    }
-    return pieces.length === 1 ? pieces[0]! : new Uint8Array(Buffer.concat(pieces))
-  }
-
-  #aboutSubject(digest: string): string {
-    return `$O.${this.#bucket}.M.${Buffer.from(digest).toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`
-  }
-
-  async #about(digest: string): Promise<{ readonly nuid: string; readonly chunks: number } | undefined> {
-    const found = await messageFromLeader(this.#link, `OBJ_${this.#bucket}`, { last_by_subj: this.#aboutSubject(digest) })
-    if (found === undefined) return undefined
-    const about = JSON.parse(Buffer.from(found.data).toString('utf8')) as { readonly deleted?: boolean; readonly nuid: string; readonly chunks: number }
-    return about.deleted === true ? undefined : about
   }
 
   async #ask<T>(perform: () => Promise<T>): Promise<T> {

@@ -1,12 +1,16 @@
 /** What the JetStream adapter adds to the ports, against a real server. */
-import { connect } from 'nats'
+import { Objm } from '@nats-io/obj'
+import { connect, createInbox } from 'nats'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
+import { digestOf } from '../../streams/codec.ts'
 import { connectCoordinator, type ConnectOptions } from '../../streams/jetstream/connect.ts'
 import { durabilityOfServers } from '../../streams/jetstream/durability.ts'
 import { apiCodes, appendOutcomeOfCode } from '../../streams/jetstream/error-codes.ts'
-import { millisecondsOf } from '../../streams/jetstream/stored.ts'
+import { removeLeftReaders } from '../../streams/jetstream/left-readers.ts'
+import { aboutObject, chunkSubject } from '../../streams/jetstream/objects.ts'
+import { messageFromLeader, millisecondsOf } from '../../streams/jetstream/stored.ts'
 import {
   bucketDefinition, differences, eventsDefinition, NoSuchRealm, realmDefinitions, reportOf, WrongDefinition,
 } from '../../streams/jetstream/streams-definition.ts'
@@ -106,6 +110,47 @@ describe('on one server', () => {
       const names = await connection.api<{ total: number }>(`CONSUMER.NAMES.${log.stream}`)
       return names.ok && names.value.total <= 1
     })
+  })
+
+  test('snapshots and texts are read without a consumer, whole also where others wrote in between; one that lost a piece comes short', async () => {
+    const { snapshots, texts, connection } = await realm.connect('first')
+    const second = await realm.connect('second')
+    expect(await snapshots.names()).toEqual([])
+    const large = (seed: number) => new Uint8Array(2_500_000).map((_, index) => (index * seed) >> 3)
+    const [one, two] = [large(7), large(11)]
+    await Promise.all([snapshots.put('one', one), second.snapshots.put('two', two), texts.put(one), second.texts.put(two)])
+    const asked: string[] = []
+    connection.connection.subscribe('$JS.API.CONSUMER.>', { callback: (_, { subject }) => void asked.push(subject) })
+    await connection.connection.flush()
+    for (const [name, bytes] of [['one', one], ['two', two]] as const) expect(Buffer.compare((await second.snapshots.get(name))!, bytes)).toBe(0)
+    for (const bytes of [one, two]) expect(Buffer.compare((await texts.get(digestOf(bytes)))!, bytes)).toBe(0)
+    expect(await snapshots.names()).toEqual(['one', 'two'])
+    await connection.connection.flush()
+    expect(asked).toEqual([])
+
+    const about = await aboutObject(connection, 'reeve_snapshots', 'one')
+    const piece = await messageFromLeader(connection, 'OBJ_reeve_snapshots', { seq: 10, next_by_subj: chunkSubject('reeve_snapshots', about!.nuid) })
+    expect(await connection.api('STREAM.MSG.DELETE.OBJ_reeve_snapshots', { seq: piece!.sequence })).toMatchObject({ ok: true })
+    expect((await snapshots.get('one'))!.length).toBe(one.length - piece!.data.length)
+  })
+
+  test('readers that former builds left on a stream of objects are removed, those that somebody hears are not', async () => {
+    const { snapshots, connection } = await realm.connect('first')
+    await removeLeftReaders(connection, 'reeve_snapshots')
+    await snapshots.put('a', bytesOf('text'))
+    const store = await new Objm(connection.connection).open('reeve_snapshots')
+    expect(textOf((await store.getBlob('a'))!)).toBe('text')
+    const stream = 'OBJ_reeve_snapshots'
+    const inbox = createInbox()
+    connection.connection.subscribe(inbox)
+    const make = (name: string, deliver: string) =>
+      connection.api(`CONSUMER.CREATE.${stream}.${name}`, { stream_name: stream, config: { name, deliver_subject: deliver, ack_policy: 'none', inactive_threshold: 300_000_000_000 } })
+    // More than the server lists in one answer.
+    await Promise.all([make('heard', inbox), ...Array.from({ length: 300 }, (_, index) => make(`left-${index}`, createInbox()))])
+    const names = () => connection.api<{ total: number; consumers: string[] }>(`CONSUMER.NAMES.${stream}`)
+    expect(await names()).toMatchObject({ ok: true, value: { total: 302 } })
+    await removeLeftReaders(connection, 'reeve_snapshots')
+    expect(await names()).toMatchObject({ ok: true, value: { total: 1, consumers: ['heard'] } })
   })
 
   test('a frozen server: the append is indeterminate, and lands when the server goes on', async () => {
