@@ -1,10 +1,21 @@
 /** Keeps what the runtime compiled, so that the next start is faster; `reeve up` starts many processes of the same code. */
-import { enableCompileCache } from 'node:module'
+import { statSync } from 'node:fs'
+import { enableCompileCache, flushCompileCache, getCompileCacheDir } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 import { isMeasuredRuntime } from './measured-runtime.ts'
 
 export function keepCompiledCode(): void {
   enableCompileCache()
+}
+
+/** Writes now what was compiled in this process and is new; the runtime would do it at the end. Whether anything was. */
+export function writeCompiledCode(): boolean {
+  const folder = getCompileCacheDir()
+  if (folder === undefined) return false
+  const changedMs = () => statSync(folder, { throwIfNoEntry: false })?.mtimeMs
+  const beforeMs = changedMs()
+  flushCompileCache()
+  return changedMs() !== beforeMs
 }
 
 let optimizesSooner = false

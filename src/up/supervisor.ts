@@ -135,7 +135,8 @@ export class Supervised {
   }
 
   #force(child: Child): void {
-    if (child.signal('SIGKILL')) this.#forced = true
+    // It may have ended by itself before, of which a process that was kept from running has not heard yet.
+    if (child.signal('SIGKILL')) void child.exited.then(({ signal }) => (this.#forced = signal === 'SIGKILL'))
   }
 }
 

@@ -10,6 +10,7 @@ import { counted } from '../../machines/counted.ts'
 import { type RealmState, allowsFormat, formatVersion } from '../../machines/realm/realm.ts'
 import { presenceKey } from '../../streams/coordination.ts'
 import { connectCoordinator, type NatsCoordinator } from '../../streams/jetstream/connect.ts'
+import { removeLeftReaders } from '../../streams/jetstream/left-readers.ts'
 import { withoutLogin } from '../../streams/login-in-text.ts'
 import { type Clock, type Random, type Repeating, pause } from '../../streams/ports/clock.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
@@ -26,6 +27,7 @@ import { archivedLanes } from '../realm/view-start.ts'
 import { type NatsServer, startNatsServer } from '../server/run.ts'
 import { adapters } from '../sites/registry.ts'
 import { durabilityAt } from './ask-durability.ts'
+import { compileOnce } from './compile-once.ts'
 import { demoKind, type DemoSite, portOf, sitesToStart } from './demo.ts'
 import { loginVariables } from './login-variables.ts'
 import { rememberRealm, rememberedRealm } from './realm-identity.ts'
@@ -127,6 +129,7 @@ class Up implements RunningUp {
     await this.#joinRealm()
     const { view } = this
     await view.current()
+    await compileOnce()
     // Everything that does not need another is started together.
     showStatus('starting service, agents and sites …')
     const service = this.#supervise(this.#programs, 'service', () => ['serve', ...this.#place, '--id', 'service'])
@@ -216,6 +219,7 @@ class Up implements RunningUp {
       servers: [this.url], realm: settings.realm, name: 'reeve up', clock, random, create: true, ...settings.login, ...(durability === undefined ? {} : { durability }),
     })
     this.#coordinator = coordinator
+    if (this.#server !== undefined) await removeLeftReaders(coordinator.connection, this.#subjects.snapshotsName)
     const expectedRealm = await rememberedRealm(settings.data)
     const realm = await joinRealm({ log: coordinator.log, clock, random, signal }, this.#subjects, {
       actor: 'program:reeve-up',

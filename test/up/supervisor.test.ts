@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { systemClock } from '../../src/platform/clock.ts'
+import { Supervised, forcedText } from '../../src/up/supervisor.ts'
+import type { Clock } from '../../streams/ports/clock.ts'
+import { cleanEnvironment } from '../command-line/reeve.ts'
+import { endAllOf } from '../support/up-process.ts'
+
+let folder: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'reeve-supervised-'))
+})
+
+afterEach(async () => {
+  await endAllOf(folder)
+  await rm(folder, { recursive: true, force: true })
+})
+
+const graceMs = 60_000
+let timeIsOver: () => void
+/** The time of grace is over when the test says so, whatever had happened before without having been heard of. */
+const clock: Clock = {
+  ...systemClock,
+  after: (delayMs, task, slackMs) => {
+    if (delayMs !== graceMs) return systemClock.after(delayMs, task, slackMs)
+    timeIsOver = task
+    return { cancel: () => {} }
+  },
+}
+
+async function started(): Promise<Supervised> {
+  const site = new Supervised({
+    name: 'site', clock, args: () => ['simulated-site', '--data', join(folder, 'site'), '--port', '0', '--name', 'Site', '--services', '1', '--seed', '1'],
+    environment: cleanEnvironment(), logFile: join(folder, 'site.log'), onEnded: () => {}, onStopped: () => {}, onBack: () => {},
+  })
+  await site.start()
+  return site
+}
+
+const hasEnded = (pid: number) => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+
+test('a program that had ended by itself before its time was over is not named, also where that is heard of only afterwards', async () => {
+  const site = await started()
+  const pid = site.pid!
+  const stopped = site.stop(graceMs)
+  // Nothing is heard of while this process does not come to it.
+  while (!hasEnded(pid));
+  timeIsOver()
+  await stopped
+  expect(site.forced).toBe(false)
+  expect(forcedText([site], false)).toBeUndefined()
+})
+
+test('a frozen program is ended by force when its time is over, and named', async () => {
+  const site = await started()
+  process.kill(site.pid!, 'SIGSTOP')
+  const stopped = site.stop(graceMs)
+  timeIsOver()
+  await stopped
+  expect(site.forced).toBe(true)
+  expect(forcedText([site], false)).toMatch(/ended by force: site;/)
+})
