@@ -22,7 +22,7 @@ import { apiOf, placeOf } from './session.ts'
 export function registerDoctor(program: Command): void {
   json(program.command('doctor'))
     .summary('check everything, and say what to do')
-    .description('Checks this machine, the server, streams, durability, clocks, agents and sites, and says what to do. Exit code 1 when something is wrong; 0 also where nothing runs here and no server is named, which it says: then only this machine was looked at.')
+    .description('Checks this machine, the server, streams, durability, clocks, agents, groups and sites, and says what to do. Exit code 1 when something is wrong or waits for a person, as a group does that is blocked or faulted, and a realm in quarantine; 0 also where nothing runs here and no server is named, which it says: then only this machine was looked at.')
     .addOption(settingOption('nats-server'))
     .addOption(settingOption('monitoring-url'))
     .action(

@@ -5,6 +5,7 @@ import type { ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { JobShown, SilentGrant } from '../../streams/api/group.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { silentTexts } from '../doctor/silent-text.ts'
+import { stoppedText } from '../doctor/stopped-text.ts'
 import { systemClock } from '../platform/clock.ts'
 import { exitNow, onStopSignal } from '../platform/process.ts'
 import { outIsTerminal } from '../platform/terminal.ts'
@@ -96,16 +97,21 @@ function printSilence(silent: readonly SilentGrant[], said: Set<string>): void {
   for (const text of silentTexts(fresh)) print(text)
 }
 
+/** What settled between two looks, in the order in which it did: a new job stands in the place of the one that failed. */
 async function printSettled(session: Session, group: string, settled: Set<number>): Promise<void> {
+  const places = new Map<number, number>()
+  const fresh: JobShown[] = []
   for (let after: number | null = 0; after !== null; ) {
     const page: ApiSuccess<'group', 'jobs'> = await session.ask('group', 'jobs', { group, after, limit: 1000 })
     for (const job of page.jobs) {
+      places.set(job.job, job.retryOf === null ? job.job : places.get(job.retryOf)!)
       if (settled.has(job.job) || job.phase === 'pending' || job.phase === 'granted') continue
       settled.add(job.job)
-      print(jobLine(job))
+      fresh.push(job)
     }
     after = page.next
   }
+  for (const job of fresh.sort((a, b) => places.get(a.job)! - places.get(b.job)! || a.job - b.job)) print(jobLine(job))
 }
 
 export function jobLine(job: JobShown): string {
@@ -141,7 +147,8 @@ function failedForGood({ state }: GroupShown): readonly GroupShown['state']['fai
 
 export function whyStopped(shown: GroupShown): string {
   const { state } = shown
-  const failed = state.failed.at(-1)
+  const stopped = stoppedText(state as ExclusiveState)
+  if (stopped !== undefined) return plain(`${stopped.text}; ${stopped.todo}`)
   const group = `group ${state.group}`
   switch (state.phase) {
     case 'completed': {
@@ -150,13 +157,6 @@ export function whyStopped(shown: GroupShown): string {
     }
     case 'compensated':
       return `${group} is compensated: job ${state.compensation?.job} failed (${plain(state.failed.find(({ job }) => job === state.compensation?.job)?.reason.text ?? 'no reason')}), and what could be undone of it was undone`
-    case 'blocked':
-    case 'compensation-blocked':
-      return state.unknown !== null
-        ? `${group} is ${state.phase}: the outcome of job ${state.unknown.job} is not known (${plain(state.unknown.reason.text)}); look at the site, then "reeve group resolve ${state.group} ${state.unknown.job} succeeded|failed"`
-        : `${group} is ${state.phase}: job ${failed?.job} failed (${plain(failed?.reason.text ?? 'no reason')}); "reeve group retry ${state.group}" or "reeve group cancel ${state.group}"`
-    case 'faulted':
-      return `${group} is faulted: ${state.fault?.type} at revision ${state.fault?.revision} (${state.fault?.event}); only "reeve group cancel ${state.group}" leads on`
     case 'abandoned':
       return `${group} was abandoned before all its parts had come; ask again`
     default:

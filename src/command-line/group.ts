@@ -4,13 +4,14 @@ import { counted } from '../../machines/counted.ts'
 import type { Run } from '../../machines/execution-group/events.ts'
 import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
 import type { JobShown, SilentGrant } from '../../streams/api/group.ts'
+import { laneOfGroup } from '../../streams/subjects.ts'
 import { silentTexts } from '../doctor/silent-text.ts'
 import { inputIsTerminal } from '../platform/terminal.ts'
 import { acting, actorOf, commandIdOf, commandOption, dryRun, type Flags, json, priorityArgument, wholeNumber } from './command.ts'
 import { confirm } from './confirm.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { textHere } from './here.ts'
-import { demandSuccess, waitForGroup, hasEnded, jobLine, sayQuarantine } from './follow.ts'
+import { demandSuccess, waitForGroup, hasEnded, hasStopped, jobLine, quarantineText, sayQuarantine } from './follow.ts'
 import { answered, perhapsCarriedOut } from './interrupted.ts'
 import { plain, print, printFields, printJson, printTable, styled } from './output.ts'
 import { allPages } from './pages.ts'
@@ -53,7 +54,7 @@ export function registerGroup(program: Command): void {
             groups,
             'no groups; "reeve change apply" opens one',
           )
-          if (found.length > limit) print(styled('dim', `more than ${limit}: give --limit, --phase or --site`))
+          if (found.length > limit) print(styled('dim', `there are more than these ${limit}: give a higher --limit, or choose by --phase or --site`))
         }),
       ),
     )
@@ -67,7 +68,7 @@ export function registerGroup(program: Command): void {
         withSession(settings, async ({ ask }) => {
           const shown = await ask('group', 'show', { group: id! })
           if (flags['json']) return printJson(shown)
-          printState(shown.state as ExclusiveState, shown.position, await executorsText(ask, shown.state as ExclusiveState), shown.missing, shown.silent)
+          printState(shown.state as ExclusiveState, shown.position, { executedBy: await executorsText(ask, shown.state as ExclusiveState), ...shown })
         }),
       ),
     )
@@ -259,7 +260,28 @@ function executedAfter(after: number, { executed, failed, unknown, unknowns = un
   return succeeded + others.size
 }
 
-export function printState(state: ExclusiveState, position: number, executedBy?: string, missing: readonly string[] = [], silent: readonly SilentGrant[] = []): void {
+/** What is known beside the log: absent of a state that is replayed. */
+export interface Beside {
+  readonly executedBy?: string | undefined
+  readonly missing?: readonly string[]
+  readonly silent?: readonly SilentGrant[]
+  readonly quarantine?: { readonly why: string }
+  readonly unheld?: true
+}
+
+/** Why nothing more of it is executed for now, though nothing of it failed: a line each. */
+export function waitTexts({ group, phase }: Pick<ExclusiveState, 'group' | 'phase'>, { missing = [], quarantine, unheld }: Beside): readonly string[] {
+  if (hasStopped(phase)) return []
+  return [
+    ...(phase === 'paused' || phase === 'compensation-paused' ? [`it is paused, until "reeve group resume ${group}"`] : []),
+    ...(quarantine === undefined ? [] : [quarantineText(quarantine)]),
+    ...(unheld === undefined ? [] : [`nobody holds its lane ${laneOfGroup(group)!}: "reeve doctor" says more`]),
+    ...(missing.length === 0 ? [] : [`no agent takes what asks for ${missing.join(', ')}`]),
+  ]
+}
+
+export function printState(state: ExclusiveState, position: number, beside?: Beside): void {
+  const { executedBy, silent = [] } = beside ?? {}
   printFields([
     ['group', state.group],
     ['name', state.name],
@@ -274,7 +296,7 @@ export function printState(state: ExclusiveState, position: number, executedBy?:
     ['executing', executingText(state)],
     ...silentTexts(silent).map((text): [string, string] => ['stands', text]),
     ['pending', runsText(state.pending)],
-    ...(missing.length === 0 ? [] : ([['waits', `no agent takes what asks for ${missing.join(', ')}`]] as const)),
+    ...(beside === undefined ? [] : waitTexts(state, beside)).map((text): [string, string] => ['waits', textHere(text)]),
     ...(state.cancelled.length === 0 ? [] : ([['cancelled', runsText(state.cancelled)]] as const)),
     ...state.failed.map((one): [string, string] => ['failed', `${one.job}: ${one.reason.text}`]),
     ...(state.compensation === undefined ? [] : ([['undone', `${state.compensation.of.length === 0 ? 'nothing' : `what succeeded of ${runsText(state.compensation.of.map(([high, low]) => [low, high] as const))}`}, since job ${state.compensation.job} failed`]] as const)),

@@ -1,10 +1,12 @@
 /** What the realm says of itself through its service interface: leader, lanes, agents, sites. */
 import { counted } from '../../machines/counted.ts'
+import type { ExclusiveState } from '../../machines/execution-group/exclusive-state.ts'
 import { formatVersion } from '../../machines/realm/realm.ts'
 import type { SilentGrant } from '../../streams/api/group.ts'
 import type { Session } from '../command-line/session.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import { silentText, withinText } from './silent-text.ts'
+import { stoppedPhases, stoppedText } from './stopped-text.ts'
 
 type Ask = Session['ask']
 
@@ -21,6 +23,7 @@ export async function checkRealm(ask: Ask): Promise<readonly Finding[]> {
     laneFinding(lanes),
     ...waitingGroups(realm.groups.waiting),
     ...standingGroups(realm.groups.silent),
+    ...(await stoppedGroups(ask)),
     ...(await siteFindings(ask)),
   ]
 }
@@ -85,6 +88,22 @@ export function standingGroups(silent: { readonly count: number; readonly first:
   const agents = [...new Set(first.map(({ agent }) => agent))].sort().join(', ')
   const named = `${first.slice(0, 3).map(({ group, job }) => `${group} at job ${job}`).join(', ')}${count > 3 ? ', …' : ''}`
   return [note('groups', `${counted(count, 'group')} (${named}) stand still, since who executes does not answer: ${agents}; ${withinText(withinMs)} all of them go on (later where the leader changes)`, todo)]
+}
+
+const stoppedShown = 3
+
+/** What only a person can end: each of the latest with why, and how many more there are. */
+export async function stoppedGroups(ask: Ask): Promise<readonly Finding[]> {
+  const { groups, next } = await ask('group', 'list', { phase: [...stoppedPhases], limit: 1000 })
+  const findings: Finding[] = []
+  for (const { group } of groups.slice(0, stoppedShown)) {
+    const { state } = await ask('group', 'show', { group })
+    const stopped = stoppedText(state as ExclusiveState)
+    if (stopped !== undefined) findings.push(problem('groups', stopped.text, stopped.todo))
+  }
+  const more = groups.length - stoppedShown
+  if (more > 0) findings.push(problem('groups', `${counted(more, 'more group')} ${next === null ? (more === 1 ? 'is' : 'are') : 'and others are'} blocked or faulted`, `"reeve group list --phase ${stoppedPhases.join(' ')}" lists them`))
+  return findings
 }
 
 async function siteFindings(ask: Ask): Promise<readonly Finding[]> {

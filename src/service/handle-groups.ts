@@ -2,6 +2,7 @@
 import { byCodeUnits } from '../../machines/code-units.ts'
 import type { JobSpec, Reason } from '../../machines/execution-group/events.ts'
 import { exclusiveStateOf } from '../../machines/execution-group/exclusive-state.ts'
+import { groupTable } from '../../machines/execution-group/machine.ts'
 import { type Grant, type GroupState, assigneeOf, openGrants, runsOfGrant } from '../../machines/execution-group/state.ts'
 import { allowsFormat, formatTooOld } from '../../machines/realm/realm.ts'
 import type { ApiParsedRequest } from '../../streams/api/catalogue.ts'
@@ -78,7 +79,7 @@ export function groupHandlers(context: ServiceContext, sender: LaneSender): Hand
       const [missing, silent] = await Promise.all([missingForGroup(context, knownGroup(fold, group)), context.silent.ofGroup(group)])
       const state = knownGroup(fold, group)
       // A copy of what the view goes on changing; nobody writes into it.
-      return { ok: true, state: structuredClone(exclusiveStateOf(state)) as never, lane: laneOfGroup(group)!, position: fold.groupPositions.get(group)!, ...(missing.length === 0 ? {} : { missing: [...missing] }), ...(silent.length === 0 ? {} : { silent: [...silent] }) }
+      return { ok: true, state: structuredClone(exclusiveStateOf(state)) as never, lane: laneOfGroup(group)!, position: fold.groupPositions.get(group)!, ...(missing.length === 0 ? {} : { missing: [...missing] }), ...(silent.length === 0 ? {} : { silent: [...silent] }), ...heldUp(fold, state) }
     },
 
     async jobs({ group, after, limit }) {
@@ -103,6 +104,15 @@ export function groupHandlers(context: ServiceContext, sender: LaneSender): Hand
     cancel: (request) => ask(request, { kind: 'cancel' }),
     resolve: (request) => ask(request, { kind: 'resolve', job: request.job, as: request.as }),
   }
+}
+
+/** What keeps every unfinished group of the realm, or of its lane, from going on. */
+function heldUp({ realm, lanes, agents }: RealmFold, { group, phase }: GroupState): { readonly quarantine?: { why: string }; readonly unheld?: true } {
+  if (groupTable.isFinal(phase)) return {}
+  const holder = lanes.get(laneOfGroup(group)!)?.holder ?? null
+  const agent = holder === null ? undefined : agents.get(holder.agent)
+  const isGone = agent !== undefined && (agent.phase !== 'started' || agent.instance !== holder!.instance)
+  return { ...(realm.quarantine === null ? {} : { quarantine: { why: realm.quarantine.why } }), ...(holder === null || isGone ? { unheld: true as const } : {}) }
 }
 
 export function knownGroup(fold: RealmFold, group: string): GroupState {

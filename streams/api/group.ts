@@ -106,7 +106,7 @@ export const groupApi = {
     kind: 'query',
     summary: 'Shows the exclusive state of one group, as the log has it',
     request: z.strictObject({ group: groupIdText }),
-    response: success({ state: exclusiveState, lane: z.string(), position, missing: z.exactOptional(z.array(z.string())).describe('skills, "no skill" or a role, that jobs of it ask for and no agent that is here takes, so that they wait; absent where there are none'), silent: z.exactOptional(z.array(silentGrant)).describe(`grants whose executor does not answer, so that their jobs stand still; ${silentLimit} at most, absent where there are none`) }),
+    response: success({ state: exclusiveState, lane: z.string(), position, missing: z.exactOptional(z.array(z.string())).describe('skills, "no skill" or a role, that jobs of it ask for and no agent that is here takes, so that they wait; absent where there are none'), silent: z.exactOptional(z.array(silentGrant)).describe(`grants whose executor does not answer, so that their jobs stand still; ${silentLimit} at most, absent where there are none`), quarantine: z.exactOptional(z.object({ why: z.string() })).describe('the realm is in quarantine, so that no more of it is executed; absent where it is not, or the group has ended'), unheld: z.exactOptional(z.literal(true)).describe('nobody holds its lane, so that nothing of it is decided; absent where somebody does, or it has ended') }),
     errors: ['unknown-group'],
   }),
   jobs: endpoint({

@@ -9,13 +9,18 @@ const silent = (job: number, instance: string): SilentGrant => ({ job, grant: 7,
 
 afterEach(() => vi.restoreAllMocks())
 
-/** What is written while `shown` is seen, one after another, and then the end of the group. */
-async function writtenOf(shown: readonly (readonly SilentGrant[] | undefined)[], quiet = false): Promise<string> {
+function written(): () => string {
   let text = ''
   vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
     text += String(chunk)
     return true
   })
+  return () => text
+}
+
+/** What is written while `shown` is seen, one after another, and then the end of the group. */
+async function writtenOf(shown: readonly (readonly SilentGrant[] | undefined)[], quiet = false): Promise<string> {
+  const text = written()
   let seen = 0
   let feed = () => {}
   const session = {
@@ -30,7 +35,7 @@ async function writtenOf(shown: readonly (readonly SilentGrant[] | undefined)[],
     },
   } as unknown as Session
   await followGroup(session, 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV', { quiet })
-  return text
+  return text()
 }
 
 const line = (job: number) => `job ${job} stands still: agent a2 does not answer; in 3 s at the latest it is granted anew (later where the leader changes)\n`
@@ -41,4 +46,18 @@ it('says of each executor that does not answer, once, which job stands still', a
 
 it('says nothing of it where the answer is JSON', async () => {
   expect(await writtenOf([[silent(4, 'a2-1')]], true)).toBe('')
+})
+
+it('says jobs that settled between two looks in the order in which they did: a new job in the place of the one that failed', async () => {
+  const text = written()
+  const job = (number: number, phase: string, retryOf: number | null = null) => ({ job: number, site: 'west', service: `s${number}`, operation: { name: 'start' }, phase, agent: null, reason: null, retryOf })
+  const jobs = [job(1, 'succeeded'), job(2, 'failed'), job(3, 'succeeded'), job(4, 'succeeded'), job(5, 'failed', 2), job(6, 'succeeded', 5)]
+  const session = {
+    bus: { subscribe: () => ({ stop() {} }) },
+    subjects: subjectsOf('reeve'),
+    ask: async (_noun: string, verb: string, { after }: { after?: number }) =>
+      verb === 'show' ? { state: { jobs: 4, position: 4, lock: null, executing: [], revision: 1, phase: 'completed' } } : { jobs: jobs.slice(after, after! + 4), next: after === 0 ? 4 : null },
+  } as unknown as Session
+  await followGroup(session, 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV', { quiet: false })
+  expect([...text().matchAll(/west\/s(\d)/g)].map(([, number]) => Number(number))).toEqual([1, 2, 5, 6, 3, 4])
 })

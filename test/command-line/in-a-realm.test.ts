@@ -39,6 +39,10 @@ describe('a group that stops', () => {
     const { group, state } = JSON.parse(failed.out)
     expect(state).toMatchObject({ phase: 'blocked', executed: [[1, 1]], pending: [[3, 4]] })
     expect(failed.err).toMatch(new RegExp(`^reeve: group ${group} is blocked: job 2 failed \\(.*not today.*\\); "reeve group retry ${group} --data ${realm.data}" or "reeve group cancel ${group} --data ${realm.data}"\\n$`))
+    // It is no fault of the realm, but it waits for a person.
+    const doctor = await realm.run('doctor')
+    expect(doctor).toMatchObject({ code: 1, out: expect.stringMatching(/\n1 thing has to be done\n$/) })
+    expect(doctor.out).toMatch(new RegExp(`\n✖ group ${group} is blocked: job 2 failed \\(.*not today.*\\)\n    "reeve group retry ${group} --data ${realm.data}" or "reeve group cancel ${group} --data ${realm.data}"\n`))
 
     const before = await realm.asked()
     const plan = await realm.json('group', 'retry', group, '--dry-run')
@@ -142,6 +146,9 @@ test('log tail follows: each position once, in order, and no gap', patience, asy
     await eventually(() => turns().some((turn) => turn.position >= position), { what: 'the turns of a change' })
     const positions = turns().map((turn) => turn.position)
     expect(positions).toEqual(positions.map((_, index) => positions[0]! + index))
+    const ended = once(tail, 'close')
+    tail.kill('SIGINT')
+    expect(await ended).toEqual([130, null])
   } finally {
     await endOf(tail)
   }

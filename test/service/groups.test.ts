@@ -47,6 +47,14 @@ test('says what its jobs wait for that nobody who is here takes, and nothing whe
   expect(await missing()).toBeUndefined()
 })
 
+test('a group whose lane nobody holds says so', async () => {
+  const group = await open()
+  const shown = async () => (await realm.api.call('group', 'show', { group })).unheld
+  expect(await shown()).toBeUndefined()
+  await realm.host!.release()
+  expect(await shown()).toBe(true)
+})
+
 test('a grant whose executor does not answer is told beside the state, which stays that of the log to the byte', async () => {
   const group = await open()
   const shown = () => realm.api.call('group', 'show', { group })

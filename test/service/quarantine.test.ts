@@ -35,6 +35,12 @@ test('a change in mode direct is refused with the mode to use; one target withou
   expect(direct).toMatchObject({ ok: false, error: { code: 'quarantined', text: 'the realm is in quarantine (restored): nothing is executed until "reeve realm release"; use mode jobs, which waits for that' } })
   const waits = await realm.api.call('change', 'apply', one)
   expect(waits).toMatchObject({ mode: 'jobs', jobs: 1 })
+  const shown = async () => (await realm.api.call('group', 'show', { group: waits.group! })).quarantine
+  expect(await shown()).toEqual({ why: 'restored' })
   await realm.api.call('realm', 'release', {})
+  expect(await shown()).toBeUndefined()
   expect(await realm.work(waits.group!)).toMatchObject({ phase: 'completed' })
+  // It waits for nothing any more.
+  await realm.api.call('realm', 'quarantine', { why: 'restored' })
+  expect(await shown()).toBeUndefined()
 })

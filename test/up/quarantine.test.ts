@@ -50,6 +50,7 @@ test('nothing is executed at any site, whatever waits and whatever comes; after 
   expect(direct).toMatchObject({ code: 3, err: `reeve: the realm is in quarantine (restored from a backup): nothing is executed until "reeve realm release --data ${realm.data}"; use mode jobs, which waits for that\n` })
   expect((await realm.run('agent', 'list')).out).toContain('quarantine (restored from a backup): nothing is executed')
   const waits = await realm.run('change', 'apply', 'maintenance-off', '--site', 'south', '--mode', 'jobs', '--yes', '--include-unchanged')
+  expect((await realm.run('group', 'show', later.group)).out).toContain(`\nwaits         quarantine (restored from a backup): nothing is executed until "reeve realm release --data ${realm.data}"\n`)
   expect(waits).toMatchObject({ code: 0, out: expect.stringContaining(`\nquarantine (restored from a backup): nothing is executed until "reeve realm release --data ${realm.data}"\n`) })
   const doctor = await realm.run('doctor', '--json')
   expect(doctor.code).toBe(1)
