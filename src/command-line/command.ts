@@ -78,7 +78,7 @@ export function commandOption(command: Command): Command {
 }
 
 export function ulidArgument(text: string): string {
-  if (!isUlid(text)) throw new InvalidArgumentError('it is not a ULID.')
+  if (!isUlid(text)) throw new InvalidArgumentError('give an id as it was said, 26 letters and digits.')
   return text
 }
 

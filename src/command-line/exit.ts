@@ -39,7 +39,7 @@ export const exitMeanings: readonly (readonly [ExitCode, string])[] = [
   [exitCodes.usage, 'wrong usage'],
   [exitCodes.refused, 'refused: a precondition does not hold, nothing was changed'],
   [exitCodes.unreachable, 'somebody who is needed did not answer; where a command may still happen, its id is said'],
-  [exitCodes.interrupted, 'interrupted: what it waited for goes on, what it was to make is not there; where a command may have been carried out, its id is said'],
+  [exitCodes.interrupted, 'interrupted: what it waited for goes on, what it was to make is not there; where a command may have been carried out, its id is said. So do `log tail` and `machine watch` end, which follow until then; programs that run until they are told to stop (`up`, `agent`, `serve`, `simulated-site`) end with 0'],
 ]
 
 /** A command ends with this code and line. */

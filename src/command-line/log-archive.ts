@@ -65,7 +65,7 @@ export function registerLogArchive(log: Command): void {
             return
           }
           const done: LaneArchiving[] = []
-          const refused: string[] = []
+          const refused: (readonly [lane: string, why: string])[] = []
           for (const lane of lanes) {
             showStatus(`lane ${lane} …`)
             try {
@@ -75,10 +75,10 @@ export function registerLogArchive(log: Command): void {
             } catch (error) {
               // The other lanes have their turn.
               if (!(error instanceof ArchiveRefused || error instanceof DamagedArchive) || lanes.length === 1) throw error
-              refused.push(`lane ${lane}: ${error.message}`)
+              refused.push([lane, error.message])
             }
           }
-          const [first, ...more] = refused
+          const [first, ...more] = refusalLines(refused)
           if (first !== undefined) throw new CommandEnd(exitCodes.refused, first, more)
           if (flags['json'] === true) printJson({ ok: true, ...(flags['dryRun'] === true ? { dryRun: true } : {}), lanes: done })
         } catch (error) {
@@ -98,6 +98,18 @@ function say({ lane, finished, archived, why }: LaneArchiving, olderThanMs: numb
   if (archived === null) return print(`lane ${lane}: nothing older than ${durationText(olderThanMs)}: ${why}`)
   const { from, number, turns, file } = archived
   print(`lane ${lane}: ${rehearsal ? 'would archive' : 'archived'} ${counted(turns, 'turn')}, ${from} to ${number}, ${rehearsal ? 'to' : 'in'} ${file}`)
+}
+
+/** A line for all lanes of which the same is said but for their names and numbers. */
+export function refusalLines(refused: readonly (readonly [lane: string, why: string])[]): readonly string[] {
+  const alike = new Map<string, [line: string, ...others: string[]]>()
+  for (const [lane, why] of refused) {
+    const kind = why.replaceAll(lane, '').replaceAll(/\d+/g, '')
+    const known = alike.get(kind)
+    if (known === undefined) alike.set(kind, [why.includes(`lane ${lane}`) ? why : `lane ${lane}: ${why}`])
+    else known.push(lane)
+  }
+  return [...alike.values()].map(([line, ...others]) => (others.length === 0 ? line : `${line}; the same holds for ${others.length === 1 ? 'lane' : 'lanes'} ${others.join(', ')}`))
 }
 
 function laneArgument(lane: string, before: readonly string[] | undefined): readonly string[] {

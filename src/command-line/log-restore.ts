@@ -21,7 +21,7 @@ import { readRunning } from '../up/running-file.ts'
 import { acting, actorOf, dryRun, json, settingOption, wholeNumber } from './command.ts'
 import type { Settings } from './configuration.ts'
 import type { Flags } from './command.ts'
-import { hint, print, printJson, showStatus } from './output.ts'
+import { hint, print, printJson, sayFetching, showStatus } from './output.ts'
 import { progressBar } from './progress.ts'
 import { filesAt } from './replay-log.ts'
 import { openIncarnationsAt, placeOf } from './session.ts'
@@ -114,7 +114,7 @@ async function withIncarnations(settings: Settings, flags: Flags, use: (incarnat
       clock: systemClock,
       folder: dataFolderAt(settings.data).server,
       ...(settings.natsServer === undefined ? {} : { program: settings.natsServer }),
-      onFetch: () => showStatus('fetching nats-server, once …'),
+      onFetch: flags['json'] ? () => {} : sayFetching,
     })
     try {
       await connected(settings, { servers: [{ url: server.url }], realm: settings.realm }, use)

@@ -5,11 +5,12 @@ import type { ApiRequest } from '../../streams/api/catalogue.ts'
 import type { FeedMessage } from '../../streams/feed.ts'
 import { groupNotHere, lanesNotHere, notHereText } from '../archive/not-here.ts'
 import { systemClock } from '../platform/clock.ts'
-import { onStopSignal } from '../platform/process.ts'
+import { onStopSignal, setExitCode } from '../platform/process.ts'
 import { shortTimeText } from '../platform/time-text.ts'
 import { type Followed, followLog } from '../log-file/follow.ts'
 import { acting, json, wholeNumber } from './command.ts'
 import { eventText } from './event-text.ts'
+import { exitCodes } from './exit.ts'
 import { registerLogArchive } from './log-archive.ts'
 import { registerLogExport } from './log-export.ts'
 import { registerLogRestore } from './log-restore.ts'
@@ -66,6 +67,7 @@ export function registerLog(program: Command): void {
               if (flags['json']) printJson(turn)
               else printTurn(turn)
             }
+            if (stop.signal.aborted) setExitCode(exitCodes.interrupted)
           } finally {
             signals.stop()
           }

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import { counted } from '../../machines/counted.ts'
 import { ApiFailure } from '../../streams/api/errors.ts'
 import { requireId } from '../../streams/subjects.ts'
-import { bridgePage } from '../inspection/bridge-page.ts'
+import { bridgePage, inspectorOrigin } from '../inspection/bridge-page.ts'
 import { StatelyActors, type StatelyEvent } from '../inspection/stately.ts'
 import { stateText } from '../inspection/state-text.ts'
 import { type HeardTransition, Transitions, isMachine } from '../inspection/transitions.ts'
@@ -12,7 +12,7 @@ import { eventLabel } from '../machine-export/graph.ts'
 import { type BroadcastServer, startBroadcastServer } from '../platform/broadcast-server.ts'
 import { systemClock } from '../platform/clock.ts'
 import { PortTaken } from '../platform/http-server.ts'
-import { onStopSignal } from '../platform/process.ts'
+import { onStopSignal, setExitCode } from '../platform/process.ts'
 import { outIsTerminal } from '../platform/terminal.ts'
 import { shortTimeText } from '../platform/time-text.ts'
 import { acting, json, wholeNumber } from './command.ts'
@@ -35,7 +35,7 @@ export function registerMachineWatch(machine: Command): void {
     .addOption(machineOption('only machines of this name or definition', ['process']))
     .option('--all', 'on a terminal: also the turns of a machine that end where they began, again and again')
     .addOption(
-      new Option('--stately [PORT]', `also show the machines in Stately Inspector: serves its protocol and a page with it on this port of 127.0.0.1; 0: any free one`)
+      new Option('--stately [PORT]', `also show the machines in Stately Inspector: serves its protocol and a page with it on this port of 127.0.0.1; 0: any free one. The page shows that of ${inspectorOrigin} in a frame, so the browser needs the internet`)
         .argParser(wholeNumber(0, 65_535))
         .preset(String(statelyPort)),
     )
@@ -115,10 +115,11 @@ async function watch(session: Session, { agent, wanted, serviceAnswers, asJson, 
       stately.send(present.filter((one) => isMachine(wanted, one.machine)).flatMap((one) => stately.actors.known(one)))
       if (!serviceAnswers) complain('reeve: no service interface answers: a machine is shown in Stately Inspector from its next transition on')
       const { port } = stately.server
-      complain(`reeve: Stately Inspector at http://127.0.0.1:${port}, its protocol at ws://127.0.0.1:${port}`)
+      complain(`reeve: Stately Inspector at http://127.0.0.1:${port} (the browser loads it from ${inspectorOrigin}), its protocol at ws://127.0.0.1:${port}`)
     }
     complain(styled('dim', `watching ${wanted ?? 'every machine'} of ${agent === undefined ? 'every agent' : `agent ${agent}`}; Ctrl-C ends it${all || asJson ? '' : '; turns that change nothing, again and again, are left out (--all shows them)'}`))
     await stopped
+    setExitCode(exitCodes.interrupted)
   } finally {
     subscription.stop()
     turns.close()

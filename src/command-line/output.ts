@@ -78,6 +78,12 @@ export function showStatus(text: string): void {
   statusShown = true
 }
 
+/** The first start of a machine takes longer for it: said where nobody watches, too. */
+export function sayFetching(): void {
+  if (outIsTerminal()) showStatus('fetching nats-server, once …')
+  else print('fetching nats-server, once (about 15 MB) …')
+}
+
 export function clearStatus(): void {
   if (!statusShown) return
   statusShown = false

@@ -69,7 +69,11 @@ function oneLine(text: string, path: string): string {
     .replace(/^error: /, 'reeve: ')
     .replace(/\n\(Did you mean (.+)\?\)$/m, '; did you mean $1?')
     .replace(/unknown (?:command|option) '.*'$/m, `$&; "${path} --help" lists what there is`)
-    .replace(/ is invalid( for argument '[^']*')?\. (.)(.*?)\.?$/m, (_, where: string | undefined, first: string, rest: string) => ` is invalid${where ?? ''}: ${first.toLowerCase()}${rest}`)
+    .replace(
+      /(?:command-argument value|option '[^']*?(--[\w-]+)[^']*' argument) '(.*)' is invalid(?: for argument '([^']*)')?\. (.)(.*?)\.?$/m,
+      (_, option: string | undefined, value: string, argument: string, first: string, rest: string) => `${option ?? `<${argument}>`} cannot be '${value}': ${first.toLowerCase()}${rest}`,
+    )
+    .replace(/': allowed choices are /, "': use one of ")
 }
 
 export function everyCommand(command: Command, visit: (command: Command) => void): void {

@@ -7,7 +7,7 @@ import { type Recorded, isBefore } from '../replay/recorded.ts'
 import { type Folding, Walk, stepsOf, whereTo } from '../replay/walk.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
 import { clearStatus, printJson, showStatus } from './output.ts'
-import { type Shows, panelOf } from './step-panel.ts'
+import { type Shows, keysOf, panelOf } from './step-panel.ts'
 
 /** Before anything is read: whether there are keys to walk with. Throws `CommandEnd`. */
 export function demandTerminal(asJson: boolean): void {
@@ -36,10 +36,11 @@ export async function walkThrough<State, Shown>(history: AsyncIterable<Recorded>
   const walk = new Walk(all, folding)
   const beyond = all.findIndex((recorded) => !isBefore(at, recorded))
   let n = Math.max(1, at.kind === 'end' ? 1 : beyond === -1 ? walk.length : beyond)
+  let asksForKeys = false
   await new Promise<void>((resolve, reject) => {
     const draw = () => {
       try {
-        screen.draw(panelOf(walk.step(n), n, walk.length, shows, screen.columns))
+        screen.draw(asksForKeys ? keysOf(screen.columns) : panelOf(walk.step(n), n, walk.length, shows, screen.columns))
       } catch (error) {
         end(() => reject(error))
       }
@@ -52,9 +53,13 @@ export async function walkThrough<State, Shown>(history: AsyncIterable<Recorded>
     const signals = onStopSignal(() => end(resolve))
     const screen = openScreen((key) => {
       const to = whereTo(key, n, walk.length)
-      if (to === undefined) return
       if (to === 'end') return end(resolve)
-      n = to
+      const asked = asksForKeys
+      asksForKeys = key === '?' && !asked
+      if (!asked && !asksForKeys) {
+        if (to === undefined) return
+        n = to
+      }
       draw()
     }, draw)
     draw()

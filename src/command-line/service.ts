@@ -52,7 +52,7 @@ export function registerService(program: Command): void {
             shown,
             'no such services',
           )
-          if (services.length > limit) print(styled('dim', `more than ${limit}: give --limit, or --site, --folder, --group, --name`))
+          if (services.length > limit) print(styled('dim', `there are more than these ${limit}: give a higher --limit, or choose by --site, --folder, --group or --name`))
           for (const [site, reason] of unreachable) complain(`site ${site} did not answer: ${reason}`)
         }),
       ),

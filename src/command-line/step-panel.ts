@@ -52,8 +52,22 @@ export function panelOf<Shown>(step: Step<Shown>, n: number, last: number, shows
     }),
     ...(shows.picture === undefined ? [] : ['', cutTo(shows.picture(step.after, columns), columns)]),
     '',
-    styled('dim', cut('→ n next · ← p back · PgUp PgDn by ten · g G first, last · q end')),
+    styled('dim', cut('→ n next · ← p back · PgUp PgDn by ten · g G first, last · q end · ? keys')),
   ]
+}
+
+/** Every key, for `?`. */
+export function keysOf(columns: number): readonly string[] {
+  const keys = [
+    ['→ ↓ n Space', 'the next event'],
+    ['← ↑ p', 'the one before'],
+    ['PgDn PgUp', 'ten on, ten back'],
+    ['g Home', 'the first'],
+    ['G End', 'the last'],
+    ['q Esc Ctrl-C', 'end'],
+    ['?', 'these keys; any other leads back'],
+  ] as const
+  return keys.map(([key, does]) => cutTo(`${key.padEnd(14)}${does}`, columns))
 }
 
 const textLineCount = 3

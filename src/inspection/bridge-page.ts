@@ -2,7 +2,7 @@
  * The page that shows the inspector of stately.ai in a frame and hands it what this program sends over the WebSocket of the same
  * address. The inspector itself says when it is ready; nothing but what is sent here is given to it.
  */
-const inspectorOrigin = 'https://stately.ai'
+export const inspectorOrigin = 'https://stately.ai'
 
 export const bridgePage = `<!doctype html>
 <html lang="en">

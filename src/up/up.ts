@@ -15,7 +15,7 @@ import { withoutLogin } from '../../streams/login-in-text.ts'
 import { type Clock, type Random, type Repeating, pause } from '../../streams/ports/clock.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import type { Settings } from '../command-line/configuration.ts'
-import { hint, print, showStatus, styled } from '../command-line/output.ts'
+import { hint, print, sayFetching, showStatus, styled } from '../command-line/output.ts'
 import { apiOf, type Session } from '../command-line/session.ts'
 import { type DataFolder, dataFolderAt, lockFolder } from '../platform/data-folder.ts'
 import { makeFolder, namesIn } from '../platform/folders.ts'
@@ -171,7 +171,7 @@ class Up implements RunningUp {
       folder: this.#folder.server,
       ...(settings.natsServer === undefined ? {} : { program: settings.natsServer }),
       ...(port === undefined ? {} : { port }),
-      onFetch: () => showStatus('fetching nats-server, once …'),
+      onFetch: sayFetching,
     })
     this.#server = server
     this.url = server.url

@@ -179,6 +179,8 @@ describe('a server that cannot be used', () => {
     const nothing = { PATH: join(folder, 'old'), XDG_CACHE_HOME: join(folder, 'cache'), HOME: folder }
     const none = await up([], nothing)
     expect(none.code).toBe(3)
+    // What takes long is said where nobody watches, too.
+    expect(none.out).toContain('\nfetching nats-server, once (about 15 MB) …\n')
     expect(none.err).toMatch(/^reeve: cannot fetch nats-server: this machine has no apt-get; install 2\.14 or later on the PATH \(.+\), or name a program with --nats-server PATH, or give the URL of a running server\n$/)
   })
 

@@ -112,7 +112,7 @@ test('machine watch follows until Ctrl-C, then ends with 0; by lines, and by obj
   await eventually(() => new RegExp(`^\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z  ${worker} agent  .* → .*  QueueEmpty$`, 'm').test(lines.out()), { what: 'the line of it' })
   await eventually(() => received.some((event) => event.type === '@xstate.snapshot' && event.sessionId === `${worker}/agent` && event.event.type === 'QueueEmpty'), { what: 'the snapshot of it' })
   expect(heard(one).every((message) => message.agent === skilled && message.machine === 'agent')).toBe(true)
-  expect(await Promise.all([lines, objects, one, inspector].map(({ child }) => end(child, 'SIGINT')))).toEqual([0, 0, 0, 0])
+  expect(await Promise.all([lines, objects, one, inspector].map(({ child }) => end(child, 'SIGINT')))).toEqual([130, 130, 130, 130])
   expect(await realm.run('machine', 'watch', '--agent', 'nobody')).toMatchObject({ code: 3, out: '', err: expect.stringMatching(/^reeve: there is no agent nobody; /) })
 })
 

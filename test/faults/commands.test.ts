@@ -41,7 +41,7 @@ it('log archive goes on with the other lanes where one is refused, says which, a
   await rename(join(folder, newest!), join(realm.folder, newest!))
   const refused = await archive()
   expect(refused.code).toBe(3)
-  expect(refused.stderr).toMatch(new RegExp(`^reeve: lane here-2: the newest archive of lane here-2 is not there: ${join(folder, newest!)} is missing; .*\\n$`))
+  expect(refused.stderr).toMatch(new RegExp(`^reeve: the newest archive of lane here-2 is not there: ${join(folder, newest!)} is missing; .*\\n$`))
   expect([...refused.stdout.matchAll(/^lane (\S+): archived \d+ turns, \d+ to \d+, in /gm)].map(([, lane]) => lane)).toEqual(['here-1', 'here-3', 'here-4'])
   expect(await archivedUpTo('here-2')).toBe(before)
   await rename(join(realm.folder, newest!), join(folder, newest!))
