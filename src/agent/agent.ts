@@ -10,7 +10,7 @@ import type { Manifest } from '../../machines/agent/configuration.ts'
 import { startAgent as agentStarted, stopAgent as agentStopped } from '../../machines/agent/decide.ts'
 import { type LifeCycleEffects, lifeCycleMachine } from '../../machines/agent/life-cycle.ts'
 import { shortDigest } from '../../machines/agent/manifest.ts'
-import type { Decision } from '../../machines/decision.ts'
+import { type Decision, nothing } from '../../machines/decision.ts'
 import { type RealmState, allowsFormat, formatVersion } from '../../machines/realm/realm.ts'
 import type { AgentDescription, MachineState, StopAnswer, StopRequest } from '../../streams/agent-messages.ts'
 import { canonicalBytes, digestOf } from '../../streams/codec.ts'
@@ -385,9 +385,14 @@ class AgentProcess implements RunningAgent {
     await this.#halt({ kind: 'graceful' })
   }
 
-  /** Undefined where there was nothing to record any more: an instance that was lost meanwhile has nothing to say. */
+  /**
+   * Undefined where there was nothing to record any more: an instance that was lost meanwhile has nothing to say, and at no later attempt
+   * either, since the start of the next one may stand in the log by then.
+   */
   async #record(instance: string, decide: (state: AgentState) => Decision<AgentEvent>): Promise<AgentState | undefined> {
-    return this.#untilAvailable(async () => (instance === this.instance ? this.#own.write(decide, this.#parts?.realm.state.format) : undefined))
+    const isLost = () => instance !== this.instance
+    const decideStill = (state: AgentState) => (isLost() ? nothing<AgentEvent>(`instance ${instance} was lost`) : decide(state))
+    return this.#untilAvailable(async () => (isLost() ? undefined : this.#own.write(decideStill, this.#parts?.realm.state.format)))
   }
 
   /** Whatever runs is ended without a word; idempotent. */

@@ -2,6 +2,7 @@
  * A client of the realm in a simulated world that nothing befalls: founds the realm as an administrator would, follows the log for
  * the checkers, and strikes where somebody with access to the coordinator could.
  */
+import { type AgentEvent, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { happened } from '../../machines/decision.ts'
 import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../machines/realm/realm.ts'
 import { type SiteEvent, type SiteState, absentSite, addSite, foldSite } from '../../machines/site/site.ts'
@@ -89,19 +90,37 @@ export class Onlooker {
     await snapshots.put(name, dice.chance(0.5) ? spoiled : spoiled.subarray(0, spoiled.length >> 1))
   }
 
-  /** What of lease, presence and mappings is not there for the agents that run (I11); empty when all is. */
-  async missing(lanes: readonly string[], running: readonly { readonly agent: string; readonly instance: string }[]): Promise<string[]> {
+  /** What of lease, presence, mappings and starts is not there for the agents that run (I11); empty when all is. */
+  async missing(lanes: readonly string[], running: readonly { readonly agent: string; readonly instance: string }[], sick: string | undefined): Promise<string[]> {
     const { lease, agents, mappings } = this.#options.coordinator()
     const here = new Set(running.map(({ agent }) => agent))
     const missing: string[] = []
     const leader = await lease.get(leaseKey)
     if (leader === undefined || !here.has(fromBytes<{ readonly agent: string }>(leader.value).agent)) missing.push('the lease of a leader')
-    for (const { agent, instance } of running) if ((await agents.get(presenceKey(instance))) === undefined) missing.push(`the presence of ${agent}`)
+    for (const { agent, instance } of running) {
+      if ((await agents.get(presenceKey(instance))) === undefined) missing.push(`the presence of ${agent}`)
+      // Whose appends are lost.
+      if (agent === sick) continue
+      const { phase, instance: started } = await this.#agentState(agent)
+      if (phase !== 'started' || started !== instance) missing.push(`the start of ${agent} in the log`)
+    }
     for (const lane of lanes) {
       const mapping = await mappings.get(laneMappingKey(lane))
       if (mapping === undefined || !here.has(fromBytes<LaneMappingValue>(mapping.value).agent)) missing.push(`the mapping of lane ${lane}`)
     }
     return missing
+  }
+
+  async #agentState(agent: string) {
+    const { log, subjects } = this.#options
+    const subject = subjects.aggregate('agent', agent)
+    const state = absentAgent(agent)
+    const last = await log.last(subject)
+    if (last === undefined) return state
+    for await (const batch of log.read({ subjects: [subject], from: 1, until: last.position })) {
+      for (const { bytes } of batch) for (const { events } of decodeTurn(bytes).commits) for (const event of events) foldAgent(state, event as AgentEvent)
+    }
+    return state
   }
 
   async readAll(): Promise<StoredMessage[]> {

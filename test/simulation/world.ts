@@ -207,13 +207,13 @@ export class World {
     }
   }
 
-  /** I11: lease, presence and mappings are there again, whatever was deleted. */
+  /** I11: lease, presence and mappings are there again, whatever was deleted, and the log knows who runs. */
   async #untilDerived(untilMs: number): Promise<RunEnd> {
     const byMs = Math.max(this.time.nowMs + derivedMs, untilMs)
     let missing: string[] | undefined
     const look = () => {
       const running = this.agents.flatMap(({ agent, running }) => (running === undefined ? [] : [{ agent, instance: running.running.instance }]))
-      void this.onlooker.missing(this.lanes, running).then((found) => {
+      void this.onlooker.missing(this.lanes, running, this.network.sick).then((found) => {
         missing = found
         if (found.length > 0 && this.time.nowMs < byMs) this.time.after(lookMs, look)
       })

@@ -99,6 +99,14 @@ export const executorMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'a-lost-instance-goes-on-recording-its-start',
+    breaks: ['I11'],
+    namedBy: 'I11',
+    // Of an agent that is cut off from the log alone: it repeats its append until that is conditional on the start of its next instance.
+    focus: 'sick',
+    patches: [{ file: 'src/agent/agent.ts', find: '(isLost() ? nothing<AgentEvent>(`instance ${instance} was lost`) : decide(state))', replace: 'decide(state)' }],
+  },
+  {
     name: 'lost-presence-is-created-again',
     breaks: ['P17', 'I9'],
     focus: 'back-in-time',
