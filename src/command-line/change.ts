@@ -172,7 +172,7 @@ export function operationOf(command: string, name: string, value: string | undef
 }
 
 function needed(command: string, operation: string, value: string | undefined, what: string): string {
-  if (value === undefined || value === '') throw new CommandEnd(exitCodes.usage, `${operation} needs ${what}: ${command} ${operation} VALUE …`)
+  if (value === undefined || value === '') throw new CommandEnd(exitCodes.usage, `${operation} needs ${what}: "${command} ${operation} VALUE …"`)
   return value
 }
 

@@ -13,6 +13,7 @@ import { digestLines, parseDigestsRequest } from '../replay/digests.ts'
 import type { Flags } from './command.ts'
 import { type Settings, variableOf } from './configuration.ts'
 import { CommandEnd, type ExitCode, exitCodes } from './exit.ts'
+import { shellWord } from './here.ts'
 import { plain, print, printFields, printJson } from './output.ts'
 import { progressBar } from './progress.ts'
 import { filesAt, withLog } from './replay-log.ts'
@@ -32,7 +33,8 @@ export async function compareWith(settings: Settings, flags: Flags): Promise<voi
   const signals = onStopSignal(() => stop.abort())
   try {
     await withLog(settings, files, async (read, _, end) => {
-      const until = end ?? (await filesAt(files!)).exported!.header.until
+      const file = end === undefined ? (await filesAt(files!)).exported! : undefined
+      const until = end ?? file!.header.until
       const onProgress = (step: string, turns: number, position: number) => bar(step, position, until, turns, 'turns')
       const compared = await compareBuilds({ here, there, place, read, until, signal: stop.signal, onProgress })
       const { turns, events, difference, stopped } = compared
@@ -40,7 +42,7 @@ export async function compareWith(settings: Settings, flags: Flags): Promise<voi
       if (flags['json'] === true) printJson({ ok: same, builds: [here, there].map(({ version, program }) => ({ version, program })), until, ...compared })
       else if (difference !== null) printDifference(difference, here, there)
       if (difference !== null) throw new CommandEnd(exitCodes.failed, `${there.name} (${there.version}) and this one (${here.version}) differ at position ${difference.position}`)
-      if (stopped !== null) throw new CommandEnd(exitCodes.failed, `neither build can read position ${stopped}; before it they agree: "reeve log verify" says what is wrong with it`)
+      if (stopped !== null) throw new CommandEnd(exitCodes.failed, `neither build can read position ${stopped}; before it they agree: "reeve log verify${file === undefined ? '' : ` --from ${shellWord(file.path)}`}" says what is wrong with it`)
       if (flags['json'] !== true) print(`${there.name} (${there.version}) and this one (${here.version}) agree on every turn: ${counted(turns, 'turn')}, ${counted(events, 'event')}, up to position ${until}`)
     })
   } catch (error) {
