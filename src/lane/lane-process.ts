@@ -9,7 +9,7 @@ import { readAnswer, readLaneCommand, readReleaseRequest, readWorkRequest } from
 import { grantsInShort } from '../../streams/short-form.ts'
 import type { LaneAnnounced, LaneCommandAnswer, ReleaseAnswer, ReleaseRequest, WorkAnswer, WorkRequest } from '../../streams/lane-protocol.ts'
 import type { BusMessage, Subscription } from '../../streams/ports/bus.ts'
-import { pause } from '../../streams/ports/clock.ts'
+import { type Timer, pause } from '../../streams/ports/clock.ts'
 import type { AgentContext, LocalListener, Presence } from '../agent/context.ts'
 import { type HostedMachine, type TransitionListener, hostMachine } from '../process/host.ts'
 import { beginningOf } from './beginning.ts'
@@ -65,6 +65,8 @@ export class LaneProcess {
   readonly #over = new AbortController()
   #releasing = false
   #idle: (() => void) | undefined
+  /** When it looks again. */
+  #next: Timer | undefined
 
   constructor(options: LaneProcessOptions) {
     this.#options = options
@@ -115,9 +117,16 @@ export class LaneProcess {
       if (mapped !== this.#options.context.agent || this.#releasing || !this.#options.trusted()) this.#machine.send({ type: 'Unmapped' })
       else this.#machine.send({ type: 'Mapped' })
     } catch (error) {
-      // Offline: looked at again after the connection is back.
+      // Nothing else may tell: while the servers of a cluster choose their leader no bucket can be read, and the connection stands.
       this.#options.context.logger.debug({ error, lane: this.lane }, 'mapping of the lane cannot be read')
+      this.#reconsiderLater()
     }
+  }
+
+  #reconsiderLater(): void {
+    if (this.#over.signal.aborted) return
+    this.#next?.cancel()
+    this.#next = this.#options.context.clock.after(reconsiderMs, () => void this.reconsider())
   }
 
   /** After a reconnection (P11). */
@@ -147,6 +156,7 @@ export class LaneProcess {
 
   abandon(): void {
     this.#over.abort()
+    this.#next?.cancel()
     this.#folding.abort()
     this.#asking.abort()
     this.#holder?.abandon()
@@ -158,8 +168,7 @@ export class LaneProcess {
 
   #becameIdle(): void {
     this.#idle?.()
-    if (this.#over.signal.aborted) return
-    this.#options.context.clock.after(reconsiderMs, () => void this.reconsider())
+    this.#reconsiderLater()
   }
 
   #attempt(work: Promise<void>): void {

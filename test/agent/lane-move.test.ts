@@ -87,3 +87,17 @@ it('under load: one release and one taking, the next turn goes on with the work;
     expect(ms).toBeLessThanOrEqual(4 * 2 * logMs)
   }
 })
+
+it('an agent that could not read to whom a lane is mapped looks again by itself: its connection is there, and nothing else would tell it', async () => {
+  world.start('a')
+  const heldBy = (agent: string) => [...world.view.state.lanes.values()].filter(({ holder }) => holder?.agent === agent).length
+  await world.until('all lanes held', () => world.view.state.realm.lanes.length > 0 && heldBy('a') === world.view.state.realm.lanes.length)
+  world.start('b')
+  let isReadable = false
+  world.faults.bucketRead = ({ client, bucket }) => (client === world.clientOf('b') && bucket === world.subjects.bucketName('mappings') && !isReadable ? { lose: true } : undefined)
+  await world.pass(3_000)
+  expect(heldBy('b')).toBe(0)
+  isReadable = true
+  // The reading that is under way is waited for, and one more.
+  await world.until('all lanes at who follows', () => heldBy('b') === world.view.state.realm.lanes.length, 6_000)
+})

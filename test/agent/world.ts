@@ -58,6 +58,7 @@ export class World {
       append: (seen) => this.faults.append?.(seen) ?? { requestMs: this.logDelayMs, answerMs: this.logDelayMs },
       message: (seen) => this.faults.message?.(seen),
       readLag: (seen) => this.faults.readLag?.(seen) ?? 0,
+      bucketRead: (seen) => this.faults.bucketRead?.(seen),
       alarm: (seen) => this.faults.alarm?.(seen),
       alarmWrite: (seen) => this.faults.alarmWrite?.(seen),
     },
