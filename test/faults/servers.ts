@@ -1,5 +1,5 @@
 /** Which server of a cluster plays which part for the log, and how it is made so. */
-import type { FaultRealm } from './realm.ts'
+import { type FaultRealm, patienceMs } from './realm.ts'
 
 export type ServerRole = 'leader of the log' | 'leader of the cluster' | 'follower'
 
@@ -15,11 +15,50 @@ export async function leaderOfLog(realm: FaultRealm): Promise<string | undefined
 
 async function leaderOfCluster(realm: FaultRealm): Promise<string | undefined> {
   for (const server of realm.cluster.servers.values()) {
-    const page = (await (await fetch(`${server.monitoringUrl}/jsz`, { signal: AbortSignal.timeout(2_000) })).json()) as { readonly meta_cluster?: { readonly leader?: string } }
-    const leader = page.meta_cluster?.leader
+    const leader = await leaderKnownTo(server)
     if (leader !== undefined && leader !== '') return leader
   }
   return undefined
+}
+
+/**
+ * When a server last said that the cluster has no leader. They choose one by waits of 4 to 9 s of their own, also anew when a server that was
+ * frozen or cut off comes back with a higher term; until then JetStream answers nothing but appends, so nobody can read the log or a bucket.
+ */
+export class Leaderless {
+  lastMs = 0
+  readonly #realm: FaultRealm
+  #stopped = false
+  readonly #looking: Promise<void>
+
+  /** Looks until it is stopped; for five minutes at most. */
+  constructor(realm: FaultRealm) {
+    this.#realm = realm
+    this.#looking = this.#look(Date.now() + patienceMs)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#looking
+  }
+
+  async #look(untilMs: number): Promise<void> {
+    while (!this.#stopped && Date.now() < untilMs) {
+      const leaders = await Promise.all([...this.#realm.cluster.servers.values()].map(leaderKnownTo))
+      if (leaders.includes('')) this.lastMs = Date.now()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+}
+
+/** Name of the cluster's leader, '' where the server knows none; undefined where it does not answer. */
+async function leaderKnownTo({ monitoringUrl }: { readonly monitoringUrl: string }): Promise<string | undefined> {
+  try {
+    const page = (await (await fetch(`${monitoringUrl}/jsz`, { signal: AbortSignal.timeout(2_000) })).json()) as { readonly meta_cluster?: { readonly leader?: string } }
+    return page.meta_cluster?.leader ?? ''
+  } catch {
+    return undefined
+  }
 }
 
 /** Every copy of the log is there and has all of it. */

@@ -4,8 +4,9 @@ import { checkGoesOn, grantsOpenAt, succeededBetween } from '../checkers/goes-on
 import { eventually } from '../support/eventually.ts'
 import { Load, type LoadPart } from './load.ts'
 import { type FaultRealm, shortTimes } from './realm.ts'
+import { Leaderless } from './servers.ts'
 
-/** Within which everything that is alive goes on after the last repair; what a killed agent held has so long more. */
+/** Within which everything that is alive goes on after the last repair and the servers' own choice of a leader; what a killed agent held has so long more. */
 const livingMs = 10_000
 const heldMs = livingMs + shortTimes.presenceMs + shortTimes.siteCallDeadlineMs
 /** Jobs in flight when it strikes, at the least. */
@@ -37,6 +38,7 @@ export class UnderFault {
   readonly #realm: FaultRealm
   readonly #load: Load
   readonly #victim: string
+  #leaderless: Leaderless | undefined
   #struckMs = 0
   #repairedMs = 0
 
@@ -79,6 +81,7 @@ export class UnderFault {
     await this.#realm.eventually(() => this.#load.inFlight().size > 0, { what: 'a job in flight', everyMs: 2 })
     await undo()
     this.#repairedMs = Date.now()
+    this.#leaderless = new Leaderless(this.#realm)
     // The load is followed from the log, which a busy machine does late: what is counted from here on was not written before.
     await this.#realm.eventually(() => this.#realm.view.current(), { what: 'the log up to the repair' })
   }
@@ -90,10 +93,12 @@ export class UnderFault {
     await this.#load.stop()
     const log = await eventually(() => this.#realm.log(), { what: 'the log' })
     const inFlight = grantsOpenAt(log, this.#struckMs)
-    const { violations, living, held } = checkGoesOn(log, { atMs: this.#repairedMs, killed: new Set([this.#victim]), livingMs, heldMs })
+    await this.#leaderless!.stop()
+    const choosingMs = Math.max(0, this.#leaderless!.lastMs - this.#repairedMs)
+    const { violations, living, held } = checkGoesOn(log, { atMs: this.#repairedMs, killed: new Set([this.#victim]), livingMs: livingMs + choosingMs, heldMs: heldMs + choosingMs })
     const away = succeededBetween(log, this.#struckMs, this.#repairedMs)
     const after = succeededBetween(log, this.#repairedMs, stoppedMs)
-    console.info(`    in flight ${[...inFlight].map(([agent, count]) => `${agent} ${count}`).join(', ')}; ${away} jobs in the ${this.#repairedMs - this.#struckMs} ms of the fault, ${after} in the ${stoppedMs - this.#repairedMs} ms after it; `
+    console.info(`    in flight ${[...inFlight].map(([agent, count]) => `${agent} ${count}`).join(', ')}; ${away} jobs in the ${this.#repairedMs - this.#struckMs} ms of the fault, ${after} in the ${stoppedMs - this.#repairedMs} ms after it, of which the servers chose a leader for ${choosingMs}; `
       + `of living agents ${living.groups} groups, the last after ${living.longestMs} ms; of the killed ${held.groups}, the last after ${held.longestMs} ms`)
     expect(violations).toEqual([])
     expect([...inFlight.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(inFlightJobs)
