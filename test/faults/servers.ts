@@ -15,7 +15,7 @@ export async function leaderOfLog(realm: FaultRealm): Promise<string | undefined
 
 async function leaderOfCluster(realm: FaultRealm): Promise<string | undefined> {
   for (const server of realm.cluster.servers.values()) {
-    const leader = await leaderKnownTo(server)
+    const leader = await leaderKnownTo(server.monitoringUrl)
     if (leader !== undefined && leader !== '') return leader
   }
   return undefined
@@ -27,14 +27,13 @@ async function leaderOfCluster(realm: FaultRealm): Promise<string | undefined> {
  */
 export class Leaderless {
   lastMs = 0
-  readonly #realm: FaultRealm
   #stopped = false
   readonly #looking: Promise<void>
 
-  /** Looks until it is stopped; for five minutes at most. */
+  /** Looks until it is stopped; for five minutes at most. A lone server leads itself. */
   constructor(realm: FaultRealm) {
-    this.#realm = realm
-    this.#looking = this.#look(Date.now() + patienceMs)
+    const urls = realm.monitoringUrl.split(',')
+    this.#looking = urls.length === 1 ? Promise.resolve() : this.#look(urls, Date.now() + patienceMs)
   }
 
   async stop(): Promise<void> {
@@ -42,9 +41,9 @@ export class Leaderless {
     await this.#looking
   }
 
-  async #look(untilMs: number): Promise<void> {
+  async #look(urls: readonly string[], untilMs: number): Promise<void> {
     while (!this.#stopped && Date.now() < untilMs) {
-      const leaders = await Promise.all([...this.#realm.cluster.servers.values()].map(leaderKnownTo))
+      const leaders = await Promise.all(urls.map(leaderKnownTo))
       if (leaders.includes('')) this.lastMs = Date.now()
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
@@ -52,7 +51,7 @@ export class Leaderless {
 }
 
 /** Name of the cluster's leader, '' where the server knows none; undefined where it does not answer. */
-async function leaderKnownTo({ monitoringUrl }: { readonly monitoringUrl: string }): Promise<string | undefined> {
+async function leaderKnownTo(monitoringUrl: string): Promise<string | undefined> {
   try {
     const page = (await (await fetch(`${monitoringUrl}/jsz`, { signal: AbortSignal.timeout(2_000) })).json()) as { readonly meta_cluster?: { readonly leader?: string } }
     return page.meta_cluster?.leader ?? ''
