@@ -24,7 +24,8 @@ export async function removeLeftReaders(link: Link, bucket: string): Promise<voi
       total = listed.value.total
       offset += listed.value.limit
     }
-    await Promise.all(left.map((name) => link.api(`CONSUMER.DELETE.${stream}.${name}`)))
+    // One by one: the server writes each to its disk, and of hundreds at once the last would be waited for too short a time.
+    for (const name of left) await link.api(`CONSUMER.DELETE.${stream}.${name}`)
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error
   }
