@@ -13,9 +13,9 @@ import { digestOf } from '../../streams/codec.ts'
 import { toBytes } from '../../streams/coordination.ts'
 import { type SnapshotPointer, pointerIn, snapshotKey, snapshotLines } from '../../streams/lane-snapshot.ts'
 import type { BucketEntry } from '../../streams/ports/bucket.ts'
-import type { Clock } from '../../streams/ports/clock.ts'
+import { type Clock, pause } from '../../streams/ports/clock.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
-import { Unavailable } from '../../streams/ports/event-log.ts'
+import { type EventLog, Unavailable } from '../../streams/ports/event-log.ts'
 import type { Subjects } from '../../streams/subjects.ts'
 import type { Logger } from '../agent/context.ts'
 import { beginningOf } from './beginning.ts'
@@ -35,17 +35,22 @@ export interface SnapshotContext {
 const replaced = 'replaced'
 /** A lane is cut every some seconds, and read in less. */
 const mostReadings = 3
+/** Neither the store nor the log answers: where servers are choosing their leader, both do when they have one. */
+const unanswered = 'unanswered'
+const askAgainMs = 100
 
-/** The lane as its last snapshot has it; undefined where there is none to go by. Throws `Unavailable` for the log only. */
+/** The lane as its last snapshot has it; undefined where there is none to go by, or `signal` has aborted. Throws `Unavailable` for the log only. */
 export async function foldFromSnapshot(context: SnapshotContext, lane: string, signal: AbortSignal, pace: Pace = briskPace): Promise<FoldedLane | undefined> {
-  for (let reading = 1; reading <= mostReadings; reading++) {
+  for (let reading = 1; reading <= mostReadings && !signal.aborted; ) {
     const folded = await foldFromPointer(context, lane, signal, pace)
-    if (folded !== replaced) return folded
+    if (folded === unanswered) await pause(context.clock, askAgainMs, signal)
+    else if (folded === replaced) reading += 1
+    else return folded
   }
   return undefined
 }
 
-async function foldFromPointer(context: SnapshotContext, lane: string, signal: AbortSignal, pace: Pace): Promise<FoldedLane | typeof replaced | undefined> {
+async function foldFromPointer(context: SnapshotContext, lane: string, signal: AbortSignal, pace: Pace): Promise<FoldedLane | typeof replaced | typeof unanswered | undefined> {
   const { coordinator, logger } = context
   let entry: BucketEntry | undefined
   let bytes: Uint8Array | undefined
@@ -64,6 +69,8 @@ async function foldFromPointer(context: SnapshotContext, lane: string, signal: A
     if (bytes === undefined || digestOf(bytes) !== pointer!.digest) return await drop(context, lane, entry, pointer, bytes === undefined ? 'it is not there' : 'it does not have its digest')
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error
+    // From its beginning it could not be folded now either.
+    if (!(await answers(coordinator.log))) return unanswered
     logger.warn({ err: error, lane }, 'the snapshot of a lane cannot be read; it is folded from its beginning')
     return undefined
   }
@@ -78,6 +85,16 @@ async function foldFromPointer(context: SnapshotContext, lane: string, signal: A
   const folded: FoldedLane = { state: restoredLane(plain, context.constants), tail: { position: known.position, digest: known.turn }, recent: [] }
   const why = await recall(context, folded, head.again)
   return why === undefined ? folded : drop(context, lane, entry, pointer, why)
+}
+
+async function answers(log: EventLog): Promise<boolean> {
+  try {
+    await log.end()
+    return true
+  } catch (error) {
+    if (error instanceof Unavailable) return false
+    throw error
+  }
 }
 
 /** The turns that a new holder says again (P9), the last of which has to be the one that the snapshot ends with. */

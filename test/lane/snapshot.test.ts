@@ -16,7 +16,7 @@ import { fromBytes, toBytes } from '../../streams/coordination.ts'
 import { type SnapshotPointer, SnapshotReader, snapshotKey, snapshotLines } from '../../streams/lane-snapshot.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
-import { type ReadOptions, logWith } from '../../streams/ports/event-log.ts'
+import { type ReadOptions, Unavailable, logWith } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { dice, record } from '../replay/recorded.ts'
 
@@ -151,6 +151,33 @@ test('one that was replaced while it was being read is not wrong: the lane is fo
   expect(textOf(folded!.state)).toBe(textOf((await foldedFromZero()).state))
   expect((await pointer())!.number).toBe(folded!.state.number)
   expect(warnings).toEqual([])
+})
+
+describe('one that cannot be read', () => {
+  beforeEach(async () => {
+    await record(coordinator, subjects, 10, 4, [lane])
+    await cutSnapshot(context, lane, 'a', never)
+  })
+
+  /** The store does not answer so many times, and the log either not or always. */
+  const silent = (times: number, isLogSilent: boolean) => {
+    let asked = 0
+    const unavailable = () => Promise.reject(new Unavailable('no leader'))
+    const mappings = Object.assign(Object.create(coordinator.mappings) as typeof coordinator.mappings, { get: (key: string) => ((asked += 1) <= times ? unavailable() : coordinator.mappings.get(key)) })
+    const log = logWith(coordinator.log, { end: () => (isLogSilent && asked <= times ? unavailable() : coordinator.log.end()) })
+    return foldFromSnapshot({ ...context, coordinator: { log, mappings, snapshots: coordinator.snapshots, texts: coordinator.texts } }, lane, never)
+  }
+
+  test('while the log is not to be had either is read when both answer again', async () => {
+    expect((await silent(3, true))!.state.number).toBe((await pointer())!.number)
+    expect(warnings).toEqual([])
+  })
+
+  test('while the log is there is not waited for: the lane is folded from its beginning, and the snapshot stays', async () => {
+    expect(await silent(1, false)).toBeUndefined()
+    expect(warnings).toHaveLength(1)
+    expect(await pointer()).toBeDefined()
+  })
 })
 
 describe('a wrong one is dropped, and the lane is folded from its beginning', () => {
