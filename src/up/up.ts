@@ -29,6 +29,7 @@ import { adapters } from '../sites/registry.ts'
 import { durabilityAt } from './ask-durability.ts'
 import { compileOnce } from './compile-once.ts'
 import { demoKind, type DemoSite, portOf, sitesToStart } from './demo.ts'
+import { holdersIn, namedInstances } from './holders.ts'
 import { loginVariables } from './login-variables.ts'
 import { rememberRealm, rememberedRealm } from './realm-identity.ts'
 import { removeRunning, writeRunning } from './running-file.ts'
@@ -128,7 +129,7 @@ class Up implements RunningUp {
     await this.#startServer()
     await this.#joinRealm()
     const { view } = this
-    await view.current()
+    const former = namedInstances(await view.current())
     await compileOnce()
     // Everything that does not need another is started together.
     showStatus('starting service, agents and sites …')
@@ -144,7 +145,7 @@ class Up implements RunningUp {
     await this.#addDemoSites(held, started.slice(1, 1 + sites.length).map((ready) => ready.address))
     view.onTurn(() => void this.#followSites())
     await this.#followSites()
-    await this.#untilLanesAreHeld()
+    await this.#untilLanesAreHeld(former)
     this.#sayQuarantine()
   }
 
@@ -330,22 +331,16 @@ class Up implements RunningUp {
     await this.view.current()
   }
 
-  async #untilLanesAreHeld(): Promise<void> {
+  async #untilLanesAreHeld(former: ReadonlySet<string>): Promise<void> {
     const { clock } = this.#options
     showStatus('waiting for a leader and the lanes …')
     const endMs = clock.monotonicMs() + readyMs
     for (;;) {
       this.#demandGoing()
-      const { realm, lanes, agents } = await this.view.current()
-      // What a former run left in the log does not count: its instances are gone.
-      const alive = (named: { readonly agent: string; readonly instance: string } | null | undefined) =>
-        named !== null && named !== undefined && agents.get(named.agent)?.phase === 'started' && agents.get(named.agent)?.instance === named.instance
-      const here = realm.lanes.filter(({ region }) => region === this.#options.settings.region)
-      const held = here.filter(({ lane }) => alive(lanes.get(lane)?.holder)).length
-      const all = here.length
-      if (realm.leader !== null && alive(realm.leader) && held === all) return line('leader', `${realm.leader.agent}; ${counted(all, 'lane')}, each with a holder`)
+      const { leader, lanes, held } = holdersIn(await this.view.current(), this.#options.settings.region, former)
+      if (leader !== undefined && held === lanes) return line('leader', `${leader}; ${counted(lanes, 'lane')}, each with a holder`)
       if (clock.monotonicMs() >= endMs) {
-        return hint(`${styled('yellow', '•')} ${!alive(realm.leader) ? 'no leader yet' : `${all - held} of ${counted(all, 'lane')} ${all - held === 1 ? 'has' : 'have'} no holder yet`}; "reeve doctor" says more`)
+        return hint(`${styled('yellow', '•')} ${leader === undefined ? 'no leader yet' : `${lanes - held} of ${counted(lanes, 'lane')} ${lanes - held === 1 ? 'has' : 'have'} no holder yet`}; "reeve doctor" says more`)
       }
       await pause(clock, 50, this.#options.signal)
     }
