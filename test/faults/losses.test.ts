@@ -151,7 +151,7 @@ it.each([
   } finally {
     realm.wire.loseNoMore(rule)
     tail?.kill('SIGTERM')
-    expect(await tailing).toMatchObject({ code: 0, stderr: '' })
+    expect(await tailing).toMatchObject({ code: 130, stderr: '' })
   }
 }, patienceMs)
 
