@@ -5,7 +5,7 @@ import type { ApiSuccess } from '../../streams/api/catalogue.ts'
 import type { JobShown, SilentGrant } from '../../streams/api/group.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { silentTexts } from '../doctor/silent-text.ts'
-import { stoppedText } from '../doctor/stopped-text.ts'
+import { stoppedPhases, stoppedText } from '../doctor/stopped-text.ts'
 import { systemClock } from '../platform/clock.ts'
 import { exitNow, onStopSignal } from '../platform/process.ts'
 import { outIsTerminal } from '../platform/terminal.ts'
@@ -27,7 +27,7 @@ export function hasEnded(phase: string): boolean {
 
 /** Nothing more happens to it by itself. */
 export function hasStopped(phase: string): boolean {
-  return hasEnded(phase) || phase === 'blocked' || phase === 'compensation-blocked' || phase === 'faulted'
+  return hasEnded(phase) || (stoppedPhases as readonly string[]).includes(phase)
 }
 
 export interface Following {
