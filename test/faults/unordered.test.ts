@@ -10,7 +10,7 @@ import { numbersOf } from '../checkers/group-replay.ts'
 import { type ReadLog, commitsOf } from '../checkers/read.ts'
 import { wholeJournal } from './judging.ts'
 import { judgeEach } from './judged.ts'
-import { FaultRealm, patienceMs, shortTimes } from './realm.ts'
+import { FaultRealm, patienceMs, shortTimes, threeGenericTwoSkilled } from './realm.ts'
 
 const services = 600
 /** Of the group, when it strikes. */
@@ -23,7 +23,8 @@ const heldMs = livingMs + shortTimes.presenceMs + shortTimes.siteCallDeadlineMs
 let realm: FaultRealm
 
 beforeAll(async () => {
-  realm = await FaultRealm.start({ sites: { desk: { services } } })
+  // A third that executes: the holder may be one too, and then both of two were killed, with nobody left to do what they held.
+  realm = await FaultRealm.start({ agents: [...threeGenericTwoSkilled, { id: 's3', role: 'skilled', skills: ['simulated'] }], sites: { desk: { services } } })
 }, patienceMs)
 
 judgeEach(() => realm)
