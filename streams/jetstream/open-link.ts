@@ -1,11 +1,11 @@
 /** One connection, as every program makes it. */
 import type { ConnectionOptions } from 'nats'
-import { connect } from 'nats'
 import { withoutLogin } from '../login-in-text.ts'
 import type { Clock } from '../ports/clock.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { Link } from './link.ts'
 import { ServerOrder } from './nearest.ts'
+import { connect } from './transport.ts'
 
 export interface Login {
   readonly token?: string
