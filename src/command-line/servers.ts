@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { ServerPlace } from '../../machines/coordinator/choice.ts'
 
-const one = /^([A-Za-z0-9_-]{1,20}=)?(nats|tls|ws|wss):\/\/[^\s/@,=]+$/
+const one = /^([A-Za-z0-9_-]{1,20}=)?(nats|tls):\/\/[^\s/@,=]+$/
 const advice = 'give a URL such as nats://127.0.0.1:4222, without a login in it; or several, each REGION=URL, separated by commas'
 
 const list = z

@@ -31,6 +31,6 @@ test('as a list in the file', async () => {
   expect((await settings({})).servers.map(({ region }) => region)).toEqual(['west', 'east'])
 })
 
-test.each(['east=10.0.0.1', 'nats://a:1,', 'nats://user:pass@host', 'ea st=nats://a:1', 'a=b=nats://c'])('%s is no server, and one line says what is', async (server) => {
+test.each(['east=10.0.0.1', 'nats://a:1,', 'nats://user:pass@host', 'ea st=nats://a:1', 'a=b=nats://c', 'ws://a:80'])('%s is no server, and one line says what is', async (server) => {
   await expect(settings({ server })).rejects.toThrow(/is no server; give a URL such as/)
 })
