@@ -41,7 +41,7 @@ export function registerGroup(program: Command): void {
           }
           const found = await allPages((after) => ask('group', 'list', { ...filter, ...after, limit: Math.min(limit + 1, 1000) }), (page) => page.groups, limit + 1)
           const groups = found.slice(0, limit)
-          if (flags['json']) return printJson({ ok: true, groups })
+          if (flags['json']) return printJson({ ok: true, groups, more: found.length > limit })
           printTable(
             [
               { head: 'group', cell: (row) => row.group },
@@ -89,7 +89,7 @@ export function registerGroup(program: Command): void {
             jobs.push(...page.jobs)
             after = page.next
           }
-          if (flags['json']) return printJson({ ok: true, group: id, jobs })
+          if (flags['json']) return printJson({ ok: true, group: id, jobs, more: after !== null })
           for (const job of jobs) print(jobLine(job))
           if (jobs.length === 0) print(styled('dim', 'no jobs'))
           else if (after !== null) print(styled('dim', `there are more: give --after ${jobs.at(-1)!.job}, or --limit`))

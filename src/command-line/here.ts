@@ -41,8 +41,11 @@ export function commandHere(command: string): string {
 
 /** A text that may name commands, in double quotes. */
 export function textHere(text: string): string {
-  return named === undefined || options === '' ? text : text.replace(named, commandHere)
+  return named === undefined || options === '' ? text : text.replace(named, (command) => (aboutFile.test(command) ? command : commandHere(command)))
 }
+
+/** What wrote a file, in whichever realm that was, and what reads one without any. */
+const aboutFile = /^reeve log (export$|verify --from )/
 
 /** As a shell takes it for one word. */
 export function shellWord(value: string): string {

@@ -61,6 +61,7 @@ async function run(settings: Settings, { demo, leave, port, quarantine }: Wanted
       exitNow(130)
     }
   })
+  stop.signal.addEventListener('abort', () => print(styled('dim', 'stopping …')), { once: true })
   const parent = onParentGone(() => stop.abort())
   print(`${styled('bold', 'reeve')} ${ownVersion()}  ${styled('dim', `realm ${settings.realm}, data in ${settings.data}`)}`)
   try {
@@ -77,10 +78,7 @@ async function run(settings: Settings, { demo, leave, port, quarantine }: Wanted
   } catch (error) {
     if (!(error instanceof UpStopped)) throw error
   } finally {
-    if (running !== undefined) {
-      if (stop.signal.aborted) print(styled('dim', 'stopping …'))
-      await running.stop()
-    }
+    await running?.stop()
     signals.stop()
     parent.stop()
     if (stop.signal.aborted) {

@@ -10,7 +10,7 @@ export function commandsPage(program: Command): readonly string[] {
     program.description(),
     '',
     'Options that every command takes stand before or after its name. `--json` prints one line of RFC 8785 JSON; `"ok": true` and the answer of',
-    'the endpoint ([api.md](api.md)) are its keys where a command asks one, and lists hold all pages. Errors go to standard error, one line each.',
+    'the endpoint ([api.md](api.md)) are its keys where a command asks one, and lists hold all pages, or as many as `--limit` says: then `more` says whether there are others. Errors go to standard error, one line each.',
     '',
     '| exit code | meaning |',
     '| --- | --- |',

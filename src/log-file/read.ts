@@ -146,7 +146,7 @@ function objectOf(file: string, line: number, text: string): Record<string, unkn
   try {
     value = JSON.parse(text)
   } catch {
-    throw new MalformedLogFile(file, line, `is not JSON: ${line === 1 ? 'a file written by "reeve log export" or "reeve log archive" was expected' : 'the file is damaged or was cut off'}`)
+    throw new MalformedLogFile(file, line, `is not JSON: ${line === 1 ? 'a file written by "reeve log export", or one of an archive, was expected' : 'the file is damaged or was cut off'}`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new MalformedLogFile(file, line, 'is not a JSON object')
   return value as Record<string, unknown>

@@ -48,9 +48,8 @@ export interface Founding {
 export async function joinRealm(context: CommitContext, subjects: Subjects, founding: Founding): Promise<RealmState> {
   const { durability } = founding
   if (durability.level !== 'synced' && !founding.acceptWeakDurability) {
-    throw new RealmRefused(
-      `durability of the NATS server is ${durability.level}: ${durability.why}; set "sync_interval: always" there, or go on with --accept-weak-durability`,
-    )
+    const todo = durability.level === 'weak' ? 'set "sync_interval: always" there' : 'name its monitoring page with --monitoring-url (of a cluster that of each server, separated by commas)'
+    throw new RealmRefused(`durability of the NATS server is ${durability.level}: ${durability.why}; ${todo}, or go on with --accept-weak-durability`)
   }
   const self = singletons.realm
   const write = (decide: (state: RealmState) => ReturnType<typeof decideFounding>) =>

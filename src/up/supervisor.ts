@@ -52,7 +52,9 @@ export class Supervised {
   #backoffMs: number = restartMs.first
   #again: Timer | undefined
   #starting: Promise<void> = Promise.resolve()
+  #ending: Promise<void> | undefined
   #forced = false
+  #ready = false
 
   constructor(options: SupervisedOptions) {
     this.name = options.name
@@ -63,6 +65,11 @@ export class Supervised {
     return this.#child?.exit() === undefined ? this.#child?.pid : undefined
   }
 
+  /** It has said so, since it was started first. */
+  get ready(): boolean {
+    return this.#ready
+  }
+
   /** It did not end by itself when it was told to. */
   get forced(): boolean {
     return this.#forced
@@ -70,6 +77,7 @@ export class Supervised {
 
   /** Resolves when it says that it is ready. Throws `ChildDidNotStart`, `CannotStart`; it is then not tried again. */
   async start(): Promise<ChildReady> {
+    if (this.#stopping) throw new ChildDidNotStart(`${this.name}: it was told to stop before it started`)
     const ready = this.#launch(true)
     this.#starting = ready.then(() => {}, () => {})
     return ready
@@ -98,6 +106,7 @@ export class Supervised {
       }
     } else {
       steady = true
+      this.#ready = true
       if (!first) this.#options.onBack(this.name)
     }
     void child.exited.then((exit) => {
@@ -114,12 +123,17 @@ export class Supervised {
     return answer.kind === 'ready' ? answer : { kind: 'ready' }
   }
 
-  /** Gracefully, at most `graceMs`, then by force. Idempotent. */
-  async stop(graceMs: number): Promise<void> {
+  /** Gracefully, at most `graceMs`, then by force. Idempotent: it is told once, since an agent takes a second word for an order to end by force. */
+  stop(graceMs: number): Promise<void> {
+    return (this.#ending ??= this.#end(graceMs))
+  }
+
+  async #end(graceMs: number): Promise<void> {
     this.#stopping = true
     this.#again?.cancel()
     const child = this.#child
-    if (child === undefined || child.exit() !== undefined) return
+    // One that is being made just now is ended as soon as it is there.
+    if (child === undefined || child.exit() !== undefined) return await this.#starting
     child.signal('SIGTERM')
     // One that is frozen, or does not hear, is ended by force.
     const force = this.#options.clock.after(graceMs, () => this.#force(child))

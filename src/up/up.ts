@@ -34,6 +34,7 @@ import { loginVariables } from './login-variables.ts'
 import { rememberRealm, rememberedRealm } from './realm-identity.ts'
 import { removeRunning, writeRunning } from './running-file.ts'
 import { watchStore } from './store-watch.ts'
+import { sayingWhoIsSlow } from './slow-start.ts'
 import { Supervised, forcedText } from './supervisor.ts'
 
 export interface UpOptions {
@@ -123,7 +124,9 @@ class Up implements RunningUp {
   }
 
   async start(): Promise<void> {
-    const { settings, demo } = this.#options
+    const { settings, demo, signal } = this.#options
+    // Also while they start: who waits for one of them to be ready waits no longer.
+    signal.addEventListener('abort', () => void endAll(this.#programs), { once: true })
     this.#lock = await lockFolder(settings.data)
     await makeFolder(this.#folder.logs)
     await this.#startServer()
@@ -131,6 +134,7 @@ class Up implements RunningUp {
     const { view } = this
     const former = namedInstances(await view.current())
     await compileOnce()
+    this.#demandGoing()
     // Everything that does not need another is started together.
     showStatus('starting service, agents and sites …')
     const service = this.#supervise(this.#programs, 'service', () => ['serve', ...this.#place, '--id', 'service'])
@@ -138,7 +142,8 @@ class Up implements RunningUp {
     const held = sitesToStart(demo, view.state.sites, new Set(await namesIn(this.#folder.sites)))
     const sites = held.map((site) => this.#demoSite(site))
     const skilled = [...new Set([...[...view.state.sites.values()].filter((site) => site.managed).map((site) => site.kind), ...(demo ? [demoKind] : [])])].flatMap((kind) => this.#skilledFor(kind))
-    const started = await Promise.all([service.start(), ...sites.map((site) => site.start()), ...[...generic, ...skilled].map((agent) => agent.start())])
+    const programs = [service, ...sites, ...generic, ...skilled]
+    const started = await sayingWhoIsSlow(this.#options.clock, programs, Promise.all(programs.map((program) => program.start())))
     this.#demandGoing()
     line('service', 'answers on the NATS subjects of the realm')
     line('agents', [...generic, ...skilled].map((agent) => agent.name).join(' '))
@@ -293,7 +298,7 @@ class Up implements RunningUp {
 
   async #followSites(): Promise<void> {
     for (const site of this.view.state.sites.values()) {
-      if (!site.managed || this.#stopping !== undefined) continue
+      if (!site.managed || this.#stopping !== undefined || this.#options.signal.aborted) continue
       for (const agent of this.#skilledFor(site.kind)) {
         try {
           await agent.start()
@@ -388,7 +393,7 @@ class Up implements RunningUp {
   }
 
   async #stopInOrder(): Promise<void> {
-    await Promise.all(this.#programs.map((program) => program.stop(childGraceMs)))
+    await endAll(this.#programs)
     await Promise.all([...this.#sites.map((site) => site.stop(childGraceMs / 2)), this.view?.stop().catch(() => {})])
     await this.#coordinator?.close().catch(() => {})
     this.#storeWatch?.stop()
@@ -407,6 +412,7 @@ class Up implements RunningUp {
   }
 }
 
+const endAll = (programs: readonly Supervised[]) => Promise.all(programs.map((program) => program.stop(childGraceMs)))
 const nameWidth = 8
 
 function line(name: string, text: string): void {

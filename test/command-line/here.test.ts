@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { type Reached, commandHere, reachedBy, textHere } from '../../src/command-line/here.ts'
 
-const plainly: Reached = { settings: { server: undefined, realm: 'reeve', data: '/home/a/.reeve', login: {}, sources: {} }, config: undefined, workingFolder: '/home/a', commands: ['group', 'up'] }
+const plainly: Reached = { settings: { server: undefined, realm: 'reeve', data: '/home/a/.reeve', login: {}, sources: {} }, config: undefined, workingFolder: '/home/a', commands: ['group', 'log', 'up'] }
 const reached = (settings: Partial<Reached['settings']>, more: Partial<Reached> = {}) => reachedBy({ ...plainly, ...more, settings: { ...plainly.settings, ...settings } })
 afterEach(() => reachedBy(plainly))
 
@@ -24,4 +24,11 @@ test('a service that is called like one is no command', () => {
   reached({ data: '/tmp/x', sources: { data: '--data' } })
   const text = 'site north has no service "reeve 1"; nor "reeve groups", "reeve"'
   expect(textHere(text)).toBe(text)
+})
+
+test('what wrote a file, or reads one, is of no realm', () => {
+  reached({ data: '/tmp/x', sources: { data: '--data' } })
+  const text = 'a file written by "reeve log export", or one of an archive, was expected; "reeve log verify --from f.ndjson" says more'
+  expect(textHere(text)).toBe(text)
+  expect(textHere('"reeve log verify" says more')).toBe('"reeve log verify --data /tmp/x" says more')
 })

@@ -7,7 +7,7 @@ import { systemClock } from '../../src/platform/clock.ts'
 import { Supervised, forcedText } from '../../src/up/supervisor.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import { cleanEnvironment } from '../command-line/reeve.ts'
-import { endAllOf } from '../support/up-process.ts'
+import { endAllOf, processesOf } from '../support/up-process.ts'
 
 let folder: string
 
@@ -32,11 +32,15 @@ const clock: Clock = {
   },
 }
 
-async function started(): Promise<Supervised> {
-  const site = new Supervised({
+function supervised(): Supervised {
+  return new Supervised({
     name: 'site', clock, args: () => ['simulated-site', '--data', join(folder, 'site'), '--port', '0', '--name', 'Site', '--services', '1', '--seed', '1'],
     environment: cleanEnvironment(), logFile: join(folder, 'site.log'), onEnded: () => {}, onStopped: () => {}, onBack: () => {},
   })
+}
+
+async function started(): Promise<Supervised> {
+  const site = supervised()
   await site.start()
   return site
 }
@@ -63,4 +67,20 @@ test('a frozen program is ended by force when its time is over, and named', asyn
   await stopped
   expect(site.forced).toBe(true)
   expect(forcedText([site], false)).toMatch(/ended by force: site;/)
+})
+
+test('a program that is told to stop while it starts: who waits for it waits no longer, and nothing of it runs', async () => {
+  const site = supervised()
+  const refused = expect(site.start()).rejects.toThrow(/^site: /)
+  await site.stop(graceMs)
+  await refused
+  expect(site.pid).toBeUndefined()
+  expect(processesOf(folder)).toEqual([])
+})
+
+test('a program that is told to stop before it starts is not started', async () => {
+  const site = supervised()
+  await site.stop(graceMs)
+  await expect(site.start()).rejects.toThrow('site: it was told to stop before it started')
+  expect(site.pid).toBeUndefined()
 })

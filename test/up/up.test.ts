@@ -76,6 +76,21 @@ describe('reeve up', () => {
     expect(processesOf(realm.folder)).toEqual([])
   })
 
+  test('Ctrl-C while it starts, once its programs have been started and before they are ready: all ends within 3 s', async () => {
+    const running = realm.spawn('--demo')
+    const startsAgents = () => processesOf(realm.folder).some((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0agent\0'))
+    await eventually(startsAgents, { what: 'an agent that starts', everyMs: 2 })
+    const beforeMs = performance.now()
+    running.child.kill('SIGINT')
+    const [code] = await once(running.child, 'close')
+    expect(performance.now() - beforeMs).toBeLessThan(3_000)
+    expect(code).toBe(0)
+    expect(running.out()).toContain('stopping …')
+    expect(running.out()).not.toContain('agents')
+    expect(running.out()).not.toContain('by force')
+    expect(processesOf(realm.folder)).toEqual([])
+  })
+
   test('Ctrl-C while an agent and the server are frozen: both are ended by force within 3 s, and named', async () => {
     const running = await realm.up()
     const frozen = (text: string) => processesOf(realm.folder).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').includes(text))!

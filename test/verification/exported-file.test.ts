@@ -91,7 +91,7 @@ test('redacted: no digest by which a guess could be confirmed; equal ones stay e
 test.each<readonly [string, (lines: string[]) => string[], string, number]>([
   ['the header', (lines) => lines.with(0, lines[0]!.replace('"incarnation":1', '"incarnation":2')), 'line 1 or 2: the digest of position 1 is wrong: the file was changed or is damaged; take another', 0],
   ['the first turn', (lines) => lines.with(1, lines[1]!.replace('InstructionTaken', 'InstructionToken')), 'line 1 or 2: the digest of position 1 is wrong: the file was changed or is damaged; take another', 0],
-  ['a first line that is none of such a file', (lines) => lines.with(0, '# Notes'), 'line 1: is not JSON: a file written by "reeve log export" or "reeve log archive" was expected; take another', 0],
+  ['a first line that is none of such a file', (lines) => lines.with(0, '# Notes'), 'line 1: is not JSON: a file written by "reeve log export", or one of an archive, was expected; take another', 0],
   ['the third turn', (lines) => lines.with(3, lines[3]!.replace('InstructionTaken', 'InstructionToken')), 'line 4: the digest of position 3 is wrong: the file was changed or is damaged; what stands before that line is as it was written: take another', 2],
   ['what is no text', (lines) => lines.with(3, '\ud800'), 'line 4: is not JSON: the file is damaged or was cut off; what stands before that line is as it was written: take another', 2],
 ])('changed: %s. Only what the digests show is said, and what could be read is counted', async (_what, change, text, turns) => {
