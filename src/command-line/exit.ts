@@ -13,7 +13,7 @@ import { MalformedLogFile } from '../log-file/format.ts'
 import { ArchivedMeanwhile, ExportStopped } from '../log-file/export.ts'
 import { NoLogFile, UnreadableLogFile } from '../log-file/read.ts'
 import { FolderInUse } from '../platform/data-folder.ts'
-import { FolderUnusable } from '../platform/files.ts'
+import { FolderUnusable, isDiskFull } from '../platform/files.ts'
 import { PortTaken } from '../platform/http-server.ts'
 import { RealmRefused } from '../realm/founding.ts'
 import { WrongIncarnation } from '../realm/commit-append.ts'
@@ -26,6 +26,7 @@ import { RestoreStopped } from '../restore/restore.ts'
 import { NatsServerError } from '../server/errors.ts'
 import { UnknownSiteKind } from '../sites/registry.ts'
 import { BadTime } from '../trigger/nominal-times.ts'
+import { ChildDidNotStart } from '../up/supervisor.ts'
 import { LogDamaged } from '../verification/finding.ts'
 import { NotComparable } from '../verification/verify.ts'
 import { shellWord } from './here.ts'
@@ -73,6 +74,8 @@ export function endingOf(error: unknown): Ending | undefined {
     return { exitCode: exitCodes.failed, lines: [`${error.message}; "reeve log verify --from ${shellWord(error.file)}" says what of it is as it was written`] }
   }
   const exitCode = codeOf(error)
+  // Wherever something was to be written.
+  if (exitCode === undefined && isDiskFull(error)) return { exitCode: exitCodes.failed, lines: [`a disk is full (${(error as Error).message}): make room there`] }
   return exitCode === undefined ? undefined : { exitCode, lines: [(error as Error).message] }
 }
 
@@ -81,7 +84,7 @@ function codeOf(error: unknown): ExitCode | undefined {
   if (error instanceof NoLogFile || error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind || error instanceof BadTime || error instanceof NoBuild || error instanceof MalformedDigestsRequest) return exitCodes.usage
   if (error instanceof ReplayRefused) return error.code === 'malformed' ? exitCodes.usage : exitCodes.refused
   if (error instanceof NatsServerError) return error.problem === 'did-not-start' ? exitCodes.failed : exitCodes.refused
-  if (error instanceof MalformedLogFile || error instanceof DamagedArchive || error instanceof UnreadableLogFile || error instanceof LogDamaged) return exitCodes.failed
+  if (error instanceof MalformedLogFile || error instanceof DamagedArchive || error instanceof UnreadableLogFile || error instanceof LogDamaged || error instanceof ChildDidNotStart) return exitCodes.failed
   if (error instanceof RestoreStopped || error instanceof ArchiveStopped || error instanceof ExportStopped) return exitCodes.interrupted
   const refusals = [ArchiveRefused, ArchivedMeanwhile, LaneBeginsLater, ServerTooOld, RealmUnfinished, RestoreRefused, MadeByAnother, WrittenMeanwhile, NotComparable, WrongDefinition, RealmRefused, WrongIncarnation, FolderInUse, FolderUnusable, PortTaken]
   return refusals.some((kind) => error instanceof kind) ? exitCodes.refused : undefined

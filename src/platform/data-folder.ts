@@ -80,7 +80,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     file.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     file.close()
-    if (!(error instanceof Error) || !('errcode' in error) || error.errcode !== sqliteBusy) throw error
+    if (!(error instanceof Error) || !('errcode' in error) || error.errcode !== sqliteBusy) throw new FolderUnusable(folder, error)
     const holder = Number(await readTextFile(holderFile))
     throw new FolderInUse(folder, Number.isSafeInteger(holder) && holder > 0 ? holder : undefined)
   }
@@ -94,7 +94,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     await replaceTextFile(holderFile, `${process.pid}\n`)
   } catch (error) {
     release()
-    throw error
+    throw new FolderUnusable(folder, error)
   }
   return { folder, release }
 }

@@ -16,9 +16,17 @@ export class FolderUnusable extends Error {
   readonly folder: string
   constructor(folder: string, cause: unknown) {
     const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? String(cause)
-    super(`data folder ${folder} cannot be used (${code}): choose a folder that this user may write`, { cause })
+    super(isDiskFull(cause) ? `the disk of data folder ${folder} is full: make room there` : `data folder ${folder} cannot be used (${code}): choose a folder that this user may write`, { cause })
     this.folder = folder
   }
+}
+
+/** SQLite's code for it. */
+const sqliteFull = 13
+
+export function isDiskFull(cause: unknown): boolean {
+  const { code, errcode } = (cause ?? {}) as { readonly code?: unknown; readonly errcode?: unknown }
+  return code === 'ENOSPC' || code === 'EDQUOT' || errcode === sqliteFull
 }
 
 export interface AppendFile {

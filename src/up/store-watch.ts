@@ -25,7 +25,7 @@ const lookMs = 2_000
 const failuresInRow = 2
 const leastBetweenMs = 30_000
 /** Less than that is a full disk: a server needs some for its own files. */
-const leastFreeBytes = 16 * 1024 * 1024
+export const leastFreeMebibytes = 16
 
 export function watchStore(options: StoreWatchOptions): Repeating {
   const { clock, monitoringUrl, folder, onFull, onStartAgain } = options
@@ -42,7 +42,7 @@ export function watchStore(options: StoreWatchOptions): Repeating {
     failures = health === undefined || health.ok ? 0 : failures + 1
     if (health?.ok === true) saidFull = false
     if (failures < failuresInRow || stopped) return
-    if ((await freeBytesAt(folder)) < leastFreeBytes) {
+    if ((await freeBytesAt(folder)) < leastFreeMebibytes * 1024 * 1024) {
       if (!saidFull) onFull()
       saidFull = true
     } else if (clock.monotonicMs() - startedAgainMs >= leastBetweenMs) {

@@ -33,7 +33,7 @@ import { holdersIn, namedInstances } from './holders.ts'
 import { loginVariables } from './login-variables.ts'
 import { rememberRealm, rememberedRealm } from './realm-identity.ts'
 import { removeRunning, writeRunning } from './running-file.ts'
-import { watchStore } from './store-watch.ts'
+import { leastFreeMebibytes, watchStore } from './store-watch.ts'
 import { sayingWhoIsSlow } from './slow-start.ts'
 import { Supervised, forcedText } from './supervisor.ts'
 
@@ -190,7 +190,7 @@ class Up implements RunningUp {
   }
 
   #sayFull(): void {
-    print(`${styled('red', '✖')} the disk of ${this.#folder.server} is full: nothing new is started until there is space; all goes on by itself then`)
+    print(`${styled('red', '✖')} the disk of ${this.#folder.server} is full: nothing new is started until ${leastFreeMebibytes} MiB are free; all goes on by itself then`)
   }
 
   #startServerAgain(): void {

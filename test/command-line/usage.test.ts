@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endingOf } from '../../src/command-line/exit.ts'
 import { buildProgram, everyCommand } from '../../src/command-line/program.ts'
+import { ChildDidNotStart } from '../../src/up/supervisor.ts'
 import { reeve } from './reeve.ts'
 
 let folder: string
@@ -102,6 +103,13 @@ async function inThisProcess(args: readonly string[]): Promise<{ readonly code: 
   }
   return { code: 0, err }
 }
+
+test.each([
+  ['a disk that is full, wherever something was to be written', Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }), 'a disk is full (ENOSPC: no space left on device, write): make room there'],
+  ['a program that did not start, by its own line', new ChildDidNotStart('site south: the disk of data folder /d is full: make room there'), 'site south: the disk of data folder /d is full: make room there'],
+])('%s: one line, and no fault of Reeve', (_, error, line) => {
+  expect(endingOf(error)).toEqual({ exitCode: 1, lines: [line] })
+})
 
 describe('configuration is judged as a whole', () => {
   test('one line for each violation, naming its source', async () => {

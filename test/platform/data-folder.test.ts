@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeFolder } from '../../src/platform/folders.ts'
 import { dataFolderAt, FolderInUse, lockFolder, type FolderLock } from '../../src/platform/data-folder.ts'
+import { FolderUnusable } from '../../src/platform/files.ts'
 
 let folder: string
 const locks: FolderLock[] = []
@@ -57,6 +58,14 @@ describe('the lock on a data folder (P20)', () => {
       await expect(lockFolder(no)).rejects.toThrow(/^data folder .* cannot be used \([A-Z]+\): choose a folder that this user may write$/)
     }
   })
+
+  test.each([
+    ['where nothing can be written', { code: 'ENOSPC' }],
+    ['where the lock cannot', { code: 'ERR_SQLITE_ERROR', errcode: 13 }],
+  ])('of a full disk, %s, is refused in one line that says so', (_, cause) => {
+    expect(new FolderUnusable('/data', Object.assign(new Error('database or disk is full'), cause)).message).toBe('the disk of data folder /data is full: make room there')
+  })
+
   test('is held by one at a time, and given back', async () => {
     const first = await lock()
     await expect(lockFolder(folder)).rejects.toThrow(FolderInUse)
