@@ -102,7 +102,7 @@ describe('in a realm', () => {
     await writeFile(file, lines.map((line, index) => (index === forged ? line.replaceAll('JobSucceeded', 'JobSucceedee') : line)).join('\n'))
     const said = oneLine(await realm.run('replay', '--group', group, '--from', file))
     expect(said.code).toBe(1)
-    expect(said.line).toMatch(/log\.ndjson, line \d+: .*; "reeve log verify --from \S+\/log\.ndjson --data \S+" says what of it is as it was written$/)
+    expect(said.line).toMatch(/log\.ndjson, line \d+: .*; "reeve log verify --from \S+\/log\.ndjson" says what of it is as it was written$/)
   })
 
   test('a site that does not answer any more: nothing is planned, nothing is written, and the others go on', patience, async () => {

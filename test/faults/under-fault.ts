@@ -9,8 +9,10 @@ import { Leaderless } from './servers.ts'
 /** Within which everything that is alive goes on after the last repair and the servers' own choice of a leader; what a killed agent held has so long more. */
 const livingMs = 10_000
 const heldMs = livingMs + shortTimes.presenceMs + shortTimes.siteCallDeadlineMs
-/** Jobs in flight when it strikes, at the least. */
+/** Jobs in flight when it strikes, at the least, by the log's own stamps. */
 const inFlightJobs = 6
+/** As many as the log has told of, before it strikes: it tells late, and some end until it does. Of the 14 that can be. */
+const inFlightJobsHeard = 10
 /** Jobs of which the log has to tell after the repair while the load still runs; some of them may have a stamp of the moment before it. */
 const followingJobs = 40
 const stampedAfter = followingJobs / 2
@@ -27,7 +29,7 @@ export const sitesOfLoad = {
 export async function drillAndDesk(realm: FaultRealm): Promise<readonly LoadPart[]> {
   const parts: LoadPart[] = []
   for (const site of ['desk', 'shop']) {
-    await realm.sites.get(site)!.addSwitch({ fault: { kind: 'latency', latencyMs: 200 } })
+    await realm.sites.get(site)!.addSwitch({ fault: { kind: 'latency', latencyMs: 400 } })
     parts.push({ site, groups, services: await realm.services(site, servicesOfSite), operation: (number) => ({ name: 'rename', to: `Renamed ${number}` }) })
   }
   const drilled = Array.from({ length: 40 }, (_, index) => `s${String(index + 1).padStart(5, '0')}`)
@@ -55,9 +57,9 @@ export class UnderFault {
     await realm.eventually(
       () => {
         const held = load.inFlight()
-        return [...held.values()].reduce((sum, count) => sum + count, 0) >= inFlightJobs && (victim === realm.leader || held.has(victim))
+        return [...held.values()].reduce((sum, count) => sum + count, 0) >= inFlightJobsHeard && (victim === realm.leader || held.has(victim))
       },
-      { what: `${inFlightJobs} jobs in flight, one of them at ${victim}`, everyMs: 2 },
+      { what: `${inFlightJobsHeard} jobs in flight, one of them at ${victim}`, everyMs: 2 },
     )
     return new UnderFault(realm, load, victim)
   }
