@@ -56,12 +56,13 @@ async function examine(settings: Settings): Promise<{ readonly findings: readonl
     return { findings: [...here, note('server', error.message)], reached: 'nothing' }
   }
   const subjects = subjectsOf(place.realm)
+  const servers = place.servers.map(({ url }) => url)
   let link: Awaited<ReturnType<typeof openLink>>
   try {
-    link = await openLink({ servers: place.servers.map(({ url }) => url), name: 'reeve doctor', clock: systemClock, connectTimeoutMs: 3_000, ...settings.login })
+    link = await openLink({ servers, name: 'reeve doctor', clock: systemClock, connectTimeoutMs: 3_000, ...settings.login })
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error
-    return { findings: [...here, problem('server', `no nats-server answers at ${place.url} (named by ${place.source})`, 'check the URL and that it runs')], reached: 'nothing' }
+    return { findings: [...here, problem('server', `no nats-server answers at ${servers.join(', ')} (named by ${place.source})`, servers.length === 1 ? 'check the URL and that it runs' : 'check the URLs and that they run')], reached: 'nothing' }
   }
   try {
     let reached: Reached = 'server'

@@ -29,8 +29,6 @@ export interface Session {
 export interface Place {
   /** Nearest first; one at least. */
   readonly servers: readonly ServerPlace[]
-  /** Of the nearest. */
-  readonly url: string
   readonly realm: string
   readonly monitoringUrl: string | undefined
   /** Whence the URL is known, for a person. */
@@ -39,9 +37,8 @@ export interface Place {
 
 /** Where the realm is. Throws `CommandEnd` (unreachable) where nothing says it. */
 export async function placeOf(settings: Settings): Promise<Place> {
-  const [nearest] = settings.servers
-  if (nearest !== undefined) {
-    return { servers: settings.servers, url: nearest.url, realm: settings.realm, monitoringUrl: settings.monitoringUrl, source: settings.sources.server ?? 'default' }
+  if (settings.servers.length > 0) {
+    return { servers: settings.servers, realm: settings.realm, monitoringUrl: settings.monitoringUrl, source: settings.sources.server ?? 'default' }
   }
   const running = await readRunning(settings.data)
   if (running === undefined) {
@@ -51,8 +48,7 @@ export async function placeOf(settings: Settings): Promise<Place> {
     throw new CommandEnd(exitCodes.unreachable, `the realm with the data in ${settings.data} has ended (process ${running.pid}): start it again with "reeve up" (in a clone: "npm start")`)
   }
   return {
-    servers: [{ url: running.url, region: null }],
-    url: running.url,
+    servers: (running.servers ?? [running.url]).map((url) => ({ url, region: null })),
     realm: settings.sources.realm === undefined ? running.realm : settings.realm,
     monitoringUrl: settings.monitoringUrl ?? running.monitoringUrl,
     source: `"reeve up", process ${running.pid}`,

@@ -4,7 +4,10 @@ import { readTextFile, removeFile, replaceTextFile } from '../platform/folders.t
 import { processIdentity } from '../platform/process.ts'
 
 export interface RunningRealm {
+  /** Of the nearest server. */
   readonly url: string
+  /** Of all of them, the nearest first. Absent where an older `up` wrote the file. */
+  readonly servers?: readonly string[]
   /** Absent where `up` was given a server and no monitoring page. */
   readonly monitoringUrl?: string
   readonly realm: string

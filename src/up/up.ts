@@ -53,7 +53,6 @@ export interface UpOptions {
 export interface RunningUp {
   readonly session: Session
   readonly view: RealmView
-  readonly url: string
   /** As it was when everything had started. */
   readonly quarantined: boolean
   /** Resolves, with why, when it cannot go on by itself. */
@@ -113,7 +112,7 @@ class Up implements RunningUp {
   readonly failed: Promise<string>
   session!: Session
   view!: RealmView
-  url = ''
+  #servers: readonly string[] = []
   quarantined = false
 
   constructor(options: UpOptions) {
@@ -156,9 +155,8 @@ class Up implements RunningUp {
 
   async #startServer(): Promise<void> {
     const { settings } = this.#options
-    const [nearest] = settings.servers
-    if (settings.server !== undefined && nearest !== undefined) {
-      this.url = nearest.url
+    if (settings.server !== undefined) {
+      this.#servers = settings.servers.map(({ url }) => url)
       this.#place = ['--server', settings.server, ...(settings.monitoringUrl === undefined ? [] : ['--monitoring-url', settings.monitoringUrl])]
       return
     }
@@ -180,7 +178,7 @@ class Up implements RunningUp {
       onFetch: sayFetching,
     })
     this.#server = server
-    this.url = server.url
+    this.#servers = [server.url]
     this.#place = ['--server', server.url, '--monitoring-url', server.monitoringUrl]
     const startedMs = clock.monotonicMs()
     void server.exited.then(({ code, signal }) => {
@@ -222,7 +220,7 @@ class Up implements RunningUp {
     showStatus('joining the realm …')
     const durability = this.#server === undefined ? await durabilityAt(settings.monitoringUrl) : ({ level: 'synced' } as const)
     const coordinator = await connectCoordinator({
-      servers: [this.url], realm: settings.realm, name: 'reeve up', clock, random, create: true, ...settings.login, ...(durability === undefined ? {} : { durability }),
+      servers: this.#servers, realm: settings.realm, name: 'reeve up', clock, random, create: true, ...settings.login, ...(durability === undefined ? {} : { durability }),
     })
     this.#coordinator = coordinator
     if (this.#server !== undefined) await removeLeftReaders(coordinator.connection, this.#subjects.snapshotsName)
@@ -237,7 +235,7 @@ class Up implements RunningUp {
     })
     await rememberRealm(settings.data, realm.realm)
     await this.#quarantine(coordinator, realm)
-    if (this.#server === undefined) line('server', `${withoutLogin(this.url)}, durability ${coordinator.durability.level}`)
+    if (this.#server === undefined) line('server', `${this.#servers.map(withoutLogin).join(', ')}, durability ${coordinator.durability.level}`)
     this.view = new RealmView(coordinator.log, this.#subjects, undefined, archivedLanes({ coordinator, subjects: this.#subjects, clock }))
     this.session = {
       bus: coordinator.bus,
@@ -256,7 +254,7 @@ class Up implements RunningUp {
     const identity = processIdentity(pid)
     const monitoringUrl = this.#server?.monitoringUrl ?? settings.monitoringUrl
     await writeRunning(settings.data, {
-      url: this.url, realm: settings.realm, pid, ...(identity === undefined ? {} : { identity }), ...(monitoringUrl === undefined ? {} : { monitoringUrl }),
+      url: this.#servers[0]!, servers: this.#servers, realm: settings.realm, pid, ...(identity === undefined ? {} : { identity }), ...(monitoringUrl === undefined ? {} : { monitoringUrl }),
     })
   }
 

@@ -211,7 +211,8 @@ describe('a server that cannot be used', () => {
     // A program logs, too.
     expect(agent).toMatchObject({ code: 3, err: expect.stringMatching(/^reeve: durability of the NATS server is unknown: .*\n$/m) })
 
-    const accepted = await up(['--server', server.url, '--monitoring-url', server.monitoringUrl, '--accept-weak-durability', '--exit'])
+    // The first of them is away.
+    const accepted = await up(['--server', `nats://127.0.0.1:9,${server.url}`, '--monitoring-url', server.monitoringUrl, '--accept-weak-durability', '--exit'])
     expect(accepted.err).toBe('')
     expect(accepted.code).toBe(0)
     expect(accepted.out).toContain('durability weak')

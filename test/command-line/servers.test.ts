@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { settingsOf } from '../../src/command-line/configuration.ts'
+import { placeOf } from '../../src/command-line/session.ts'
+import { writeRunning } from '../../src/up/running-file.ts'
 
 let folder: string
 beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'reeve-servers-'))))
@@ -33,4 +35,14 @@ test('as a list in the file', async () => {
 
 test.each(['east=10.0.0.1', 'nats://a:1,', 'nats://user:pass@host', 'ea st=nats://a:1', 'a=b=nats://c', 'ws://a:80'])('%s is no server, and one line says what is', async (server) => {
   await expect(settings({ server })).rejects.toThrow(/is no server; give a URL such as/)
+})
+
+test('commands know all servers of the realm that `reeve up` started, the nearest first', async () => {
+  const running = { url: 'nats://a:1', realm: 'fleet', pid: process.pid }
+  const place = async () => (await placeOf(await settings({ data: folder }))).servers.map(({ url }) => url)
+  await writeRunning(folder, { ...running, servers: ['nats://a:1', 'nats://b:2'] })
+  expect(await place()).toEqual(['nats://a:1', 'nats://b:2'])
+  // As written by an older one.
+  await writeRunning(folder, running)
+  expect(await place()).toEqual(['nats://a:1'])
 })

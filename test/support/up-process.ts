@@ -48,9 +48,11 @@ export async function endAllOf(folder: string): Promise<void> {
   await eventually(isEnded, { what: 'the end of every process' })
 }
 
+const upItself = [process.execPath, mainFile, 'up'] as const
+
 /** `args` name the data folder, inside `folder`. */
-export function spawnUp(folder: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}): UpProcess {
-  const child = spawn(process.execPath, [mainFile, 'up', ...args], { cwd: folder, env: cleanEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+export function spawnUp(folder: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}, [program, ...first]: readonly [string, ...string[]] = upItself): UpProcess {
+  const child = spawn(program, [...first, ...args], { cwd: folder, env: cleanEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   running.add(child)
   child.once('exit', () => running.delete(child))
   let out = ''
