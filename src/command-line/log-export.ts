@@ -37,7 +37,9 @@ export function registerLogExport(log: Command): void {
     .action(
       acting(async (settings, flags) => {
         const file = resolve(workingFolder(), flags['to'] as string)
-        if (flags['force'] !== true && (await fileFacts(file)) !== undefined) {
+        const there = await fileFacts(file)
+        if (there?.isFile === false) throw new CommandEnd(exitCodes.refused, `${file} is a folder: name a file in it`)
+        if (flags['force'] !== true && there !== undefined) {
           throw new CommandEnd(exitCodes.refused, `${file} is there already: name another file, or replace it with --force`)
         }
         keepMemorySmall()
@@ -53,7 +55,7 @@ export function registerLogExport(log: Command): void {
           const until = flags['until'] as number | undefined
           if ((from ?? 1) > Math.min(until ?? end, end)) throw new CommandEnd(exitCodes.refused, `there is nothing to write: the log goes to position ${end}, and ${from ?? 1} to ${until ?? end} was asked for`)
           for (const lane of lanes ?? []) {
-            if ((await coordinator.log.last(subjects.lane(lane))) === undefined) throw new CommandEnd(exitCodes.refused, `there is no turn of lane ${lane} in the log: "reeve machine list" names the lanes`)
+            if ((await coordinator.log.last(subjects.lane(lane))) === undefined) throw new CommandEnd(exitCodes.refused, `there is no turn of lane ${lane} in the log: "reeve lane list" names the lanes`)
           }
           const realm = await realmOf(coordinator.log, subjects)
           const begunLater = (of: readonly string[]) => lanesBegunLater(coordinator.log, subjects, of, from)

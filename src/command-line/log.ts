@@ -42,6 +42,8 @@ export function registerLog(program: Command): void {
             const from = flags['from'] as number | undefined
             if (from !== undefined) {
               const read = (request: ApiRequest<'log', 'read'>) => ask('log', 'read', request)
+              const { end } = await read({ from: 1, limit: 1 })
+              if (from > end) complain(`the log goes to position ${end}: there is nothing of ${from} and later yet`)
               const lanes = async () => (await ask('lane', 'list', {})).lanes.map(({ lane }) => lane)
               const notHere = group === undefined ? await lanesNotHere(read, await lanes(), from) : await groupNotHere(read, group, from)
               if (notHere.length > 0 && flags['json'] === true) printJson({ archived: notHere })

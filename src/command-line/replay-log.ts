@@ -31,7 +31,9 @@ export async function withLog(settings: Settings, paths: readonly string[] | und
   try {
     await useLog(settings, paths, use, compared)
   } catch (error) {
-    if (!(error instanceof ReplayRefused) || error.code !== 'archived') throw error
+    if (!(error instanceof ReplayRefused)) throw error
+    if (error.code === 'unknown-group' && paths !== undefined) throw new ReplayRefused('unknown-group', `${error.what}, as ${paths.join(' and ')} ${paths.length === 1 ? 'says' : 'say'}`, 'name files of the log that it is of')
+    if (error.code !== 'archived') throw error
     const named = [...(paths ?? []).map(shellWord), 'DIR'].join(' ')
     throw new ReplayRefused('archived', `${error.message}; name the folder of the archives too: --from ${named}`)
   }

@@ -15,10 +15,16 @@ export class FolderUnusable extends Error {
   readonly retryable = false
   readonly folder: string
   constructor(folder: string, cause: unknown) {
-    const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? String(cause)
-    super(isDiskFull(cause) ? `the disk of data folder ${folder} is full: make room there` : `data folder ${folder} cannot be used (${code}): choose a folder that this user may write`, { cause })
+    super(whyNot(folder, cause), { cause })
     this.folder = folder
   }
+}
+
+function whyNot(folder: string, cause: unknown): string {
+  if (isDiskFull(cause)) return `the disk of data folder ${folder} is full: make room there`
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? String(cause)
+  if (code === 'EEXIST' || code === 'ENOTDIR') return `data folder ${folder} is a file, or lies in one: name a folder`
+  return `data folder ${folder} cannot be used (${code}): choose a folder that this user may write`
 }
 
 /** SQLite's code for it. */

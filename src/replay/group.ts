@@ -11,7 +11,7 @@ import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { type Subjects, laneOfGroup } from '../../streams/subjects.ts'
 import { type At, atText } from './at.ts'
 import { LaneStarts } from './lane-start.ts'
-import { ReplayRefused, noGroupNamed } from './refused.ts'
+import { ReplayRefused, groupsShown, noGroupNamed } from './refused.ts'
 
 /** The live log, or an exported file. */
 export type ReadMessages = (options: { readonly subjects: readonly string[]; readonly from: number; readonly until?: number }) => AsyncIterable<readonly StoredMessage[]>
@@ -69,7 +69,7 @@ export async function replayGroup(read: ReadMessages, subjects: Subjects, group:
     starts.demand(lane, `group ${group}`)
   }
   if (state.revision === 0 || (at.kind === 'revision' && at.revision === 0)) {
-    throw new ReplayRefused('unknown-group', `there is no group ${group} at ${atText(at)}: "reeve group list" shows those that there are`)
+    throw new ReplayRefused('unknown-group', `there is no group ${group} at ${atText(at)}`, groupsShown)
   }
   if (at.kind === 'revision' && state.revision < at.revision) {
     throw new ReplayRefused('no-such-revision', `group ${group} has revisions 1 to ${state.revision}, no ${at.revision}`)

@@ -6,7 +6,7 @@ import { isGroupEventType } from '../../machines/execution-group/evolve.ts'
 import type { At } from './at.ts'
 import type { ReadMessages } from './group.ts'
 import { LaneStarts } from './lane-start.ts'
-import { ReplayRefused, noGroupNamed } from './refused.ts'
+import { ReplayRefused, groupsShown, noGroupNamed } from './refused.ts'
 
 export interface Recorded {
   readonly position: number
@@ -75,7 +75,7 @@ export async function* recordedOfGroup(read: ReadMessages, subjects: Subjects, g
     }
   }
   if (!found) starts.demand(lane, `group ${group}`)
-  if (!found) throw new ReplayRefused('unknown-group', `there is no group ${group} in the log: "reeve group list" shows those that there are`)
+  if (!found) throw new ReplayRefused('unknown-group', `there is no group ${group} in the log`, groupsShown)
 }
 
 /** Whether the state at this point of the log holds the event. */

@@ -56,6 +56,8 @@ describe('in a realm', () => {
     [['agent', 'stop', 'nobody'], 3, /^there is no agent nobody; "reeve agent list --data \S+" shows/],
     [['replay', '--group', 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV'], 3, /^there is no group here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV at the end of the log: /],
     [['log', 'tail', '--group', 'nonsense'], 3, /^there is no group nonsense; /],
+    [['log', 'export', '--to', '/'], 3, /^\/ is a folder: name a file in it$/],
+    [['log', 'export', '--lane', 'nowhere-1', '--to', 'lane.ndjson'], 3, /^there is no turn of lane nowhere-1 in the log: "reeve lane list --data \S+" names the lanes$/],
     [['replay', '--group', 'nonsense'], 3, /^there is no group nonsense: /],
     [['log', 'export', '--to', '/nowhere/log.ndjson'], 1, /^\/nowhere\/log\.ndjson cannot be written \(ENOENT\): name another file$/],
   ]
@@ -70,6 +72,12 @@ describe('in a realm', () => {
       }))
     }
     expect(await realm.asked()).toEqual(before)
+  })
+
+  test('to follow from a position behind the end is no mistake, and said', patience, async () => {
+    const { code, out, err } = await realm.run('log', 'tail', '--from', '999999', '--no-follow')
+    expect({ code, out }).toEqual({ code: 0, out: '' })
+    expect(err).toMatch(/^the log goes to position \d+: there is nothing of 999999 and later yet\n$/)
   })
 
   test('several problems of one command are a line each', patience, async () => {
@@ -88,6 +96,7 @@ describe('in a realm', () => {
     expect(oneLine(retry)).toEqual({ code: 3, line: `group ${group} is completed: only a blocked group can be retried` })
     expect(oneLine(cancel)).toEqual({ code: 3, line: `group ${group} is completed: there is nothing left to cancel` })
     expect(oneLine(resolve)).toEqual({ code: 3, line: `job 1 of group ${group} is not in the state "unknown"` })
+    expect(oneLine(await realm.run('group', 'resolve', group, '99', 'failed')).line).toMatch(/^group \S+ has no job 99: it has \d+, from 1 on$/)
     expect(await realm.asked()).toEqual(before)
   })
 
@@ -97,6 +106,8 @@ describe('in a realm', () => {
     expect(await realm.run('log', 'export', '--to', file)).toMatchObject({ code: 0 })
     expect(await realm.run('replay', '--group', group, '--from', file)).toMatchObject({ code: 0 })
     expect(oneLine(await realm.run('log', 'export', '--to', file))).toMatchObject({ code: 3, line: expect.stringContaining('is there already') })
+    const another = 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV'
+    expect(oneLine(await realm.run('replay', '--group', another, '--from', file))).toEqual({ code: 3, line: `there is no group ${another} at the end of the log, as ${file} says: name files of the log that it is of` })
     const lines = (await readFile(file, 'utf8')).split('\n')
     const forged = lines.findIndex((line) => line.includes('JobSucceeded'))
     await writeFile(file, lines.map((line, index) => (index === forged ? line.replaceAll('JobSucceeded', 'JobSucceedee') : line)).join('\n'))

@@ -163,7 +163,7 @@ describe('bad starts', () => {
     )
     const noFolder = join(site.data, 'journal.jsonl')
     await expect(startSimulatedSite({ data: noFolder })).rejects.toThrow(
-      `FolderUnusable: data folder ${noFolder} cannot be used (EEXIST): choose a folder that this user may write`,
+      `FolderUnusable: data folder ${noFolder} is a file, or lies in one: name a folder`,
     )
     expect(await connect(site).read(AbortSignal.timeout(10_000))).toMatchObject({ site: 'site-1' })
   })

@@ -5,6 +5,7 @@ import { isPriority } from '../limits.ts'
 import { groupTable } from '../machine.ts'
 import { type GroupState, countOf, headJob, headPhase, isStopped, openGrants, runsToCancel, stoppedAt } from '../state.ts'
 import { afterFailure, ending } from './failure.ts'
+import { notUnknown, settleFirst } from './unknown.ts'
 import { resolveUnordered, retryUnordered } from './unordered.ts'
 
 /** The failed job that blocks the group is added anew, under a new number, in the old one's place (I3). */
@@ -17,7 +18,7 @@ export function retryFailed(state: GroupState): Decision<GroupEvent> {
   // A paused group need not have stopped at a job.
   if (!isStopped(state)) return refused('wrong-state', `group ${state.group} is ${state.phase}, and no job of it has failed: there is nothing to retry`)
   if (headPhase(state) !== 'failed') {
-    return refused('wrong-state', `the outcome of job ${job} of group ${state.group} is not known; settle it first with "reeve group resolve ${state.group} ${job} succeeded|failed"`)
+    return settleFirst(state, job!)
   }
   const retried: GroupEvent = { type: 'JobRetried', data: { job: state.jobsAdded + 1, retryOf: job! } }
   return groupTable.can(state.phase, 'GroupUnblocked') ? happened<GroupEvent>(retried, unblocked) : happened(retried)
@@ -27,7 +28,7 @@ export function retryFailed(state: GroupState): Decision<GroupEvent> {
 export function resolveUnknown(state: GroupState, job: number, as: 'succeeded' | 'failed'): Decision<GroupEvent> {
   if (state.unordered !== null) return resolveUnordered(state, state.unordered, job, as)
   if (!groupTable.can(state.phase, 'JobResolved') || state.unknown?.job !== job) {
-    return refused('wrong-state', `job ${job} of group ${state.group} is not in the state "unknown"`)
+    return notUnknown(state, job)
   }
   const resolved: GroupEvent = { type: 'JobResolved', data: { job, as } }
   if (as === 'failed') return happened(resolved, ...afterFailure(state, job))

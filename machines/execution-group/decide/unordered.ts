@@ -8,6 +8,7 @@ import { type GroupState, assigneeOf, canGiveBack, failurePolicy } from '../stat
 import { type UnorderedGrant, type UnorderedState, indexOfGrant, lateGrantOf, nextOfGrant, nextReadyRuns, restOf, spanOf, stopsOf } from '../unordered.ts'
 import { ending } from './failure.ts'
 import type { GrantRequest, Outcome } from './locks.ts'
+import { notUnknown, settleFirst } from './unknown.ts'
 
 /** Most jobs that one command adds anew, so that the commit fits into a turn (P16). */
 export const retryLimit = 500
@@ -80,7 +81,7 @@ export function retryUnordered(state: GroupState, unordered: UnorderedState): De
   const [unknown] = unordered.unknown
   if (stopsOf(unordered) === 0) return refused('wrong-state', `group ${state.group} is ${state.phase}, and no job of it has failed: there is nothing to retry`)
   if (unordered.stopped.length === 0) {
-    return refused('wrong-state', `the outcome of job ${unknown!.job} of group ${state.group} is not known; settle it first with "reeve group resolve ${state.group} ${unknown!.job} succeeded|failed"`)
+    return settleFirst(state, unknown!.job)
   }
   const events: GroupEvent[] = unordered.stopped.slice(0, retryLimit).map((retryOf, index) => ({ type: 'JobRetried', data: { job: state.jobsAdded + 1 + index, retryOf } }))
   if (unknown === undefined && unordered.stopped.length <= retryLimit && groupTable.can(state.phase, 'GroupUnblocked')) events.push(unblocked)
@@ -89,7 +90,7 @@ export function retryUnordered(state: GroupState, unordered: UnorderedState): De
 
 export function resolveUnordered(state: GroupState, unordered: UnorderedState, job: number, as: 'succeeded' | 'failed'): Decision<GroupEvent> {
   if (!groupTable.can(state.phase, 'JobResolved') || !unordered.unknown.some((one) => one.job === job)) {
-    return refused('wrong-state', `job ${job} of group ${state.group} is not in the state "unknown"`)
+    return notUnknown(state, job)
   }
   const resolved: GroupEvent = { type: 'JobResolved', data: { job, as } }
   return happened(resolved, ...(as === 'succeeded' ? afterSettled(state, unordered, true) : afterFailure(state, unordered, job, true)))
