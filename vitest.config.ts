@@ -30,6 +30,7 @@ export default defineConfig({
         test: {
           name: 'processes',
           include: processTests,
+          exclude: longTests,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
           testTimeout: 180_000,
