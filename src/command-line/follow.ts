@@ -9,7 +9,7 @@ import { stoppedPhases, stoppedText } from '../doctor/stopped-text.ts'
 import { systemClock } from '../platform/clock.ts'
 import { exitNow, onStopSignal } from '../platform/process.ts'
 import { outIsTerminal } from '../platform/terminal.ts'
-import { CommandEnd, exitCodes } from './exit.ts'
+import { CommandEnd, endingOf, exitCodes } from './exit.ts'
 import { operationText } from './operation-text.ts'
 import { clearStatus, hint, plain, print, showStatus, styled } from './output.ts'
 import type { Session } from './session.ts'
@@ -39,7 +39,7 @@ export interface Following {
   readonly until?: (state: ExclusiveState) => boolean
 }
 
-/** For a command that waits: the group goes on without it, and that is said. Throws `CommandEnd` where it is interrupted before that is done. */
+/** For a command that waits: the group goes on without it, and that is said. Throws `CommandEnd` where it is interrupted, or nothing answers any more, before that is done. */
 export async function waitForGroup(session: Session, group: string, options: Omit<Following, 'signal'>): Promise<GroupShown> {
   const interrupt = new AbortController()
   const signals = onStopSignal((_signal, again) => {
@@ -50,6 +50,10 @@ export async function waitForGroup(session: Session, group: string, options: Omi
     const shown = await followGroup(session, group, { ...options, signal: interrupt.signal })
     if (!interrupt.signal.aborted || isDone(shown.state, options)) return shown
     throw new CommandEnd(exitCodes.interrupted, `interrupted; group ${group} goes on: see "reeve group show ${group}"`)
+  } catch (error) {
+    const ending = endingOf(error)
+    if (ending?.exitCode !== exitCodes.unreachable) throw error
+    throw new CommandEnd(exitCodes.unreachable, `${ending.lines[0]!}; group ${group} goes on as soon as its realm does: see "reeve group show ${group}"`)
   } finally {
     signals.stop()
   }

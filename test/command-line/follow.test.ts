@@ -1,8 +1,9 @@
 /** What a command that waits for a group says where nobody watches a terminal: into a file, or a pipe. */
 import { afterEach, expect, it, vi } from 'vitest'
-import { followGroup } from '../../src/command-line/follow.ts'
+import { followGroup, waitForGroup } from '../../src/command-line/follow.ts'
 import type { Session } from '../../src/command-line/session.ts'
 import type { SilentGrant } from '../../streams/api/group.ts'
+import { Unavailable } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 
 const silent = (job: number, instance: string): SilentGrant => ({ job, grant: 7, agent: 'a2', instance, present: true, withinMs: 3_000, then: 'granted-anew' })
@@ -60,4 +61,13 @@ it('says jobs that settled between two looks in the order in which they did: a n
   } as unknown as Session
   await followGroup(session, 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV', { quiet: false })
   expect([...text().matchAll(/west\/s(\d)/g)].map(([, number]) => Number(number))).toEqual([1, 2, 5, 6, 3, 4])
+})
+
+it('says that the group goes on where its realm ends meanwhile, and which command shows it', async () => {
+  const session = { bus: { subscribe: () => ({ stop() {} }) }, subjects: subjectsOf('reeve'), ask: () => Promise.reject(new Unavailable('nobody answers')) } as unknown as Session
+  const ended = waitForGroup(session, 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV', { quiet: true })
+  await expect(ended).rejects.toMatchObject({
+    exitCode: 4,
+    message: 'nobody answers; group here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV goes on as soon as its realm does: see "reeve group show here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV"',
+  })
 })
