@@ -22,7 +22,9 @@ export interface ObjectAbout {
   readonly deleted?: boolean
 }
 
-/** Chunks that are asked for at once: of 128 KiB each, as the client cuts them. */
+/** As the client cuts them, at most. */
+const chunkBytes = 128 * 1024
+/** Chunks that are asked for at once. */
 const readAhead = 8
 
 /** Undefined where no such object is. Throws `Unavailable`, of a store that is not there `StreamMissing`. */
@@ -49,9 +51,21 @@ export async function objectNames(link: Link, bucket: string): Promise<readonly 
 
 async function aboutAt(link: Link, bucket: string, subject: string): Promise<ObjectAbout | undefined> {
   const found = await messageFromLeader(link, objectStream(bucket), { last_by_subj: subject })
-  if (found === undefined) return undefined
-  const about = JSON.parse(Buffer.from(found.data).toString('utf8')) as ObjectAbout
-  return about.deleted === true ? undefined : about
+  const about = found === undefined ? undefined : aboutIn(found.data)
+  return about?.deleted === true ? undefined : about
+}
+
+/** Undefined where it describes no object: a lane whose snapshot it was is folded without. */
+function aboutIn(data: Uint8Array): ObjectAbout | undefined {
+  let about: Partial<ObjectAbout> | null
+  try {
+    about = JSON.parse(Buffer.from(data).toString('utf8')) as typeof about
+  } catch {
+    return undefined
+  }
+  const { name, nuid, chunks, size } = about ?? {}
+  const isDescribed = typeof name === 'string' && typeof nuid === 'string' && Number.isSafeInteger(chunks) && Number.isSafeInteger(size) && size! >= 0 && size! <= chunks! * chunkBytes
+  return isDescribed ? (about as ObjectAbout) : undefined
 }
 
 /** Less than was described where chunks were removed since, or never written: who reads compares digests. */

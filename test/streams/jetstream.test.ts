@@ -9,7 +9,7 @@ import { connectCoordinator, type ConnectOptions } from '../../streams/jetstream
 import { durabilityOfServers } from '../../streams/jetstream/durability.ts'
 import { apiCodes, appendOutcomeOfCode } from '../../streams/jetstream/error-codes.ts'
 import { removeLeftReaders } from '../../streams/jetstream/left-readers.ts'
-import { aboutObject, chunkSubject } from '../../streams/jetstream/objects.ts'
+import { aboutObject, aboutSubject, chunkSubject } from '../../streams/jetstream/objects.ts'
 import { messageFromLeader, millisecondsOf } from '../../streams/jetstream/stored.ts'
 import {
   bucketDefinition, differences, eventsDefinition, NoSuchRealm, realmDefinitions, reportOf, WrongDefinition,
@@ -132,6 +132,15 @@ describe('on one server', () => {
     const piece = await messageFromLeader(connection, 'OBJ_reeve_snapshots', { seq: 10, next_by_subj: chunkSubject('reeve_snapshots', about!.nuid) })
     expect(await connection.api('STREAM.MSG.DELETE.OBJ_reeve_snapshots', { seq: piece!.sequence })).toMatchObject({ ok: true })
     expect((await snapshots.get('one'))!.length).toBe(one.length - piece!.data.length)
+  })
+
+  test.each(['{"name":', 'null', '{"name":"one","nuid":"x","chunks":1,"size":1e15}'])('an object that is described by %s is none', async (description) => {
+    const { snapshots, connection } = await realm.connect('first')
+    await snapshots.put('one', bytesOf('text'))
+    connection.connection.publish(aboutSubject('reeve_snapshots', 'one'), bytesOf(description))
+    await connection.connection.flush()
+    expect(await eventually(async () => (await snapshots.get('one')) === undefined)).toBe(true)
+    expect(await snapshots.names()).toEqual([])
   })
 
   test('readers that former builds left on a stream of objects are removed, those that somebody hears are not', async () => {
