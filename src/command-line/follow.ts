@@ -19,6 +19,8 @@ export type GroupShown = ApiSuccess<'group', 'show'>
 /** Groups with more jobs show only where they stand. */
 const jobsShownOneByOne = 200
 const pollMs = 200
+/** Between two lines that say where such a group stands, where nobody watches a terminal. */
+const standsEveryMs = 10_000
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 
 export function hasEnded(phase: string): boolean {
@@ -69,6 +71,7 @@ export async function followGroup(session: Session, group: string, options: Foll
   const settled = new Set<number>()
   /** Instances of which it was said that they do not answer. */
   const silent = new Set<string>()
+  let saidMs = systemClock.monotonicMs()
   let wake = () => {}
   const subscription = session.bus.subscribe(session.subjects.feed('group', group), () => wake())
   try {
@@ -81,7 +84,13 @@ export async function followGroup(session: Session, group: string, options: Foll
         const stands = shown.silent === undefined ? '' : `; ${silentTexts(shown.silent)[0]!}`
         showStatus(`${spinner[turn % spinner.length]} ${state.position} of ${counted(state.jobs, 'job')} settled${left}${stands}`)
       }
-      if (!options.quiet && !outIsTerminal()) printSilence(shown.silent ?? [], silent)
+      if (!options.quiet && !outIsTerminal()) {
+        printSilence(shown.silent ?? [], silent)
+        if (state.jobs > jobsShownOneByOne && !isDone(state, options) && systemClock.monotonicMs() - saidMs >= standsEveryMs) {
+          saidMs = systemClock.monotonicMs()
+          print(`${state.position} of ${counted(state.jobs, 'job')} settled`)
+        }
+      }
       if (isDone(state, options) || signal?.aborted) return shown
       await new Promise<void>((resolve) => {
         wake = resolve

@@ -1,6 +1,7 @@
 /** What a command that waits for a group says where nobody watches a terminal: into a file, or a pipe. */
 import { afterEach, expect, it, vi } from 'vitest'
 import { followGroup, waitForGroup } from '../../src/command-line/follow.ts'
+import { systemClock } from '../../src/platform/clock.ts'
 import type { Session } from '../../src/command-line/session.ts'
 import type { SilentGrant } from '../../streams/api/group.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
@@ -61,6 +62,13 @@ it('says jobs that settled between two looks in the order in which they did: a n
   } as unknown as Session
   await followGroup(session, 'here-1-01ARZ3NDEKTSV4RRFFQ69G5FAV', { quiet: false })
   expect([...text().matchAll(/west\/s(\d)/g)].map(([, number]) => Number(number))).toEqual([1, 2, 5, 6, 3, 4])
+})
+
+it('says every 10 s where a group of many jobs stands', async () => {
+  let nowMs = 0
+  // Looked at when following begins, at each look, and when something was said.
+  vi.spyOn(systemClock, 'monotonicMs').mockImplementation(() => (nowMs += 4_000))
+  expect(await writtenOf([undefined, undefined, undefined, undefined])).toBe('2 of 100000 jobs settled\n')
 })
 
 it('says that the group goes on where its realm ends meanwhile, and which command shows it', async () => {
