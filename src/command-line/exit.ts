@@ -15,7 +15,7 @@ import { NoLogFile, UnreadableLogFile } from '../log-file/read.ts'
 import { FolderInUse } from '../platform/data-folder.ts'
 import { FolderUnusable, isDiskFull } from '../platform/files.ts'
 import { PortTaken } from '../platform/http-server.ts'
-import { RealmRefused } from '../realm/founding.ts'
+import { DurabilityUnanswered, RealmRefused } from '../realm/founding.ts'
 import { WrongIncarnation } from '../realm/commit-append.ts'
 import { MalformedAt } from '../replay/at.ts'
 import { NoBuild } from '../replay/builds.ts'
@@ -80,7 +80,7 @@ export function endingOf(error: unknown): Ending | undefined {
 }
 
 function codeOf(error: unknown): ExitCode | undefined {
-  if (error instanceof Unavailable || error instanceof NoSuchRealm) return exitCodes.unreachable
+  if (error instanceof Unavailable || error instanceof NoSuchRealm || error instanceof DurabilityUnanswered) return exitCodes.unreachable
   if (error instanceof NoLogFile || error instanceof MalformedAt || error instanceof MalformedId || error instanceof UnknownSiteKind || error instanceof BadTime || error instanceof NoBuild || error instanceof MalformedDigestsRequest) return exitCodes.usage
   if (error instanceof ReplayRefused) return error.code === 'malformed' ? exitCodes.usage : exitCodes.refused
   if (error instanceof NatsServerError) return error.problem === 'did-not-start' ? exitCodes.failed : exitCodes.refused

@@ -68,7 +68,7 @@ function durabilityFinding(durability: Durability, how: string): Finding {
     case 'weak':
       return problem('durability', `durability is weak: ${durability.why}`, 'set jetstream.sync_interval: always and restart the server')
     case 'unknown':
-      return note('durability', `durability is unknown: ${durability.why}`, how)
+      return note('durability', `durability is unknown: ${durability.why}`, durability.unanswered === true ? 'start that server, or name the page that it has' : how)
   }
 }
 

@@ -23,8 +23,14 @@ export const lanesPerRegion = 4
 
 /** This program may not write to the realm; `message` is one line. */
 export class RealmRefused extends Error {
-  override readonly name = 'RealmRefused'
-  readonly retryable = false
+  override readonly name: string = 'RealmRefused'
+  readonly retryable: boolean = false
+}
+
+/** Whether its servers sync every write is not known now, since one of them is away; it may be when that one is back (I8). */
+export class DurabilityUnanswered extends RealmRefused {
+  override readonly name = 'DurabilityUnanswered'
+  override readonly retryable = true
 }
 
 export interface Founding {
@@ -43,13 +49,16 @@ export interface Founding {
 
 /**
  * Founds the realm where there is none, adds this region's lanes where they are missing, and says what holds. Idempotent.
- * Throws `RealmRefused`, `WrongIncarnation`, `Unavailable`.
+ * Throws `RealmRefused`, `DurabilityUnanswered`, `WrongIncarnation`, `Unavailable`.
  */
 export async function joinRealm(context: CommitContext, subjects: Subjects, founding: Founding): Promise<RealmState> {
   const { durability } = founding
   if (durability.level !== 'synced' && !founding.acceptWeakDurability) {
+    const said = `durability of the NATS server is ${durability.level}: ${durability.why}`
+    const orAccept = 'or go on with --accept-weak-durability'
+    if (durability.level === 'unknown' && durability.unanswered === true) throw new DurabilityUnanswered(`${said}; start that server, or name the page that it has (--monitoring-url), ${orAccept}`)
     const todo = durability.level === 'weak' ? 'set "sync_interval: always" there' : 'name its monitoring page with --monitoring-url (of a cluster that of each server, separated by commas)'
-    throw new RealmRefused(`durability of the NATS server is ${durability.level}: ${durability.why}; ${todo}, or go on with --accept-weak-durability`)
+    throw new RealmRefused(`${said}; ${todo}, ${orAccept}`)
   }
   const self = singletons.realm
   const write = (decide: (state: RealmState) => ReturnType<typeof decideFounding>) =>

@@ -10,5 +10,5 @@ export async function durabilityAt(monitoringUrl: string | undefined): Promise<D
   const silent = pages.find(({ varz }) => varz === undefined)
   const said = durabilityOfServers(pages.map(({ varz }) => varz))
   if (silent === undefined || said.level === 'weak') return said
-  return { level: 'unknown', why: `the monitoring page ${silent.url} does not answer` }
+  return { level: 'unknown', why: `the monitoring page ${silent.url} does not answer`, unanswered: true }
 }

@@ -46,7 +46,8 @@ export interface SnapshotStore {
 export type Durability =
   | { readonly level: 'synced' }
   | { readonly level: 'weak'; readonly why: string }
-  | { readonly level: 'unknown'; readonly why: string }
+  /** `unanswered`: who would say it is known, and does not answer now. */
+  | { readonly level: 'unknown'; readonly why: string; readonly unanswered?: true }
 
 /** Which of several servers of one realm this connection goes to [508], where there are several. */
 export interface CoordinatorPlace {

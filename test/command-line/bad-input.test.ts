@@ -210,6 +210,17 @@ describe('a server that cannot be used', () => {
     expect(gone.err).toBe('reeve: no nats-server answers at nats://127.0.0.1:9: check the URL and that it runs\n')
   })
 
+  test('I8: one of several that does not answer now: unreachable, so that who starts programs again does so until it is back', patience, async () => {
+    await using server = await TestNatsServer.start()
+    const flags = ['--server', server.url, '--monitoring-url', `${server.monitoringUrl},http://127.0.0.1:9`]
+    const line = /^reeve: durability of the NATS server is unknown: the monitoring page http:\/\/127\.0\.0\.1:9 does not answer; start that server, or name the page that it has \(--monitoring-url\), or go on with --accept-weak-durability\n$/m
+    const run = (...command: readonly string[]) => reeve([...command, ...flags, '--data', join(folder, 'unanswered')], { folder })
+    for (const command of [['agent'], ['serve'], ['up', '--exit']]) expect(await run(...command), command[0]).toMatchObject({ code: 4, err: expect.stringMatching(line) })
+    const accepted = await run('up', '--accept-weak-durability', '--exit')
+    expect(accepted).toMatchObject({ code: 0, err: '' })
+    expect(accepted.out).toContain('durability unknown')
+  })
+
   test('I8: one that does not sync, or cannot be asked, is refused unless that is accepted, which is recorded', patience, async () => {
     await using server = await TestNatsServer.start({ syncInterval: '"2m"' })
     const weak = await up(['--server', server.url, '--monitoring-url', server.monitoringUrl, '--exit'])
