@@ -79,6 +79,7 @@ export function registerLogArchive(log: Command): void {
             }
           }
           const [first, ...more] = refusalLines(refused)
+          if (first !== undefined && flags['json'] === true) printJson({ ok: false, lanes: done, refused: refused.map(([lane, why]) => ({ lane, why })) })
           if (first !== undefined) throw new CommandEnd(exitCodes.refused, first, more)
           if (flags['json'] === true) printJson({ ok: true, ...(flags['dryRun'] === true ? { dryRun: true } : {}), lanes: done })
         } catch (error) {

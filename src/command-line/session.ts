@@ -51,7 +51,7 @@ export async function placeOf(settings: Settings): Promise<Place> {
     servers: (running.servers ?? [running.url]).map((url) => ({ url, region: null })),
     realm: settings.sources.realm === undefined ? running.realm : settings.realm,
     monitoringUrl: settings.monitoringUrl ?? running.monitoringUrl,
-    source: `"reeve up", process ${running.pid}`,
+    source: `what reeve up left, process ${running.pid}`,
   }
 }
 

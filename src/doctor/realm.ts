@@ -20,7 +20,7 @@ export async function checkRealm(ask: Ask): Promise<readonly Finding[]> {
     ...format(realm.format, agents),
     leader(realm.leader, agents),
     ...agentFindings(agents),
-    laneFinding(lanes),
+    laneFinding(lanes, agents),
     ...waitingGroups(realm.groups.waiting),
     ...standingGroups(realm.groups.silent),
     ...(await stoppedGroups(ask)),
@@ -61,8 +61,9 @@ function agentFindings(agents: Agents): readonly Finding[] {
   ]
 }
 
-function laneFinding(lanes: readonly { readonly lane: string; readonly holder: object | null }[]): Finding {
-  const free = lanes.filter((lane) => lane.holder === null).map((lane) => lane.lane)
+function laneFinding(lanes: readonly { readonly lane: string; readonly holder: { readonly agent: string } | null }[], agents: Agents): Finding {
+  const gone = new Set(agents.flatMap(({ agent, phase }) => (phase === 'started' ? [] : [agent])))
+  const free = lanes.filter(({ holder }) => holder === null || gone.has(holder.agent)).map((lane) => lane.lane)
   if (lanes.length === 0) return problem('lanes', 'the realm has no lanes', 'start "reeve serve" or an agent, which founds them')
   if (free.length === 0) return ok('lanes', `${counted(lanes.length, 'lane')}, each with a holder`)
   return problem('lanes', `lanes without a holder: ${free.join(', ')}`, 'the leader gives them to agents within seconds; start an agent in that region where there is none')

@@ -38,13 +38,19 @@ const mostReadings = 3
 /** Neither the store nor the log answers: where servers are choosing their leader, both do when they have one. */
 const unanswered = 'unanswered'
 const askAgainMs = 100
+/** Asked so often, it is said that neither answers. */
+const saidAfter = 50
 
 /** The lane as its last snapshot has it; undefined where there is none to go by, or `signal` has aborted. Throws `Unavailable` for the log only. */
 export async function foldFromSnapshot(context: SnapshotContext, lane: string, signal: AbortSignal, pace: Pace = briskPace): Promise<FoldedLane | undefined> {
+  let unansweredFor = 0
   for (let reading = 1; reading <= mostReadings && !signal.aborted; ) {
     const folded = await foldFromPointer(context, lane, signal, pace)
-    if (folded === unanswered) await pause(context.clock, askAgainMs, signal)
-    else if (folded === replaced) reading += 1
+    if (folded === unanswered) {
+      unansweredFor += 1
+      if (unansweredFor === saidAfter) context.logger.warn({ lane }, 'neither the snapshot of a lane nor the log can be read: waiting until the server answers')
+      await pause(context.clock, askAgainMs, signal)
+    } else if (folded === replaced) reading += 1
     else return folded
   }
   return undefined

@@ -22,13 +22,17 @@ export class FolderUnusable extends Error {
 
 function whyNot(folder: string, cause: unknown): string {
   if (isDiskFull(cause)) return `the disk of data folder ${folder} is full: make room there`
+  const { errcode } = (cause ?? {}) as { readonly errcode?: unknown }
+  if (sqliteDamaged.some((one) => one === errcode)) return `the file lock of data folder ${folder} is damaged: remove it while nothing runs there`
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? String(cause)
   if (code === 'EEXIST' || code === 'ENOTDIR') return `data folder ${folder} is a file, or lies in one: name a folder`
   return `data folder ${folder} cannot be used (${code}): choose a folder that this user may write`
 }
 
-/** SQLite's code for it. */
+/** SQLite's codes for it. */
 const sqliteFull = 13
+/** A file that is none of its own, and one of which a part is wrong. */
+const sqliteDamaged = [26, 11]
 
 export function isDiskFull(cause: unknown): boolean {
   const { code, errcode } = (cause ?? {}) as { readonly code?: unknown; readonly errcode?: unknown }

@@ -111,7 +111,8 @@ function heldUp({ realm, lanes, agents }: RealmFold, { group, phase }: GroupStat
   if (groupTable.isFinal(phase)) return {}
   const holder = lanes.get(laneOfGroup(group)!)?.holder ?? null
   const agent = holder === null ? undefined : agents.get(holder.agent)
-  const isGone = agent !== undefined && (agent.phase !== 'started' || agent.instance !== holder!.instance)
+  // One that lost its presence meanwhile goes on as another instance, and holds on what it took as the one before.
+  const isGone = agent !== undefined && agent.phase !== 'started'
   return { ...(realm.quarantine === null ? {} : { quarantine: { why: realm.quarantine.why } }), ...(holder === null || isGone ? { unheld: true as const } : {}) }
 }
 

@@ -16,6 +16,8 @@ export interface SupervisedOptions {
   readonly clock: Clock
   /** Told when it ended by itself, and after how long it is started again. */
   readonly onEnded: (name: string, exit: ProcessExit, againInMs: number) => void
+  /** Told when it could not be made again, and after how long that is tried once more. */
+  readonly onNotMade: (name: string, error: unknown, againInMs: number) => void
   /** Told when it ended as it was told to by somebody else; it is not started again. */
   readonly onStopped: (name: string) => void
   /** Told when it was ready again after that. */
@@ -115,12 +117,22 @@ export class Supervised {
       if (steady && exit.code === 0) return this.#options.onStopped(this.name)
       if (steady && clock.monotonicMs() - startedMs >= restartMs.steady) this.#backoffMs = restartMs.first
       this.#options.onEnded(this.name, exit, this.#backoffMs)
-      this.#again = clock.after(this.#backoffMs, () => {
-        this.#starting = this.#launch(false).then(() => {}, () => {})
-      })
-      this.#backoffMs = Math.min(this.#backoffMs * 2, restartMs.longest)
+      this.#launchLater()
     })
     return answer.kind === 'ready' ? answer : { kind: 'ready' }
+  }
+
+  /** Until it can be made: for a while the disk may be full, or no process be had. */
+  #launchLater(): void {
+    const { clock, onNotMade } = this.#options
+    this.#again = clock.after(this.#backoffMs, () => {
+      this.#starting = this.#launch(false).then(() => {}, (error: unknown) => {
+        if (this.#stopping) return
+        onNotMade(this.name, error, this.#backoffMs)
+        this.#launchLater()
+      })
+    })
+    this.#backoffMs = Math.min(this.#backoffMs * 2, restartMs.longest)
   }
 
   /** Gracefully, at most `graceMs`, then by force. Idempotent: it is told once, since an agent takes a second word for an order to end by force. */

@@ -302,7 +302,7 @@ class Up implements RunningUp {
           await agent.start()
           line('agent', `${agent.name}, for sites of kind ${site.kind}`)
         } catch (error) {
-          print(`${styled('red', '✖')} ${(error as Error).message}`)
+          if (this.#stopping === undefined && !this.#options.signal.aborted) print(`${styled('red', '✖')} ${(error as Error).message}`)
         }
       }
     }
@@ -358,6 +358,7 @@ class Up implements RunningUp {
       logFile: join(this.#folder.logs, `${name.replace(' ', '-')}.log`),
       clock,
       onEnded: (ended, exit, againInMs) => print(`${styled('yellow', '!')} ${ended} ended (${exit.signal ?? `exit code ${exit.code}`}); it is started again in ${againInMs / 1000} s`),
+      onNotMade: (missing, error, againInMs) => print(`${styled('red', '✖')} ${missing} cannot be started (${(error as Error).message}); it is tried again in ${againInMs / 1000} s`),
       onStopped: (stopped) => print(`${styled('yellow', '•')} ${stopped} was told to stop, and did`),
       onBack: (back) => print(`${styled('green', '✔')} ${back} is back`),
     })

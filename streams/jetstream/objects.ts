@@ -24,6 +24,8 @@ export interface ObjectAbout {
 
 /** As the client cuts them, at most. */
 const chunkBytes = 128 * 1024
+/** Nothing that is put is larger. */
+const mostBytes = 0x7fff_ffff
 /** Chunks that are asked for at once. */
 const readAhead = 8
 
@@ -36,6 +38,15 @@ export async function readObject(link: Link, bucket: string, name: string): Prom
 /** Undefined where no such object is. Throws `Unavailable`, of a store that is not there `StreamMissing`. */
 export async function aboutObject(link: Link, bucket: string, name: string): Promise<ObjectAbout | undefined> {
   return aboutAt(link, bucket, aboutSubject(bucket, name))
+}
+
+/** The client, which looks at what describes an object before it puts or removes one, fails at what describes none. Throws as `aboutObject`. */
+export async function forgetDamaged(link: Link, bucket: string, name: string): Promise<void> {
+  const subject = aboutSubject(bucket, name)
+  const found = await messageFromLeader(link, objectStream(bucket), { last_by_subj: subject })
+  if (found === undefined || aboutIn(found.data) !== undefined) return
+  const answer = await link.api(`STREAM.PURGE.${objectStream(bucket)}`, { filter: subject })
+  if (!answer.ok) throw new Unavailable(`what describes ${name} in the object store ${bucket} cannot be removed: ${answer.error.description}`)
 }
 
 /** Sorted. Throws `Unavailable`, of a store that is not there `StreamMissing`. */
@@ -64,7 +75,7 @@ function aboutIn(data: Uint8Array): ObjectAbout | undefined {
     return undefined
   }
   const { name, nuid, chunks, size } = about ?? {}
-  const isDescribed = typeof name === 'string' && typeof nuid === 'string' && Number.isSafeInteger(chunks) && Number.isSafeInteger(size) && size! >= 0 && size! <= chunks! * chunkBytes
+  const isDescribed = typeof name === 'string' && typeof nuid === 'string' && Number.isSafeInteger(chunks) && Number.isSafeInteger(size) && size! >= 0 && size! <= Math.min(mostBytes, chunks! * chunkBytes)
   return isDescribed ? (about as ObjectAbout) : undefined
 }
 

@@ -4,7 +4,7 @@ import { Objm, setSha256Backend } from '@nats-io/obj'
 import type { SnapshotStore } from '../ports/coordinator.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import type { Link } from './link.ts'
-import { objectNames, readObject } from './objects.ts'
+import { aboutObject, forgetDamaged, objectNames, readObject } from './objects.ts'
 import { StreamMissing } from './stored.ts'
 
 // In the whole process. The client's own, for browsers, took fifteen times what the runtime takes for a snapshot of many MB, on both ends.
@@ -24,7 +24,14 @@ export class JetStreamSnapshotStore implements SnapshotStore {
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     await this.#ask(async () => {
-      this.#store ??= await new Objm(this.#link.connection).create(this.#name, { replicas: this.#replicas })
+      this.#store ??= await this.#made()
+      try {
+        await forgetDamaged(this.#link, this.#name, name)
+      } catch (error) {
+        // Somebody deleted it: everything in it may be.
+        if (!(error instanceof StreamMissing)) throw error
+        this.#store = await this.#made()
+      }
       await this.#store.putBlob({ name }, bytes)
     })
   }
@@ -34,15 +41,19 @@ export class JetStreamSnapshotStore implements SnapshotStore {
   }
 
   async remove(name: string): Promise<void> {
-    await this.#ask(async () => {
-      const store = await this.#opened()
-      const present = await store?.info(name)
-      if (present != null && !present.deleted) await store!.delete(name)
-    })
+    const removed = async () => {
+      await forgetDamaged(this.#link, this.#name, name)
+      if ((await aboutObject(this.#link, this.#name, name)) !== undefined) await (await this.#opened())?.delete(name)
+    }
+    await this.#ask(() => removed().catch(withoutStore(undefined)))
   }
 
   async names(): Promise<readonly string[]> {
     return this.#ask(() => objectNames(this.#link, this.#name).catch(withoutStore([])))
+  }
+
+  #made(): Promise<ObjectStore> {
+    return new Objm(this.#link.connection).create(this.#name, { replicas: this.#replicas })
   }
 
   /** Undefined while nobody has made it. */

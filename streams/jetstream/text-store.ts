@@ -9,7 +9,7 @@ import { Unavailable } from '../ports/event-log.ts'
 import { AtomicBatches } from './atomic-batches.ts'
 import { hasNoRoom } from './error-codes.ts'
 import type { Link } from './link.ts'
-import { aboutObject, aboutSubject, chunkSubject, objectStream, readObject } from './objects.ts'
+import { aboutSubject, chunkSubject, forgetDamaged, objectStream, readObject } from './objects.ts'
 import { configOf } from './streams-definition.ts'
 
 /** As the client cuts them. */
@@ -31,10 +31,17 @@ export class JetStreamTextStore implements TextStore {
   async put(bytes: Uint8Array): Promise<string> {
     const digest = digestOf(bytes)
     await this.#ask(async () => {
-      const present = await this.#store.info(digest)
-      if (present === null || present.deleted) await this.#store.putBlob({ name: digest }, bytes)
+      if (await this.#holds(digest)) return
+      await forgetDamaged(this.#link, this.#bucket, digest)
+      await this.#store.putBlob({ name: digest }, bytes)
     })
     return digest
+  }
+
+  /** As it was written: of one whose chunks were removed or changed only what describes it is there. */
+  async #holds(digest: string): Promise<boolean> {
+    const bytes = await readObject(this.#link, this.#bucket, digest)
+    return bytes !== undefined && digestOf(bytes) === digest
   }
 
   /**
@@ -43,7 +50,7 @@ export class JetStreamTextStore implements TextStore {
    */
   async putMany(texts: readonly Uint8Array[]): Promise<void> {
     const wanted = new Map(texts.map((bytes) => [digestOf(bytes), bytes]))
-    const known = await Promise.all([...wanted.keys()].map(async (digest) => ((await aboutObject(this.#link, this.#bucket, digest)) === undefined ? undefined : digest)))
+    const known = await Promise.all([...wanted.keys()].map(async (digest) => ((await this.#holds(digest)) ? digest : undefined)))
     for (const digest of known) if (digest !== undefined) wanted.delete(digest)
     if (wanted.size === 0) return
     await this.#allowBatches()

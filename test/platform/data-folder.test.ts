@@ -67,6 +67,11 @@ describe('the lock on a data folder (P20)', () => {
     expect(new FolderUnusable('/data', Object.assign(new Error('database or disk is full'), cause)).message).toBe('the disk of data folder /data is full: make room there')
   })
 
+  test('that was damaged is named', async () => {
+    await writeFile(join(folder, 'lock'), 'none of a lock, and longer than what one begins with'.repeat(100))
+    await expect(lockFolder(folder)).rejects.toThrow(`the file lock of data folder ${folder} is damaged: remove it while nothing runs there`)
+  })
+
   test('is held by one at a time, and given back', async () => {
     const first = await lock()
     await expect(lockFolder(folder)).rejects.toThrow(FolderInUse)

@@ -1,7 +1,5 @@
 /** `agent`: what is planned for an agent, what follows from it, and what it goes by [608-616]. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
-import { startAgent } from '../../machines/agent/decide.ts'
 import { type ManifestEvent, type ManifestState, absentManifest, foldManifest, manifestId, recordManifest } from '../../machines/agent/manifest.ts'
 import { manifestOf } from '../../src/agent/manifest.ts'
 import { systemClock } from '../../src/platform/clock.ts'
@@ -9,7 +7,7 @@ import { systemRandom } from '../../src/platform/random.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { type AgentConfigurationValue, type MappingCollectionValue, agentConfigurationKey, mappingCollectionKey, toBytes } from '../../streams/coordination.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
-import { type TestRealm, startRealm } from './realm.ts'
+import { type TestRealm, recordStart, startRealm } from './realm.ts'
 
 let realm: TestRealm
 beforeEach(async () => {
@@ -20,14 +18,7 @@ afterEach(() => realm.stop())
 
 const subjects = subjectsOf('reeve')
 
-async function started(manifest: string): Promise<void> {
-  const { log } = realm.person
-  const context = { log, clock: systemClock, random: systemRandom }
-  await writeAggregate<AgentState, AgentEvent>(context, {
-    subject: subjects.aggregate('agent', 'a1'), aggregate: 'agent', id: 'a1', empty: absentAgent('a1'), fold: foldAgent, actor: 'agent:a1',
-    decide: (state) => startAgent(state, { instance: 'i1', role: 'generic', region: 'here', skills: [], build: '1.0.0', manifest }),
-  })
-}
+const started = (manifest: string) => recordStart(realm.person.log, 'a1', 'i1', manifest)
 
 async function recorded(manifest: string): Promise<void> {
   const id = manifestId(manifest)

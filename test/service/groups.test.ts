@@ -8,7 +8,7 @@ import { laneClient } from '../../src/lane/client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { eventually } from '../support/eventually.ts'
-import { type ServedRealm, startServedRealm, subjects } from './realm.ts'
+import { type ServedRealm, recordStart, startServedRealm, subjects } from './realm.ts'
 
 let realm: ServedRealm
 beforeEach(async () => void (realm = await startServedRealm()))
@@ -50,6 +50,10 @@ test('says what its jobs wait for that nobody who is here takes, and nothing whe
 test('a group whose lane nobody holds says so', async () => {
   const group = await open()
   const shown = async () => (await realm.api.call('group', 'show', { group })).unheld
+  expect(await shown()).toBeUndefined()
+  // Who lost its presence goes on as another instance, and holds its lanes on.
+  await recordStart(realm.person.log, 'holder', 'holder-1')
+  await recordStart(realm.person.log, 'holder', 'holder-2')
   expect(await shown()).toBeUndefined()
   await realm.host!.release()
   expect(await shown()).toBe(true)

@@ -3,6 +3,8 @@
  * the test wants. On the realm in memory, or on whatever `connect` gives.
  */
 import { expect } from 'vitest'
+import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
+import { startAgent } from '../../machines/agent/decide.ts'
 import type { Outcome } from '../../machines/execution-group/decide/locks.ts'
 import type { Service } from '../../machines/service/model.ts'
 import type { OperationName } from '../../machines/service/operation.ts'
@@ -13,12 +15,14 @@ import { type MemoryFaults } from '../../streams/memory/faults.ts'
 import { MemoryRealm } from '../../streams/memory/realm.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import type { Coordinator } from '../../streams/ports/coordinator.ts'
+import type { EventLog } from '../../streams/ports/event-log.ts'
 import { laneOfGroup, subjectsOf } from '../../streams/subjects.ts'
 import type { Logger, Presence } from '../../src/agent/context.ts'
 import { laneClient } from '../../src/lane/client.ts'
 import { startLaneHost } from '../../src/lane/host.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
+import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { joinRealm } from '../../src/realm/founding.ts'
 import { followRealm } from '../../src/realm/standing.ts'
 import { apiClient } from '../../src/service/client.ts'
@@ -254,4 +258,12 @@ export function togetherIn(groups: readonly string[]): readonly [string, string,
   const [first, second, ...others] = [...byLane.values()].toSorted((one, other) => other.length - one.length)[0]!
   if (second === undefined) throw new Error(`no two of these groups are in one lane: ${groups.join(', ')}`)
   return [first!, second, ...others]
+}
+
+/** As an agent does when it starts. */
+export async function recordStart(log: EventLog, agent: string, instance: string, manifest?: string): Promise<void> {
+  await writeAggregate<AgentState, AgentEvent>({ log, clock: systemClock, random: systemRandom }, {
+    subject: subjects.aggregate('agent', agent), aggregate: 'agent', id: agent, empty: absentAgent(agent), fold: foldAgent, actor: `agent:${agent}`,
+    decide: (state) => startAgent(state, { instance, role: 'generic', region: 'here', skills: [], build: '1.0.0', ...(manifest === undefined ? {} : { manifest }) }),
+  })
 }

@@ -14,6 +14,7 @@ import { messageFromLeader, millisecondsOf } from '../../streams/jetstream/store
 import {
   bucketDefinition, differences, eventsDefinition, NoSuchRealm, realmDefinitions, reportOf, WrongDefinition,
 } from '../../streams/jetstream/streams-definition.ts'
+import { Damaged } from '../../streams/ports/coordinator.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
 import { realmOnJetStream, type JetStreamRealm } from '../conformance/jetstream-realm.ts'
@@ -134,12 +135,49 @@ describe('on one server', () => {
     expect((await snapshots.get('one'))!.length).toBe(one.length - piece!.data.length)
   })
 
-  test.each(['{"name":', 'null', '{"name":"one","nuid":"x","chunks":1,"size":1e15}'])('an object that is described by %s is none', async (description) => {
+  test.each(['{"name":', 'null', '"x"', '{}', '{"name":"one","nuid":"x","chunks":1,"size":1e15}', '{"name":"one","nuid":"x","chunks":1e9,"size":1e14}'])('an object that is described by %s is none, and is put and removed as others are', async (description) => {
+    const { snapshots, texts, connection } = await realm.connect('first')
+    const text = bytesOf('text')
+    const digest = await texts.put(text)
+    const damage = async () => {
+      await snapshots.put('one', text)
+      connection.connection.publish(aboutSubject('reeve_snapshots', 'one'), bytesOf(description))
+      connection.connection.publish(aboutSubject('reeve_texts', digest), bytesOf(description))
+      await eventually(async () => (await snapshots.get('one')) === undefined && (await texts.get(digest)) === undefined)
+    }
+    await damage()
+    expect(await snapshots.names()).toEqual([])
+    await snapshots.put('one', text)
+    expect(await texts.put(text)).toBe(digest)
+    for (const bytes of [await snapshots.get('one'), await texts.get(digest)]) expect(textOf(bytes!)).toBe('text')
+    await damage()
+    await snapshots.remove('one')
+    await texts.putMany([text])
+    expect(textOf((await texts.get(digest))!)).toBe('text')
+  })
+
+  test('a text that lost a piece is made whole by whoever puts it again', async () => {
+    const { texts, connection } = await realm.connect('first')
+    const text = bytesOf('text')
+    const digest = await texts.put(text)
+    for (const put of [() => texts.put(text), () => texts.putMany([text])]) {
+      const { nuid } = (await aboutObject(connection, 'reeve_texts', digest))!
+      expect(await connection.api('STREAM.PURGE.OBJ_reeve_texts', { filter: chunkSubject('reeve_texts', nuid) })).toMatchObject({ ok: true })
+      await expect(texts.get(digest)).rejects.toThrow(Damaged)
+      await put()
+      expect(textOf((await texts.get(digest))!)).toBe('text')
+    }
+  })
+
+  test('I11: the whole store of snapshots may be deleted, and comes back with the next one', async () => {
     const { snapshots, connection } = await realm.connect('first')
     await snapshots.put('one', bytesOf('text'))
-    connection.connection.publish(aboutSubject('reeve_snapshots', 'one'), bytesOf(description))
-    await connection.connection.flush()
-    expect(await eventually(async () => (await snapshots.get('one')) === undefined)).toBe(true)
+    expect(await connection.api('STREAM.DELETE.OBJ_reeve_snapshots')).toMatchObject({ ok: true })
+    await snapshots.remove('one')
+    expect(await snapshots.get('one')).toBeUndefined()
+    await snapshots.put('two', bytesOf('next'))
+    expect(await snapshots.names()).toEqual(['two'])
+    await snapshots.remove('two')
     expect(await snapshots.names()).toEqual([])
   })
 

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/platform/clock.ts'
-import { Supervised, forcedText } from '../../src/up/supervisor.ts'
+import { Supervised, type SupervisedOptions, forcedText } from '../../src/up/supervisor.ts'
 import type { Clock } from '../../streams/ports/clock.ts'
 import { cleanEnvironment } from '../command-line/reeve.ts'
+import { eventually } from '../support/eventually.ts'
 import { endAllOf, processesOf } from '../support/up-process.ts'
 
 let folder: string
@@ -32,10 +33,10 @@ const clock: Clock = {
   },
 }
 
-function supervised(): Supervised {
+function supervised(onNotMade: SupervisedOptions['onNotMade'] = () => {}): Supervised {
   return new Supervised({
     name: 'site', clock, args: () => ['simulated-site', '--data', join(folder, 'site'), '--port', '0', '--name', 'Site', '--services', '1', '--seed', '1'],
-    environment: cleanEnvironment(), logFile: join(folder, 'site.log'), onEnded: () => {}, onStopped: () => {}, onBack: () => {},
+    environment: cleanEnvironment(), logFile: join(folder, 'site.log'), onEnded: () => {}, onNotMade, onStopped: () => {}, onBack: () => {},
   })
 }
 
@@ -67,6 +68,23 @@ test('a frozen program is ended by force when its time is over, and named', asyn
   await stopped
   expect(site.forced).toBe(true)
   expect(forcedText([site], false)).toMatch(/ended by force: site;/)
+})
+
+test('a program that cannot be made for a while is tried again until it can, and that is said', async () => {
+  let made = () => {}
+  const notMade = new Promise<void>((resolve) => (made = resolve))
+  const site = supervised(() => made())
+  const log = join(folder, 'site.log')
+  await site.start()
+  const pid = site.pid!
+  await rm(log)
+  await mkdir(log)
+  process.kill(pid, 'SIGKILL')
+  await notMade
+  expect(site.pid).toBeUndefined()
+  await rm(log, { recursive: true })
+  await eventually(() => site.pid !== undefined && site.pid !== pid, { what: 'the program, again' })
+  await site.stop(graceMs)
 })
 
 test('a program that is told to stop while it starts: who waits for it waits no longer, and nothing of it runs', async () => {
