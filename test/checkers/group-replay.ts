@@ -116,6 +116,7 @@ export class GroupReplay {
       case 'JobFailed':
         this.#settle(event.data.job, event.data.grant, 'failed', broken)
         this.#close(event.data.grant)
+        this.#left(event.data.job, 'failed')
         return
       case 'JobUnknown':
         if (this.openGrant(event.data.grant)?.left[0] !== event.data.job) broken('I2', `job ${event.data.job} became unknown out of order`)
@@ -125,6 +126,7 @@ export class GroupReplay {
       case 'JobResolved':
         if (!this.unknown.has(event.data.job)) broken('I3', `job ${event.data.job} is resolved, but was not unknown`)
         this.#end(event.data.job, event.data.as, broken)
+        this.#left(event.data.job, event.data.as)
         if (event.data.as === 'succeeded') this.#remember(event.data.job)
         return
       case 'JobRetried': {
@@ -330,6 +332,12 @@ export class GroupReplay {
     else this.endedInOrder.push(job)
     this.ends.set(job, end)
     this.unknown.delete(job)
+  }
+
+  /** Of the grant that was closed last: nothing behind a failure was begun, so no truth about it can come late. */
+  #left(job: number, end: 'succeeded' | 'failed'): void {
+    if (end === 'failed') this.lastGrant = undefined
+    else if (this.lastGrant !== undefined) this.lastGrant.left = this.lastGrant.left.filter((other) => other !== job)
   }
 
   #close(revision: number): void {

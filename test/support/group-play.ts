@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { expect } from 'vitest'
 import type { Decision } from '../../machines/decision.ts'
 import type { GroupEvent, Run } from '../../machines/execution-group/events.ts'
+import { takeOutcome } from '../../machines/execution-group/decide/locks.ts'
 import { foldInto } from '../../machines/execution-group/evolve.ts'
 import { type GroupState, absentGroup } from '../../machines/execution-group/state.ts'
 import { GroupReplay } from '../checkers/group-replay.ts'
@@ -11,10 +12,14 @@ import { groupName, why } from './group-events.ts'
 /** Decides on a state, with the revisions of all grants so far. */
 export type Ask = (state: GroupState, grants: readonly number[]) => Decision<GroupEvent>
 
+/** So many of the grants that were opened last may still be named by a late outcome, for all that a play can show. */
+const grantsAsked = 4
+
 export class GroupPlay {
   readonly state: GroupState = absentGroup(groupName)
   readonly events: GroupEvent[] = []
   readonly grants: number[] = []
+  readonly #replay = new GroupReplay()
   readonly #check: (state: GroupState) => void
 
   /** `check` is called after every commit. */
@@ -27,9 +32,23 @@ export class GroupPlay {
     for (const event of decision.events) {
       this.events.push(event)
       foldInto(this.state, event)
+      this.#replay.apply(event, this.state.revision, () => {})
       if (event.type === 'LockGranted') this.grants.push(this.state.revision)
     }
+    this.#checkLate()
     this.#check(this.state)
+  }
+
+  /** P24: whether a late outcome settles a job, the other hand says as well. */
+  #checkLate(): void {
+    if (this.#replay.ended) return
+    for (const grant of this.grants.slice(-grantsAsked)) {
+      if (this.#replay.openGrant(grant) !== undefined) continue
+      for (let job = 1; job <= this.state.jobsAdded; job++) {
+        const taken = takeOutcome(this.state, grant, job, { kind: 'succeeded' }).kind === 'events'
+        if (taken !== this.#replay.takesLate(job, grant)) expect.fail(`job ${job} by grant ${grant}, which is closed, is ${taken ? '' : 'not '}settled, and the checkers say otherwise`)
+      }
+    }
   }
 
   ask(asks: readonly Ask[]): void {

@@ -15,7 +15,7 @@ import { groupTable } from '../../../machines/execution-group/machine.ts'
 import { type GroupState, absentGroup, countOf, headJob } from '../../../machines/execution-group/state.ts'
 import { canonicalJson } from '../../../streams/codec.ts'
 import { groupName, onceOnly, plan, spec, why } from '../../support/group-events.ts'
-import { type Ask, numbersOf } from '../../support/group-play.ts'
+import { type Ask, GroupPlay, numbersOf } from '../../support/group-play.ts'
 
 const runs = { numRuns: 600 }
 
@@ -100,28 +100,24 @@ type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never
 
 /** Runs it and hands each commit to `check`. */
 function play(played: Scenario, check: (state: GroupState, commits: readonly Commit[]) => void = () => {}): { state: GroupState; commits: Commit[] } {
-  const state = absentGroup(groupName)
   const commits: Commit[] = []
-  const grants: number[] = []
-  const decide = (decision: Decision<GroupEvent>) => {
-    if (decision.kind !== 'events') return
-    commits.push({ revision: state.revision + 1, events: decision.events })
-    for (const event of decision.events) {
-      foldInto(state, event)
-      if (event.type === 'LockGranted') grants.push(state.revision)
-    }
-    check(state, commits)
-  }
+  let revision = 0
+  const group = new GroupPlay((at) => {
+    commits.push({ revision: revision + 1, events: group.events.slice(revision) })
+    revision = at.revision
+    check(at, commits)
+  })
+  const { state } = group
   const jobs = played.mode === 'direct' ? 1 : played.jobs
   const parts = Math.min(played.parts, jobs)
   const specs = Array.from({ length: jobs }, (_, index) => (played.window > 1 || played.repeatable[index] ? spec : onceOnly))
-  decide(openGroup(state, { name: 'a group', jobs, parts, plan, window: played.window, region: 'east', distributionFactor: 100, mode: played.mode }))
+  group.decide(openGroup(state, { name: 'a group', jobs, parts, plan, window: played.window, region: 'east', distributionFactor: 100, mode: played.mode }))
   for (let part = 1; part <= parts; part++) {
-    decide(addJobs(state, { plan, part, jobs: part === parts ? specs.slice(part - 1) : specs.slice(part - 1, part) }))
+    group.decide(addJobs(state, { plan, part, jobs: part === parts ? specs.slice(part - 1) : specs.slice(part - 1, part) }))
   }
-  decide(sealGroup(state, plan))
-  decide(assignJobs(state, [{ first: 1, last: jobs, agent: 'a1' }]))
-  for (const asked of played.asks) decide(asked(state, grants))
+  group.decide(sealGroup(state, plan))
+  group.decide(assignJobs(state, [{ first: 1, last: jobs, agent: 'a1' }]))
+  group.ask(played.asks)
   return { state, commits }
 }
 
