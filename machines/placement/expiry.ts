@@ -1,8 +1,15 @@
 /** When the grant of a lost instance may be closed (I9, P18). Pure: times are the leader's monotonic clock, milliseconds. */
+import type { AgentState } from '../agent/agent.ts'
 import { type Grant, type GroupState, runsOfGrant } from '../execution-group/state.ts'
 
 /** Added to waits, for clocks that do not run alike. */
 export const waitMargin = 1.1
+
+/** P18, as a leader found it: its presence has ended for good (P17). Of an agent's last instance only. */
+export function isRecordedLost(agents: Iterable<AgentState>, instance: string): boolean {
+  for (const agent of agents) if (agent.instance === instance) return agent.phase === 'lost'
+  return false
+}
 
 /** P18: `lastSeenMs` is when the leader, connected ever since, last saw a new revision, or began to watch. */
 export function lostAtMs(lastSeenMs: number, presenceMs: number): number {

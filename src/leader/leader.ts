@@ -12,7 +12,7 @@ import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../
 import { loseAgent } from '../../machines/agent/decide.ts'
 import type { Assignment } from '../../machines/execution-group/events.ts'
 import { type Grant, type GroupState, openGrants } from '../../machines/execution-group/state.ts'
-import { expiresAtMs } from '../../machines/placement/expiry.ts'
+import { expiresAtMs, isRecordedLost } from '../../machines/placement/expiry.ts'
 import { riseTo } from '../../machines/realm/rise.ts'
 import { allowsFormat } from '../../machines/realm/realm.ts'
 import type { Timer } from '../../streams/ports/clock.ts'
@@ -148,7 +148,7 @@ class Term {
     }
     const changed = () => this.#signal({ type: 'Changed' })
     this.#commands = new LaneCommands({ context, view, epoch, signal: this.#ending.signal })
-    this.#presence = new PresenceWatch({ agents: coordinator.agents, bus, clock, logger: context.logger, presenceMs: constants.presenceMs, onChange: changed })
+    this.#presence = new PresenceWatch({ agents: coordinator.agents, bus, clock, logger: context.logger, presenceMs: constants.presenceMs, isLostInLog: (instance) => isRecordedLost(this.#state.agents.values(), instance), onChange: changed })
     this.#agents = new AgentWatch({ bus, ends: coordinator.ends, subjects, clock, presence: this.#presence, self: context.agent, awaited: () => this.#awaited(), onChange: changed })
     this.#mappings = new MappingTable(coordinator.mappings, changed)
     this.#configurations = new Configurations({ context, epoch, signal: this.#ending.signal, onChange: changed, adapterOf: deps.adapterOf })

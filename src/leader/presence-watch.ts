@@ -4,8 +4,10 @@
  * 1. An instance is lost only when its key is gone and this leader, connected all the while, has seen no new revision for 1.1
  *    presence times on its monotonic clock. After every reconnection, and at the start, that time begins anew; of an instance that was never
  *    seen here it begins when somebody asks for it first: what names it may have come before the word of its key.
+ *    Whom a leader before this one found lost, as the log says, is so from when this one sees that: its presence ended before (P17).
+ *    So an election costs what was lost before it the wait for calls, not that for the presence as well.
  * 2. Who was found lost stays lost: instance ids are used once (P17); but a bucket that was made anew tells nothing of the time
- *    before, so every wait starts again (P18).
+ *    before, so every wait starts again, also of those that the log calls lost (P18).
  * 3. A missing bucket is made anew here: nobody is found lost by that alone.
  */
 import { lostAtMs } from '../../machines/placement/expiry.ts'
@@ -21,6 +23,8 @@ export interface PresenceWatchDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly presenceMs: number
+  /** `AgentLost` of the instance is in the log. */
+  readonly isLostInLog: (instance: string) => boolean
   /** An instance came, went, or says something else of itself. */
   readonly onChange: () => void
 }
@@ -40,6 +44,7 @@ export class PresenceWatch {
   /** When somebody came or went last, monotonic. */
   #changedMs: number | undefined
   #making = false
+  #wasMissing = false
 
   constructor(deps: PresenceWatchDeps) {
     this.#deps = deps
@@ -72,9 +77,12 @@ export class PresenceWatch {
   lostSinceMs(instance: string): number | undefined {
     const known = this.#lostMs.get(instance)
     if (known !== undefined) return known
-    const atMs = this.mayBeLostAtMs(instance)
-    if (atMs === undefined) return undefined
-    if (this.#deps.clock.monotonicMs() < atMs) return undefined
+    const waitedMs = this.mayBeLostAtMs(instance)
+    if (waitedMs === undefined) return undefined
+    const nowMs = this.#deps.clock.monotonicMs()
+    // Never earlier than now: a former leader may have put it on record only after this one began to hear.
+    const atMs = !this.#wasMissing && this.#deps.isLostInLog(instance) ? Math.min(nowMs, waitedMs) : waitedMs
+    if (nowMs < atMs) return undefined
     this.#lostMs.set(instance, atMs)
     return atMs
   }
@@ -119,6 +127,7 @@ export class PresenceWatch {
     switch (change.kind) {
       case 'missing':
         this.#hearsSinceMs = undefined
+        this.#wasMissing = true
         this.#lostMs.clear()
         void this.#makeAnew()
         return onChange()

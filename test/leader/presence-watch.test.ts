@@ -10,15 +10,18 @@ const lostAfterMs = Math.ceil(1.1 * presenceMs)
 let nowMs: number
 let tell: (change: BucketChange) => void
 let watch: PresenceWatch
+let lostInLog: Set<string>
 
 beforeEach(() => {
   nowMs = 0
+  lostInLog = new Set()
   watch = new PresenceWatch({
     agents: { watch: (see: (change: BucketChange) => void) => ((tell = see), { stop() {} }) } as unknown as Bucket,
     bus: { onLink: () => ({ stop() {} }) } as unknown as Bus,
     clock: { nowMs: () => nowMs, monotonicMs: () => nowMs, after: () => ({ cancel() {} }) },
     logger: { debug() {}, info() {}, warn() {}, error() {} },
     presenceMs,
+    isLostInLog: (instance) => lostInLog.has(instance),
     onChange() {},
   })
   tell({ kind: 'current' })
@@ -54,5 +57,28 @@ it('one whose key never comes is lost that long after somebody asked for it firs
   nowMs += lostAfterMs - 1
   expect(lost('i1')).toBe(false)
   nowMs += 2
+  expect(lost('i1')).toBe(true)
+})
+
+it('one that a former leader found lost is so from when this one sees it in the log, not before; and not while its key is there', () => {
+  nowMs = 50_000
+  expect(lost('i1')).toBe(false)
+  nowMs += 200
+  lostInLog.add('i1')
+  expect(watch.lostSinceMs('i1')).toBe(nowMs)
+  nowMs += 1_000
+  expect(watch.lostSinceMs('i1')).toBe(nowMs - 1_000)
+  here('i2')
+  lostInLog.add('i2')
+  expect(lost('i2')).toBe(false)
+})
+
+it('a bucket that was made anew tells nothing of those that a former leader found lost either: they wait like all others', () => {
+  lostInLog.add('i1')
+  expect(lost('i1')).toBe(true)
+  tell({ kind: 'missing' })
+  tell({ kind: 'current' })
+  expect(lost('i1')).toBe(false)
+  nowMs += lostAfterMs
   expect(lost('i1')).toBe(true)
 })
