@@ -1,4 +1,4 @@
-/** The bar that a long export, import, verification or archiving draws on a terminal. */
+/** The bar that a long export, import, restore, verification or comparison draws on a terminal. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { barText, progressBar } from '../../src/command-line/progress.ts'
 import { systemClock } from '../../src/platform/clock.ts'
