@@ -4,13 +4,17 @@
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { join } from 'node:path'
+import { readLogFile } from '../../src/log-file/read.ts'
 import { parseApiAnswer } from '../../streams/jetstream/link.ts'
+import type { StoredMessage } from '../../streams/ports/event-log.ts'
+import { checkRun } from '../checkers/all.ts'
+import { readLog } from '../checkers/read.ts'
 import { reeve } from '../command-line/reeve.ts'
 import { realNatsServer } from '../server/program.ts'
 import { eventually } from '../support/eventually.ts'
 import { SmallDisk, noSmallDisk } from '../support/small-disk.ts'
 import { type UpProcess, endAllOf, spawnUp } from '../support/up-process.ts'
-import { FaultRealm, patienceMs } from './realm.ts'
+import { FaultRealm, patienceMs, realmName } from './realm.ts'
 import { wholeJournal } from './judging.ts'
 import { leaderOfLog, replicated } from './servers.ts'
 import { UnderFault, drillAndDesk, sitesOfLoad } from './under-fault.ts'
@@ -91,7 +95,8 @@ describe.skipIf(why !== undefined)(`a full disk${why === undefined ? '' : ` (${w
     running = spawnUp(disk.path, ['--data', data, '--nats-server', await realNatsServer()])
     await running.until('Ctrl-C ends it')
     const run = (...args: string[]) => reeve([...args, '--data', data], { folder: disk!.path })
-    await run('site', 'add', 'drill', 'drill', 'drill://?services=20000')
+    const jobs = 20_000
+    await run('site', 'add', 'drill', 'drill', `drill://?services=${jobs}`)
     const opened = JSON.parse((await run('change', 'apply', 'rehearse', '--site', 'drill', '--yes', '--json')).out) as { readonly group: string }
     const shown = async () => JSON.parse((await run('group', 'show', opened.group, '--json')).out) as { readonly state: { readonly phase: string; readonly position: number } }
     await eventually(async () => (await shown()).state.position > 0, { what: 'a first job' })
@@ -99,12 +104,19 @@ describe.skipIf(why !== undefined)(`a full disk${why === undefined ? '' : ` (${w
     await running.until(/the disk of \S+ is full/)
     const { state } = await shown()
     expect(state).toMatchObject({ phase: 'running' })
-    expect(state.position).toBeLessThan(20_000)
+    // Nothing more of it happens.
+    expect((await shown()).state).toEqual(state)
     await disk.free()
     await running.until('nats-server is back')
     await eventually(async () => (await shown()).state.phase === 'completed', { what: 'the end of the change', withinMs: 240_000, everyMs: 500 })
     // No program went down with its log file, which is on the same disk.
     expect(running.out()).not.toMatch(/ ended \(/)
+    expect((await shown()).state.position).toBe(jobs)
+    const file = join(disk.path, 'log.ndjson')
+    expect(await run('log', 'export', '--to', file)).toMatchObject({ code: 0 })
+    const messages: StoredMessage[] = []
+    for await (const batch of readLogFile(file)) messages.push(...batch)
+    expect(checkRun(readLog(messages, realmName), { ended: true })).toEqual([])
   }, patienceMs)
 })
 

@@ -15,15 +15,15 @@ export async function leaderOfLog(realm: FaultRealm): Promise<string | undefined
 
 async function leaderOfCluster(realm: FaultRealm): Promise<string | undefined> {
   for (const server of realm.cluster.servers.values()) {
-    const leader = await leaderKnownTo(server.monitoringUrl)
-    if (leader !== undefined && leader !== '') return leader
+    const { ofCluster } = await leadersKnownTo(server.monitoringUrl, realm.coordinator.log.stream)
+    if (ofCluster !== undefined) return ofCluster
   }
   return undefined
 }
 
 /**
- * When a server last said that the cluster has no leader. They choose one by waits of 4 to 9 s of their own, also anew when a server that was
- * frozen or cut off comes back with a higher term; until then JetStream answers nothing but appends, so nobody can read the log or a bucket.
+ * When the cluster, or the log, last had no leader that most servers know of. They choose one by waits of 4 to 9 s of their own, also anew when a
+ * server that was frozen or cut off comes back with a higher term; until then JetStream answers nothing but appends, so nobody can read the log or a bucket.
  */
 export class Leaderless {
   lastMs = 0
@@ -33,7 +33,7 @@ export class Leaderless {
   /** Looks until it is stopped; for five minutes at most. A lone server leads itself. */
   constructor(realm: FaultRealm) {
     const urls = realm.monitoringUrl.split(',')
-    this.#looking = urls.length === 1 ? Promise.resolve() : this.#look(urls, Date.now() + patienceMs)
+    this.#looking = urls.length === 1 ? Promise.resolve() : this.#look(urls, realm.coordinator.log.stream, Date.now() + patienceMs)
   }
 
   async stop(): Promise<void> {
@@ -41,23 +41,40 @@ export class Leaderless {
     await this.#looking
   }
 
-  async #look(urls: readonly string[], untilMs: number): Promise<void> {
+  async #look(urls: readonly string[], stream: string, untilMs: number): Promise<void> {
     while (!this.#stopped && Date.now() < untilMs) {
-      const leaders = await Promise.all(urls.map(leaderKnownTo))
-      if (leaders.includes('')) this.lastMs = Date.now()
+      const askedMs = Date.now()
+      const known = await Promise.all(urls.map((url) => leadersKnownTo(url, stream)))
+      if (!agreed(known.map(({ ofCluster }) => ofCluster)) || !agreed(known.map(({ ofLog }) => ofLog))) this.lastMs = askedMs
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
 }
 
-/** Name of the cluster's leader, '' where the server knows none; undefined where it does not answer. */
-async function leaderKnownTo(monitoringUrl: string): Promise<string | undefined> {
+/** Most of them name the same one. */
+function agreed(leaders: readonly (string | undefined)[]): boolean {
+  return leaders.some((leader) => leader !== undefined && leaders.filter((other) => other === leader).length > leaders.length / 2)
+}
+
+interface Leaders {
+  readonly ofCluster: string | undefined
+  readonly ofLog: string | undefined
+}
+
+/** By the server's own page; undefined what it does not know, and both where it does not answer. */
+async function leadersKnownTo(monitoringUrl: string, stream: string): Promise<Leaders> {
   try {
-    const page = (await (await fetch(`${monitoringUrl}/jsz`, { signal: AbortSignal.timeout(2_000) })).json()) as { readonly meta_cluster?: { readonly leader?: string } }
-    return page.meta_cluster?.leader ?? ''
+    const page = (await (await fetch(`${monitoringUrl}/jsz?streams=true`, { signal: AbortSignal.timeout(2_000) })).json()) as StatePage
+    const log = page.account_details?.flatMap(({ stream_detail }) => stream_detail ?? []).find(({ name }) => name === stream)
+    return { ofCluster: page.meta_cluster?.leader || undefined, ofLog: log?.cluster?.leader || undefined }
   } catch {
-    return undefined
+    return { ofCluster: undefined, ofLog: undefined }
   }
+}
+
+interface StatePage {
+  readonly meta_cluster?: { readonly leader?: string }
+  readonly account_details?: readonly { readonly stream_detail?: readonly { readonly name: string; readonly cluster?: { readonly leader?: string } }[] }[]
 }
 
 /** Every copy of the log is there and has all of it. */
