@@ -16,13 +16,13 @@ import { pause } from '../../streams/ports/clock.ts'
 import { singletons } from '../../streams/subjects.ts'
 import type { ReadLog } from '../checkers/read.ts'
 import { eventually } from '../support/eventually.ts'
-import { check, readTurns, readUntilDone, wholeLog } from './jobs.ts'
+import { judged, middleOf, readTurns, workers } from './common.ts'
+import { readUntilDone } from './jobs.ts'
 import { rawBatches } from './raw-batches.ts'
 import { BenchRealm, rehearsal } from './realm.ts'
 import { type Row, rate } from './row.ts'
 import type { BenchWorld } from './world.ts'
 
-const workers = ['w1', 'w2', 'w3', 'w4'] as const
 /** Every worker has it: jobs that ask for it go to all of them, by the distribution factor. */
 const common = 'rehearsing'
 const jobs = Number(process.env['REEVE_BENCH_W3_JOBS'] ?? 10_000)
@@ -69,7 +69,7 @@ export async function independentRows(world: BenchWorld, wants: (row: string) =>
       const groups = await median('w3-groups', say, (shown) => measure(realm, shown, openAt, jobs))
       rows.push(rate('w3-groups', `${jobs} groups of one job, executed by the agents that hold their lanes, to raw atomic batches of ${batch} of the same bytes a job`, 'jobs/s', groups.perSecond, groups.raw, `${groups.range}; ${noteOf(groups)}; ${planned}`))
     }
-    check(await wholeLog(world))
+    await judged(world, { ended: true })
     return rows
   } finally {
     await realm.stop()
@@ -175,9 +175,9 @@ async function median(row: string, say: (text: string) => void, round: (shown: b
     measured.push(one)
     say(`  ${row}, ${measured.length} of ${rounds}: ${Math.round(one.perSecond)} jobs/s, ${one.ratio.toFixed(2)} of raw; ${noteOf(one)}`)
   }
-  measured.sort((left, right) => left.ratio - right.ratio)
-  const range = `the middle one of ${rounds} rounds, ratios ${measured[0]!.ratio.toFixed(2)} to ${measured.at(-1)!.ratio.toFixed(2)}`
-  return { ...measured[Math.floor(rounds / 2)]!, range }
+  const ratios = measured.map(({ ratio }) => ratio)
+  const range = `the middle one of ${rounds} rounds, ratios ${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`
+  return { ...middleOf(measured, ({ ratio }) => ratio), range }
 }
 
 function noteOf({ bytesPerJob, jobsPerTurn, cpuUsPerJob }: Measured): string {

@@ -1,16 +1,14 @@
 /** Jobs a second, by real agents, from the stamps of the log itself; order and exactly once are checked in it afterwards. */
-import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { pause } from '../../streams/ports/clock.ts'
-import { checkRun } from '../checkers/all.ts'
-import { type ReadLog, readLog } from '../checkers/read.ts'
+import type { ReadLog } from '../checkers/read.ts'
+import { judged, middleOf, readTurns, workers } from './common.ts'
 import { rawAppends } from './raw.ts'
 import { rawBatches } from './raw-batches.ts'
 import { BenchRealm, rehearsal } from './realm.ts'
 import { type Row, rate } from './row.ts'
-import { type BenchWorld, benchRealm } from './world.ts'
+import type { BenchWorld } from './world.ts'
 
-export const workers = ['w1', 'w2', 'w3', 'w4'] as const
 /** A round of `w1` takes a third of a second, in which the disk may stand still for a tenth. */
 const usualRounds = 15
 /** Not shown: an agent that has just started takes twice the CPU time a job until its code is compiled. */
@@ -90,7 +88,7 @@ export async function jobRows(world: BenchWorld, wants: (row: string) => boolean
       if (wants(row)) rows.push(rateOf(row, `${what}, to 4 raw appenders × jobs a turn`, measured, ({ raw }) => raw))
       if (batches) rows.push(rateOf(`${row}-batches`, `${what}, to 4 raw appenders of atomic batches of ${batchSize}, a message a job`, measured, ({ rawBatched }) => rawBatched!))
     }
-    check(await wholeLog(world))
+    await judged(world, { ended: true })
     return rows
   } finally {
     await realm.stop()
@@ -118,9 +116,9 @@ export async function measureAll(realm: BenchRealm, workload: Workload, row: str
 /** Of several rounds, each beside its own raw limit, the one with the middle ratio. */
 export function rateOf(row: string, what: string, measured: readonly Measured[], rawOf: (measured: Measured) => number): Row {
   const ratioOf = (one: Measured) => one.perSecond / rawOf(one)
-  const sorted = [...measured].sort((left, right) => ratioOf(left) - ratioOf(right))
-  const middle = sorted[Math.floor(sorted.length / 2)]!
-  const range = `the middle one of ${sorted.length} rounds, ratios ${ratioOf(sorted[0]!).toFixed(2)} to ${ratioOf(sorted.at(-1)!).toFixed(2)}`
+  const ratios = measured.map(ratioOf)
+  const middle = middleOf(measured, ratioOf)
+  const range = `the middle one of ${measured.length} rounds, ratios ${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`
   return rate(row, what, 'jobs/s', middle.perSecond, rawOf(middle), `${range}; ${noteOf(middle)}; a leader runs in a fifth process`)
 }
 
@@ -175,18 +173,6 @@ export async function readUntilDone(world: BenchWorld, from: number, jobs: numbe
   }
 }
 
-export async function readTurns(world: BenchWorld, from: number, subject = world.subjects.allLanes): Promise<ReadLog> {
-  const { log } = world.coordinator
-  const messages: StoredMessage[] = []
-  const until = await log.end()
-  if (from > until) return { turns: [] }
-  for await (const batch of log.read({ subjects: [subject], from, until })) messages.push(...batch)
-  return readLog(messages, benchRealm)
-}
-
-/** Elections too, which the checkers compare epochs with. */
-export const wholeLog = (world: BenchWorld) => readTurns(world, 1, world.subjects.allEvents)
-
 /** From the first turn that grants a lock to the last turn of work. */
 function sliceOf({ turns }: ReadLog): Slice {
   let jobs = 0
@@ -209,9 +195,4 @@ function sliceOf({ turns }: ReadLog): Slice {
     lastMs = message.storedMs
   }
   return { turns: count, bytes, tookMs: lastMs - firstMs, jobs }
-}
-
-export function check(log: ReadLog): void {
-  const violations = checkRun(log, { ended: true })
-  if (violations.length > 0) throw new Error(`the log breaks ${violations.length} rules, first ${violations[0]!.rule}: ${violations[0]!.what}`)
 }

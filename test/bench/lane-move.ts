@@ -8,15 +8,14 @@ import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { writeAggregate } from '../../src/realm/aggregate-writer.ts'
 import { RealmView } from '../../src/realm/view.ts'
-import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import { pause } from '../../streams/ports/clock.ts'
-import { checkRun } from '../checkers/all.ts'
-import { type StoredTurn, readLog } from '../checkers/read.ts'
+import type { StoredTurn } from '../checkers/read.ts'
 import { eventually } from '../support/eventually.ts'
+import { judged } from './common.ts'
 import { rawAppends } from './raw.ts'
 import { BenchRealm, rehearsal } from './realm.ts'
 import { type Row, compared, figure, percentile } from './row.ts'
-import { type BenchWorld, benchRealm } from './world.ts'
+import type { BenchWorld } from './world.ts'
 
 const holders = ['w1', 'w2'] as const
 const executor = 'x'
@@ -48,7 +47,7 @@ export async function laneMoveRows(world: BenchWorld): Promise<Row[]> {
       await pause(systemClock, runMs)
     }
     if (view.state.group(group)?.phase !== 'running') throw new Error(`all ${jobs} jobs ended before the last move`)
-    const turns = await turnsOf(world, lane!, from + 1)
+    const turns = (await judged(world, { ended: false })).turns.filter((stored) => stored.lane === lane && stored.message.position > from)
     const gaps = gapsOf(turns)
     const rawMs = 1_000 / (await rawAppends(world.server.url, 1, 400, 1_000))
     const what = 'a lane moves while its group runs: from the last turn with work of one holder to the first of the next, to one raw append'
@@ -70,16 +69,6 @@ export async function configure({ coordinator, subjects }: BenchWorld, agent: st
     { log: coordinator.log, clock: systemClock, random: systemRandom },
     { subject: subjects.aggregate('agent', agent), aggregate: 'agent', id: agent, empty: absentAgent(agent), fold: foldAgent, decide: (state) => configureAgent(state, change), actor: 'program:bench' },
   )
-}
-
-/** Turns of the lane after a position; the whole log is judged on the way. */
-async function turnsOf({ coordinator, subjects }: BenchWorld, lane: string, from: number): Promise<StoredTurn[]> {
-  const messages: StoredMessage[] = []
-  for await (const batch of coordinator.log.read({ subjects: [subjects.allEvents], from: 1, until: await coordinator.log.end() })) messages.push(...batch)
-  const log = readLog(messages, benchRealm)
-  const [violation] = checkRun(log, { ended: false })
-  if (violation !== undefined) throw new Error(`the log breaks ${violation.rule}: ${violation.what}`)
-  return log.turns.filter((stored) => stored.lane === lane && stored.message.position >= from)
 }
 
 function works({ turn }: StoredTurn): boolean {

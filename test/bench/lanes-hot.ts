@@ -5,10 +5,9 @@
 import { systemClock } from '../../src/platform/clock.ts'
 import { RealmView } from '../../src/realm/view.ts'
 import { pause } from '../../streams/ports/clock.ts'
-import { checkRun } from '../checkers/all.ts'
 import type { StoredTurn } from '../checkers/read.ts'
 import { eventually } from '../support/eventually.ts'
-import { wholeLog, workers } from './jobs.ts'
+import { judged, workers } from './common.ts'
 import { BenchRealm, rehearsal } from './realm.ts'
 import { type Row, rate } from './row.ts'
 import type { BenchWorld } from './world.ts'
@@ -50,10 +49,8 @@ export async function lanesHotRows(world: BenchWorld, say: (text: string) => voi
     await eventually(() => holders().size === hot.length, { what: 'the lanes at work held by as many agents', withinMs: 90_000, everyMs: 50 })
     say('  lanes-hot: they are spread')
     await pause(systemClock, settleMs + lookedAtMs)
-    const log = await wholeLog(world)
-    const [violation] = checkRun(log, { ended: false })
-    if (violation !== undefined) throw new Error(`the log breaks ${violation.rule}: ${violation.what}`)
-    return [rowOf(log.turns, hot, from)]
+    const { turns } = await judged(world, { ended: false })
+    return [rowOf(turns, hot, from)]
   } finally {
     await view.stop()
     await realm.stop()

@@ -2,7 +2,8 @@
  * How many lanes are best: the same jobs as in `w1`, in a realm of 1 to 16 lanes, on one server and on three. The raw limit is as many
  * serial appenders as there are lanes.
  */
-import { measureAll, rateOf, workers } from './jobs.ts'
+import { judged, workers } from './common.ts'
+import { measureAll, rateOf } from './jobs.ts'
 import { BenchRealm } from './realm.ts'
 import type { Row } from './row.ts'
 import type { BenchWorld } from './world.ts'
@@ -38,6 +39,7 @@ async function rowOf(world: BenchWorld, row: string, count: number, say: (text: 
       lanes: [...lanes.keys()], groupsPerLane: Math.round(groups / count), jobsPerGroup: 100, window: 1, executorOf: (lane: string) => lanes.get(lane)!, appenders: count, appendIs: 'turn', batches: false,
     } as const
     const measured = await measureAll(realm, workload, row, say, rounds, 2)
+    await judged(world, { ended: true })
     const on = world.replicas === 1 ? 'one server' : 'three servers on the same disk, three replicas'
     return [rateOf(row, `${groups} groups of 100 ordered jobs in ${count} lane${count === 1 ? '' : 's'} on ${on}, the executors hold the lanes, to ${count} raw appender${count === 1 ? '' : 's'} × jobs a turn`, measured, ({ raw }) => raw)]
   } finally {

@@ -17,6 +17,7 @@ import { verifyLog } from '../../src/verification/verify.ts'
 import { connectCoordinator } from '../../streams/jetstream/connect.ts'
 import { openIncarnations } from '../../streams/jetstream/incarnations.ts'
 import { laneName, subjectsOf } from '../../streams/subjects.ts'
+import { middleOf } from './common.ts'
 import { readInProcess } from './reading.ts'
 import { fillLane } from './replay.ts'
 import { type Row, figure, rate } from './row.ts'
@@ -63,7 +64,7 @@ export async function logFileRows(world: BenchWorld, options: { readonly groups:
     const written = await inProcess({ ...place, how: 'write' })
     await take('import', a(written), `again${round}`)
   }
-  const middle = (how: string) => measured[how]!.sort((left, right) => left.value / left.raw - right.value / right.raw)[Math.floor(rounds / 2)]!
+  const middle = (how: string) => middleOf(measured[how]!, ({ value, raw }) => value / raw)
   const mebibytes = (how: string) => Math.round(peak[how]! / 2 ** 20)
   const note = (how: string) => `${until} turns; at most ${mebibytes(how)} MiB resident`
   const row = (how: string, what: string) => rate(how, what, 'events/s', middle(how).value, middle(how).raw, note(how))

@@ -7,6 +7,7 @@ import { beginQuarantine, endQuarantine } from '../../machines/realm/decide.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { decodeTurn } from '../../streams/codec.ts'
 import { pause } from '../../streams/ports/clock.ts'
+import { workers } from './common.ts'
 import { toRealm } from './independent.ts'
 import { type Held, HeapWatch, residentBytes } from './process-memory.ts'
 import { BenchRealm, rehearsal } from './realm.ts'
@@ -14,7 +15,6 @@ import { type Row, compared, figure } from './row.ts'
 import type { BenchWorld } from './world.ts'
 
 const leader = 'leader'
-const workers = ['w1', 'w2', 'w3', 'w4'] as const
 const all = [leader, ...workers]
 /** What was started, taken and collected by itself has come to rest. */
 const settleMs = 5_000

@@ -1,7 +1,8 @@
 /** The raw limit of atomic batches (ADR-50): all of a batch lands or nothing, with one acknowledgement. */
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect, headers, nuid } from 'nats'
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { inThread } from './thread.ts'
 
 interface BatcherJob {
   readonly kind: 'batcher'
@@ -48,21 +49,13 @@ export async function rawBatches(url: string, appenders: number, batch: number, 
   await manager.streams.add({ name: stream, subjects: [`rawbatch.${batch}-${sizeBytes}.*`], allow_atomic: true })
   try {
     const rates = await Promise.all(
-      Array.from({ length: appenders }, (_, index) => inThread({ kind: 'batcher', url, subject: `rawbatch.${batch}-${sizeBytes}.${index}`, sizeBytes, batch, forMs })),
+      Array.from({ length: appenders }, (_, index) => inThread<number>(import.meta.url, { kind: 'batcher', url, subject: `rawbatch.${batch}-${sizeBytes}.${index}`, sizeBytes, batch, forMs } satisfies BatcherJob)),
     )
     return rates.reduce((sum, rate) => sum + rate, 0)
   } finally {
     await manager.streams.delete(stream)
     await connection.close()
   }
-}
-
-function inThread(job: BatcherJob): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: job })
-    worker.once('message', resolve)
-    worker.once('error', reject)
-  })
 }
 
 if (!isMainThread && parentPort !== null && (workerData as BatcherJob | undefined)?.kind === 'batcher') {

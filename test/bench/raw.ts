@@ -2,7 +2,8 @@
 import { JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from 'nats'
 import { apiCodes } from '../../streams/jetstream/error-codes.ts'
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { inThread } from './thread.ts'
 
 interface AppenderJob {
   readonly url: string
@@ -46,20 +47,12 @@ export async function rawAppends(url: string, appenders: number, sizeBytes: numb
   const rates = await Promise.all(
     Array.from({ length: appenders }, (_, index) => {
       const job: AppenderJob = { url, stream, subject: `raw.${appenders}-${sizeBytes}.${index}`, sizeBytes, forMs }
-      return appenders === 1 ? appendSerially(job) : inThread(job)
+      return appenders === 1 ? appendSerially(job) : inThread<number>(import.meta.url, job)
     }),
   )
   await manager.streams.delete(stream)
   await connection.close()
   return rates.reduce((sum, rate) => sum + rate, 0)
-}
-
-function inThread(job: AppenderJob): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: job })
-    worker.once('message', resolve)
-    worker.once('error', reject)
-  })
 }
 
 if (!isMainThread && parentPort !== null && (workerData as AppenderJob | undefined)?.stream?.startsWith('RAW_') === true) {

@@ -21,6 +21,7 @@ import { eventually } from '../support/eventually.ts'
 import { type BenchWorld, benchRealm } from './world.ts'
 
 const program = fileURLToPath(new URL('../../bin/reeve.mjs', import.meta.url))
+const stamping = new URL('stamping.ts', import.meta.url).href
 const region = 'here'
 export const drillSite = 'drill'
 
@@ -64,8 +65,8 @@ export class BenchRealm {
     )
   }
 
-  /** Resolves when it is present and takes part. */
-  async start(agent: string, role: 'generic' | 'skilled', skills: readonly string[] = []): Promise<AgentProcess> {
+  /** Resolves when it is present and takes part. `stamped`: it sends `StampsMessage`s. */
+  async start(agent: string, role: 'generic' | 'skilled', skills: readonly string[] = [], { stamped = false }: { readonly stamped?: boolean } = {}): Promise<AgentProcess> {
     const { folder, server } = this.world
     const data = join(folder, 'agents')
     mkdirSync(data, { recursive: true })
@@ -75,7 +76,7 @@ export class BenchRealm {
     const skillFlags = skills.length === 0 ? [] : ['--skill', ...skills]
     const profile = process.env['REEVE_BENCH_PROFILE']
     // Nothing listens unless the process is sent SIGUSR1 (`process-memory.ts`).
-    const nodeFlags = ['--inspect-port=127.0.0.1:0', ...(profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', join(profile, agent)])]
+    const nodeFlags = ['--inspect-port=127.0.0.1:0', ...(profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', join(profile, agent)]), ...(stamped ? ['--import', stamping] : [])]
     const child = spawn(process.execPath, [...nodeFlags, program, 'agent', ...flags, '--id', agent, '--role', role, ...skillFlags], {
       cwd: folder,
       stdio: ['ignore', says, says, 'ipc'],

@@ -4,23 +4,16 @@ import { grantLock, takeOutcome } from '../../machines/execution-group/decide/lo
 import { foldInto } from '../../machines/execution-group/evolve.ts'
 import type { GroupEvent, JobSpec } from '../../machines/execution-group/events.ts'
 import { systemRandom } from '../../src/platform/random.ts'
-import { digestOf, encodeTurn, newUlid } from '../../streams/codec.ts'
-import { type Commit, firstDigest, schemaVersion } from '../../streams/envelope.ts'
+import { newUlid } from '../../streams/codec.ts'
+import { type Commit, firstDigest } from '../../streams/envelope.ts'
 import { groupId, laneName } from '../../streams/subjects.ts'
+import { middleOf } from './common.ts'
+import { LaneWriter, type Tail } from './lane-writer.ts'
 import { type WasRead, readInProcess } from './reading.ts'
 import { type Row, compared, rate } from './row.ts'
 import { type BenchWorld, benchRealm } from './world.ts'
 
 const groupsPerTurn = 25
-
-/** Where a lane's history ends. */
-export interface Tail {
-  readonly number: number
-  readonly position: number
-  readonly previous: string
-  /** That were written. */
-  readonly events: number
-}
 
 /** Fills four lanes with histories that the real `decide` wrote; goes on where `tails` end. */
 async function fill(world: BenchWorld, groups: number, jobsPerGroup: number, tails?: readonly Tail[]): Promise<Tail[]> {
@@ -28,33 +21,22 @@ async function fill(world: BenchWorld, groups: number, jobsPerGroup: number, tai
   return Promise.all(lanes.map((number, index) => fillLane(world, laneName('replay', number), groups / lanes.length, jobsPerGroup, tails?.[index])))
 }
 
+interface Filled extends Tail {
+  /** That were opened. */
+  readonly groups: readonly string[]
+}
+
 /** `ended` false: the groups are opened and assigned, and nothing of them is executed. */
-export async function fillLane(world: BenchWorld, lane: string, groups: number, jobs: number, tail?: Tail, ended = true): Promise<Tail> {
-  const { log } = world.coordinator
-  const subject = world.subjects.lane(lane)
-  let { number, position, previous } = tail ?? { number: 0, position: 0, previous: firstDigest }
-  let events = 0
-  const append = async (commits: Commit[]) => {
-    const bytes = encodeTurn({ turn: newUlid(Date.now(), systemRandom), schema: schemaVersion, incarnation: log.incarnation, number: ++number, timeMs: Date.now(), previous, commits })
-    const outcome = await log.append({ subject, bytes, expectedLast: position })
-    if (outcome.kind !== 'landed') throw new Error(`append ended as ${outcome.kind}`)
-    position = outcome.position
-    previous = digestOf(bytes)
-    for (const commit of commits) events += commit.events.length
-  }
+export async function fillLane(world: BenchWorld, lane: string, groups: number, jobs: number, tail?: Tail, ended = true): Promise<Filled> {
+  const writer = new LaneWriter(world, lane, tail)
   const states: GroupState[] = []
-  const commit = (state: GroupState, decided: readonly GroupEvent[]): Commit => {
-    const made = { aggregate: 'group', id: state.group, revision: state.revision + 1, actor: 'agent:bench', events: decided }
-    for (const event of decided) foldInto(state, event)
-    return made
-  }
   const spec: JobSpec = { site: 'bench', service: 's00001', operation: { name: 'rehearse' }, repeatable: true }
   for (let index = 0; index < groups; index++) {
     const state = absentGroup(groupId(lane, newUlid(Date.now(), systemRandom)))
     states.push(state)
     const opened = { name: 'bench', decision: 1, jobs, parts: 1, plan: firstDigest, order: 'strict', mode: 'jobs', window: 1, region: 'replay', distributionFactor: 100 } as const
-    await append([
-      commit(state, [
+    await writer.append([
+      writer.commit(state, [
         { type: 'GroupOpened', data: opened },
         { type: 'JobsAdded', data: { part: 1, jobs: Array.from({ length: jobs }, () => spec) } },
         { type: 'GroupSealed', data: {} },
@@ -79,9 +61,9 @@ export async function fillLane(world: BenchWorld, lane: string, groups: number, 
       commits.push({ aggregate: 'group', id: state.group, revision, actor: 'agent:bench', events: decided })
       if (headJob(state) !== undefined) waiting.push(state)
     }
-    await append(commits)
+    await writer.append(commits)
   }
-  return { number, position, previous, events }
+  return { ...writer.tail, groups: states.map(({ group }) => group) }
 }
 
 const rounds = 5
@@ -102,7 +84,7 @@ export async function replayRows(world: BenchWorld, options: { readonly groups: 
     measured.push({ raw: (events * 1000) / raw.tookMs, replayed: (events * 1000) / replayed.tookMs, rawCpuMs: raw.cpuMs, cpuMs: replayed.cpuMs, peakBytes: replayed.peakBytes, liveBytes: replayed.liveBytes })
     rawPeakBytes = Math.max(rawPeakBytes, raw.peakBytes)
   }
-  const middle = measured.sort((left, right) => left.replayed / left.raw - right.replayed / right.raw)[Math.floor(rounds / 2)]!
+  const middle = middleOf(measured, ({ replayed, raw }) => replayed / raw)
   const peakBytes = Math.max(...measured.map((one) => one.peakBytes))
   await fill(world, groups, jobsPerGroup, tails)
   const twices: WasRead[] = []

@@ -8,6 +8,7 @@ import { RealmView } from '../../src/realm/view.ts'
 import { pause } from '../../streams/ports/clock.ts'
 import { laneOfGroup } from '../../streams/subjects.ts'
 import { eventually } from '../support/eventually.ts'
+import { judged } from './common.ts'
 import { configure } from './lane-move.ts'
 import { BenchRealm, rehearsal } from './realm.ts'
 import { type Row, compared, figure, percentile } from './row.ts'
@@ -20,8 +21,10 @@ const killsAtWork = Math.min(kills, 10)
 const executor = 'x'
 /** Of each group that runs while lanes are taken: more than are done meanwhile. */
 const jobsMeanwhile = 4_000
-/** In all lanes together, of one job each that nobody can execute: they are folded by who takes their lane. */
-const groups = 250
+/** In each lane, of one job each that nobody can execute: whoever is killed held so many, and who takes its lane folds them. */
+const groupsPerLane = 250
+/** Opened at once. */
+const opening = 50
 
 export async function takeoverRows(world: BenchWorld, wants: (row: string) => boolean, say: (text: string) => void): Promise<Row[]> {
   const realm = new BenchRealm(world)
@@ -39,13 +42,17 @@ export async function takeoverRows(world: BenchWorld, wants: (row: string) => bo
       await settled(realm, view)
       await realm.addSite()
       const lanes = [...(await realm.mapping()).keys()]
-      for (let index = 0; index < groups; index++) await (await realm.open(lanes[index % lanes.length]!, [rehearsal('nobody')])).seal()
+      const waiting = lanes.flatMap((lane) => Array.from({ length: groupsPerLane }, () => lane))
+      while (waiting.length > 0) await Promise.all(waiting.splice(0, opening).map(async (lane) => (await realm.open(lane, [rehearsal('nobody')])).seal()))
     }
     if (atRest) {
-      const took = await times(() => killHolder(realm, view), say)
-      rows.push(...rowsOf('takeover', `from kill -9 of a lane's holder to the last LaneTaken of its lanes by others, ${groups} groups in all lanes, of ${kills}`, took))
+      const held: number[] = []
+      const took = await times(() => killHolder(realm, view, held), say)
+      const note = `${held.filter((count) => count > 1).length} of those killed held more than one lane`
+      rows.push(...rowsOf('takeover', `from kill -9 of a lane's holder to the last LaneTaken of its lanes by others, ${groupsPerLane} groups in each lane, of ${kills}`, took, note))
     }
     if (atWork) rows.push(...(await othersRows(realm, view, say)))
+    await judged(realm.world, { ended: false })
     return rows
   } finally {
     await view.stop()
@@ -95,7 +102,7 @@ async function othersRows(realm: BenchRealm, view: RealmView, say: (text: string
     await realm.start(victim, 'generic')
     await eventually(() => opened.every(({ group }) => view.state.group(group)?.phase === 'completed'), { what: 'all jobs done', withinMs: 120_000, everyMs: 50 })
   }
-  const what = `groups that run in lanes of living holders while those of a killed one are taken: longest time without an outcome, to that of as long a time before the kill, ${killsAtWork} kills`
+  const what = `groups that run in lanes of living holders while those of a killed one are taken, ${groupsPerLane} others in each lane: longest time without an outcome, to that of as long a time before the kill, ${killsAtWork} kills`
   const note = `the lanes of the killed one were taken after ${Math.round(percentile(took, 0.5))} ms (p50) to ${Math.round(Math.max(...took))} ms, with groups at work in all lanes`
   return [
     compared('takeover-others', `${what} (p50)`, 'ms', percentile(meanwhile, 0.5), percentile(before, 0.5), note),
@@ -109,8 +116,9 @@ function longestGapMs(seenMs: readonly number[], fromMs: number, toMs: number): 
   return Math.max(...between.slice(1).map((ms, index) => ms - between[index]!))
 }
 
-function rowsOf(row: string, what: string, took: readonly number[]): Row[] {
-  const note = `least ${Math.round(Math.min(...took))} ms, most ${Math.round(Math.max(...took))} ms`
+function rowsOf(row: string, what: string, took: readonly number[], more?: string): Row[] {
+  const range = `least ${Math.round(Math.min(...took))} ms, most ${Math.round(Math.max(...took))} ms`
+  const note = more === undefined ? range : `${range}; ${more}`
   return [figure(`${row}-p50`, what, 'ms', percentile(took, 0.5)), figure(`${row}-p99`, what, 'ms', percentile(took, 0.99), note)]
 }
 
@@ -136,8 +144,10 @@ async function killLeader(realm: BenchRealm, view: RealmView): Promise<number> {
   return took
 }
 
-async function killHolder(realm: BenchRealm, view: RealmView): Promise<number> {
-  const { victim, tookMs } = await killHolderOnce(realm, view)
+/** `held`: gets how many lanes it held. */
+async function killHolder(realm: BenchRealm, view: RealmView, held: number[]): Promise<number> {
+  const { victim, tookMs, lanes } = await killHolderOnce(realm, view)
+  held.push(lanes)
   await realm.start(victim, 'generic')
   return tookMs
 }
@@ -154,7 +164,7 @@ function victimIn(realm: BenchRealm, view: RealmView): Promise<{ readonly lanes:
   )
 }
 
-async function killHolderOnce(realm: BenchRealm, view: RealmView): Promise<{ readonly victim: string; readonly killedMs: number; readonly tookMs: number }> {
+async function killHolderOnce(realm: BenchRealm, view: RealmView): Promise<{ readonly victim: string; readonly killedMs: number; readonly tookMs: number; readonly lanes: number }> {
   const { lanes, victim } = await victimIn(realm, view)
   await anyMoment()
   const theirs = [...lanes].filter(([, agent]) => agent === victim).map(([lane]) => lane)
@@ -165,7 +175,7 @@ async function killHolderOnce(realm: BenchRealm, view: RealmView): Promise<{ rea
     }
   })()
   const killedMs = await realm.agents.get(victim)!.kill()
-  return { victim, killedMs, tookMs: (await moved) - killedMs }
+  return { victim, killedMs, tookMs: (await moved) - killedMs, lanes: theirs.length }
 }
 
 /** Every lane is held as it is mapped. */
