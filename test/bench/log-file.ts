@@ -18,6 +18,7 @@ import { connectCoordinator } from '../../streams/jetstream/connect.ts'
 import { openIncarnations } from '../../streams/jetstream/incarnations.ts'
 import { laneName, subjectsOf } from '../../streams/subjects.ts'
 import { middleOf } from './common.ts'
+import { ownPeakBytes } from './process-memory.ts'
 import { readInProcess } from './reading.ts'
 import { fillLane } from './replay.ts'
 import { type Row, figure, rate } from './row.ts'
@@ -160,6 +161,5 @@ async function writeRaw(url: string, from: string): Promise<Omit<Done, 'peakByte
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const done = await act(JSON.parse(process.argv[2]!) as Doing)
-  // Kilobytes, as the kernel counts the most that was resident.
-  process.stdout.write(JSON.stringify({ ...done, peakBytes: process.resourceUsage().maxRSS * 1024 }))
+  process.stdout.write(JSON.stringify({ ...done, peakBytes: ownPeakBytes() }))
 }

@@ -18,7 +18,16 @@ export interface Held {
 
 /** Bytes. */
 export function residentBytes(pid: number): number {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!
+  return ofStatus('VmRSS', pid)
+}
+
+/** Most of this very process since its program began, bytes; what the kernel tells a process of its usage goes back to what started it, when that was larger. */
+export function ownPeakBytes(): number {
+  return ofStatus('VmHWM', 'self')
+}
+
+function ofStatus(field: string, pid: number | 'self'): number {
+  const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!
   return Number(kibibytes) * 1024
 }
 

@@ -12,6 +12,7 @@ import { replayLanes } from '../../src/replay/lanes.ts'
 import { connectCoordinator } from '../../streams/jetstream/connect.ts'
 import type { Turn } from '../../streams/envelope.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
+import { ownPeakBytes } from './process-memory.ts'
 
 export interface Reading {
   readonly how: 'raw' | 'replay'
@@ -84,9 +85,8 @@ async function replay({ url, realm, until }: Reading): Promise<Read> {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const reading = JSON.parse(process.argv[2]!) as Reading
   const { holds, ...read } = await (reading.how === 'raw' ? readRaw(reading) : replay(reading))
-  // Kilobytes, as the kernel counts the most that was resident.
-  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage()
-  const peakBytes = maxRSS * 1024
+  const { userCPUTime, systemCPUTime } = process.resourceUsage()
+  const peakBytes = ownPeakBytes()
   const cpuMs = (userCPUTime + systemCPUTime) / 1000
   setFlagsFromString('--expose-gc')
   ;(runInNewContext('gc') as () => void)()
