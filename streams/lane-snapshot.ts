@@ -3,6 +3,7 @@
  * (docs/wire.md "Snapshots"). Line by line, so that writing and reading one is never late by its own work (P8).
  */
 import { compacted } from '../machines/execution-group/ended.ts'
+import type { JobSpec } from '../machines/execution-group/events.ts'
 import type { GroupState } from '../machines/execution-group/state.ts'
 import { type LaneHead, type PlainLane, laneSchema } from '../machines/lane/snapshot.ts'
 import type { KnownCommand } from '../machines/lane/state.ts'
@@ -144,8 +145,8 @@ export class SnapshotReader {
   readonly #shown: { readonly groups: LaneShown['groups'][number][]; readonly desired: LaneShown['desired'][number][] } = { groups: [], desired: [] }
   #shownLines = 0
 
-  /** Throws `MalformedSnapshot`. */
-  take(line: string): void {
+  /** `specs`: those of the group of this line, which are left out of it. Throws `MalformedSnapshot`. */
+  take(line: string, specs?: JobSpec[]): void {
     let value: { readonly group?: GroupState; readonly commands?: readonly (readonly [string, KnownCommand])[]; readonly shown?: Partial<LaneShown>; readonly end?: SnapshotEnd }
     try {
       value = JSON.parse(line) as typeof value
@@ -154,7 +155,7 @@ export class SnapshotReader {
     }
     if (this.#head === undefined) this.#head = value as unknown as SnapshotHead
     else if (this.#end !== undefined) throw new MalformedSnapshot('a snapshot goes on behind its end')
-    else if (value.group !== undefined) this.#takeGroup(value.group)
+    else if (value.group !== undefined) this.#takeGroup(specs === undefined ? value.group : Object.assign(value.group, { specs }), specs !== undefined)
     else if (value.commands !== undefined) this.#commands.push(...value.commands)
     else if (value.shown !== undefined) {
       this.#shownLines += 1
@@ -164,8 +165,8 @@ export class SnapshotReader {
     else throw new MalformedSnapshot('a line of a snapshot is of no known kind')
   }
 
-  #takeGroup(group: GroupState): void {
-    shareEqualParts(group.specs)
+  #takeGroup(group: GroupState, shared: boolean): void {
+    if (!shared) shareEqualParts(group.specs)
     this.#groups.push(compacted(group))
   }
 

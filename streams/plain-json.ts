@@ -94,6 +94,10 @@ export class PlainJson {
     return true
   }
 
+  stands(expected: number): boolean {
+    return this.#bytes[this.#at] === expected
+  }
+
   takeByte(expected: number): boolean {
     if (this.#bytes[this.#at] !== expected) return false
     this.#at += 1

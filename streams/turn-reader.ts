@@ -211,31 +211,60 @@ function readAdded(): Event | undefined {
   const part = json.count()
   if (part < 0 || !json.take(jobsKey)) return undefined
   const jobs: JobSpec[] = []
-  let operation: Operation | undefined
-  let skill: JobSpec['skill']
+  let job: JobSpec | undefined
   do {
-    if (!json.take(jobHead)) return undefined
-    const site = json.text(sites)
-    if (site === undefined || !json.take(serviceKey)) return undefined
-    const service = json.text(services)
-    if (service === undefined || !json.take(operationKey)) return undefined
-    operation = readOperation(operation)
-    if (operation === undefined) return undefined
-    if (json.take(skillKey)) {
-      skill = readSkill(skill)
-      if (skill === undefined) return undefined
-    } else skill = undefined
-    const isRepeatable = json.take(repeatable)
-    if (!isRepeatable && !json.take(notRepeatable)) return undefined
-    if (json.take(afterKey)) {
-      const after = readRuns()
-      if (after === undefined || !json.takeByte(closeList)) return undefined
-      jobs.push({ site, service, operation, ...(skill === undefined ? {} : { skill }), repeatable: isRepeatable, after })
-    } else if (skill === undefined) jobs.push({ site, service, operation, repeatable: isRepeatable })
-    else jobs.push({ site, service, operation, skill, repeatable: isRepeatable })
-    if (!json.takeByte(closeObject)) return undefined
+    job = readJob(job)
+    if (job === undefined) return undefined
+    jobs.push(job)
   } while (json.takeByte(comma))
   return json.takeByte(closeList) ? { type: 'JobsAdded', data: { part, jobs } } : undefined
+}
+
+/** `before`: the job before it, with which it shares what both say. */
+function readJob(before: JobSpec | undefined): JobSpec | undefined {
+  if (!json.take(jobHead)) return undefined
+  const site = json.text(sites)
+  if (site === undefined || !json.take(serviceKey)) return undefined
+  const service = json.text(services)
+  if (service === undefined || !json.take(operationKey)) return undefined
+  const operation = readOperation(before?.operation)
+  if (operation === undefined) return undefined
+  let skill: JobSpec['skill']
+  if (json.take(skillKey)) {
+    skill = readSkill(before?.skill)
+    if (skill === undefined) return undefined
+  }
+  const isRepeatable = json.take(repeatable)
+  if (!isRepeatable && !json.take(notRepeatable)) return undefined
+  let job: JobSpec
+  if (json.take(afterKey)) {
+    const after = readRuns()
+    if (after === undefined || !json.takeByte(closeList)) return undefined
+    job = { site, service, operation, ...(skill === undefined ? {} : { skill }), repeatable: isRepeatable, after }
+  } else if (skill === undefined) job = { site, service, operation, repeatable: isRepeatable }
+  else job = { site, service, operation, skill, repeatable: isRepeatable }
+  return json.takeByte(closeObject) ? job : undefined
+}
+
+/**
+ * Goes on with a list of jobs that is too long to be read in one go: `from` is where the list begins, or a comma in it. Adds `most` of them to `jobs`, or fewer
+ * where it ends before, and returns where it stands then: at the next comma, or at what ends the list. Undefined where anything else stands in between; `jobs` is
+ * of no use then.
+ */
+export function readJobs(bytes: Uint8Array, from: number, jobs: JobSpec[], most: number): number | undefined {
+  json.open(bytes.subarray(from))
+  for (let read = 0; read < most && (json.takeByte(comma) || (jobs.length === 0 && json.takeByte(openList))); read++) {
+    const at = json.at
+    let job = readJob(jobs.at(-1))
+    if (job === undefined) {
+      json.goBack(at)
+      job = json.object() as JobSpec | undefined
+      if (job === undefined) return undefined
+      shareEqualParts(jobs.length === 0 ? [job] : [jobs.at(-1), job])
+    }
+    jobs.push(job)
+  }
+  return json.stands(comma) || json.stands(closeList) ? from + json.at : undefined
 }
 
 /** From its name up to the last closing quote; `before` where it says the same (`shared-jobs.ts`). */

@@ -30,6 +30,10 @@ export class Slices {
     return this.#clock.monotonicMs() >= this.#endsMs
   }
 
+  get aborted(): boolean {
+    return this.#signal.aborted
+  }
+
   /** Ends at once where the signal aborts. */
   async rest(): Promise<void> {
     await pause(this.#clock, this.#pace.restMs, this.#signal)
