@@ -1,12 +1,12 @@
 /**
- * Reading what lies in an object store of NATS (ADR-20), message by message and from the stream's leader, without a consumer. The client makes
+ * Reading what lies in an object store of NATS (ADR-20), message by message, without a consumer, and from the stream's leader, but for what never changes. The client makes
  * one for each object, on the disk, and leaves it behind: the server drops it when nobody has heard it for 5 min, but a server that ends before
  * keeps it, and then waits for another 5 min after each of its starts.
  */
 import { Unavailable } from '../ports/event-log.ts'
 import { apiCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
-import { StreamMissing, messageFromLeader } from './stored.ts'
+import { type LeaderMessage, type MessageQuery, StreamMissing, directMessage, messageFromLeader } from './stored.ts'
 
 export const objectStream = (bucket: string): string => `OBJ_${bucket}`
 export const chunkSubject = (bucket: string, nuid: string): string => `$O.${bucket}.C.${nuid}`
@@ -28,6 +28,10 @@ const chunkBytes = 128 * 1024
 const mostBytes = 0x7fff_ffff
 /** Chunks that are asked for at once. */
 const readAhead = 8
+/** Of fewer chunks an object is had as fast from the leader. */
+const manyChunks = 16
+/** A server that has stopped may be the one that is asked. */
+const directTimeoutMs = 500
 
 /** Undefined where no such object is. Throws `Unavailable`, of a store that is not there `StreamMissing`. */
 export async function readObject(link: Link, bucket: string, name: string): Promise<Uint8Array | undefined> {
@@ -79,8 +83,20 @@ function aboutIn(data: Uint8Array): ObjectAbout | undefined {
   return isDescribed ? (about as ObjectAbout) : undefined
 }
 
-/** Less than was described where chunks were removed since, or never written: who reads compares digests. */
-async function readChunks(link: Link, bucket: string, { nuid, chunks, size }: ObjectAbout): Promise<Uint8Array> {
+/**
+ * Less than was described where chunks were removed since, or never written: who reads compares digests. A chunk is never changed, so that of a large object any
+ * server may hand them out, as they are; from the leader they come as text in JSON, which takes three times as long. One that does not have all of them yet, or does
+ * not answer, is passed over for the leader.
+ */
+async function readChunks(link: Link, bucket: string, about: ObjectAbout): Promise<Uint8Array> {
+  if (about.chunks >= manyChunks) {
+    const bytes = await chunksFrom((query) => directMessage(link, objectStream(bucket), query, directTimeoutMs), bucket, about)
+    if (bytes.length === about.size) return bytes
+  }
+  return chunksFrom((query) => messageFromLeader(link, objectStream(bucket), query), bucket, about)
+}
+
+async function chunksFrom(source: (query: MessageQuery) => Promise<Pick<LeaderMessage, 'sequence' | 'data'> | undefined>, bucket: string, { nuid, chunks, size }: ObjectAbout): Promise<Uint8Array> {
   const bytes = new Uint8Array(size)
   let at = 0
   let position = 0
@@ -88,7 +104,7 @@ async function readChunks(link: Link, bucket: string, { nuid, chunks, size }: Ob
     // Mostly they stand next to each other. Where others wrote in between, one comes for several of the positions, and none is passed over.
     const asked = position === 0 ? 1 : Math.min(readAhead, chunks - read)
     const next_by_subj = chunkSubject(bucket, nuid)
-    const pieces = await Promise.all(Array.from({ length: asked }, (_, index) => messageFromLeader(link, objectStream(bucket), { seq: position + 1 + index, next_by_subj })))
+    const pieces = await Promise.all(Array.from({ length: asked }, (_, index) => source({ seq: position + 1 + index, next_by_subj })))
     for (const piece of pieces) {
       if (piece !== undefined && piece.sequence <= position) continue
       if (piece === undefined || at + piece.data.length > size) return bytes.subarray(0, at)

@@ -1,4 +1,4 @@
-/** Messages as `STREAM.MSG.GET` answers them: read from the stream's leader, never by a direct get (I5). */
+/** Messages as `STREAM.MSG.GET` answers them, read from the stream's leader (I5); by a direct get only what is never changed. */
 import { Unavailable } from '../ports/event-log.ts'
 import { apiCodes } from './error-codes.ts'
 import type { Link } from './link.ts'
@@ -44,6 +44,18 @@ export async function messageFromLeader(link: Link, stream: string, query: Messa
     headerText: hdrs === undefined ? '' : Buffer.from(hdrs, 'base64').toString('utf8'),
     storedMs: millisecondsOf(time),
   }
+}
+
+/**
+ * From whichever server of the stream answers first, as its very bytes: for what is never changed, since it may lag (I5). Undefined where that has none, where
+ * nobody answers in time, and where the stream does not allow it.
+ */
+export async function directMessage(link: Link, stream: string, query: MessageQuery, timeoutMs: number): Promise<Pick<LeaderMessage, 'sequence' | 'data'> | undefined> {
+  const exchanged = await link.exchange(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(query), { timeoutMs })
+  if (exchanged.kind !== 'answer') return undefined
+  const { headers, data } = exchanged.message
+  const sequence = Number(headers?.get('Nats-Sequence') ?? '')
+  return Number.isSafeInteger(sequence) && sequence >= 1 ? { sequence, data } : undefined
 }
 
 const timePattern = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?Z$/

@@ -156,6 +156,39 @@ describe('on one server', () => {
     expect(textOf((await texts.get(digest))!)).toBe('text')
   })
 
+  test('a large object comes as it is, from any server that has all of it, else from the leader', async () => {
+    const { snapshots, connection } = await realm.connect('first')
+    const large = Uint8Array.from({ length: 20 * 128 * 1024 + 5 }, (_, index) => index % 251)
+    await snapshots.put('large', large)
+    let asked = { direct: 0, leader: 0 }
+    connection.connection.subscribe('$JS.API.DIRECT.GET.OBJ_reeve_snapshots', { callback: () => void (asked.direct += 1) })
+    connection.connection.subscribe('$JS.API.STREAM.MSG.GET.OBJ_reeve_snapshots', { callback: () => void (asked.leader += 1) })
+    const got = async () => {
+      asked = { direct: 0, leader: 0 }
+      const bytes = (await snapshots.get('large'))!
+      await connection.connection.flush()
+      return bytes
+    }
+    expect(Buffer.compare(await got(), large)).toBe(0)
+    expect(asked).toEqual({ direct: 21, leader: 1 })
+
+    const allow = async (allow_direct: boolean) => {
+      const answer = await connection.api<{ config: Record<string, unknown> }>('STREAM.INFO.OBJ_reeve_snapshots')
+      if (!answer.ok) throw new Error(answer.error.description)
+      expect(await connection.api('STREAM.UPDATE.OBJ_reeve_snapshots', { ...answer.value.config, allow_direct })).toMatchObject({ ok: true })
+    }
+    await allow(false)
+    expect(Buffer.compare(await got(), large)).toBe(0)
+    expect(asked).toEqual({ direct: 1, leader: 22 })
+    await allow(true)
+
+    const { nuid } = (await aboutObject(connection, 'reeve_snapshots', 'large'))!
+    const piece = await messageFromLeader(connection, 'OBJ_reeve_snapshots', { seq: 5, next_by_subj: chunkSubject('reeve_snapshots', nuid) })
+    expect(await connection.api('STREAM.MSG.DELETE.OBJ_reeve_snapshots', { seq: piece!.sequence })).toMatchObject({ ok: true })
+    expect((await got()).length).toBe(large.length - piece!.data.length)
+    expect(asked.leader).toBeGreaterThan(20)
+  })
+
   test('a text that lost a piece is made whole by whoever puts it again', async () => {
     const { texts, connection } = await realm.connect('first')
     const text = bytesOf('text')
