@@ -71,7 +71,7 @@ export class IntakeWatch implements Intake {
   }
 }
 
-interface SayingLogger {
+export interface SayingLogger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
 }

@@ -7,6 +7,7 @@ import type { RealmConstants } from '../../machines/realm/realm.ts'
 import { sayIntake } from '../../streams/intake.ts'
 import { connectCoordinator } from '../../streams/jetstream/connect.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
+import { sayReading } from '../../streams/reading.ts'
 import { systemClock } from '../platform/clock.ts'
 import { optimizeSooner } from '../platform/compile-cache.ts'
 import type { LockAsking } from '../executor/executor.ts'
@@ -77,6 +78,7 @@ export async function runAgentProgram(options: AgentProgramOptions): Promise<Age
       random: systemRandom,
       create: true,
       onIntake: (said) => sayIntake(logger, said),
+      onReading: (said) => sayReading(logger, said),
       onTooLarge: (dropped) => logger.error(dropped, 'a message larger than the server takes was not sent'),
       ...(options.durability === undefined ? {} : { durability: options.durability }),
     })

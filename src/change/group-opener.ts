@@ -90,14 +90,17 @@ export class GroupOpener {
   #look(): void {
     const { view, logger, clock } = this.#options
     for (const [command, pending] of this.#pending) {
+      const tooOld = clock.nowMs() - ulidTimeMs(command) > view.state.realm.constants.commandMemoryMs
       const taken = view.state.instructions.get(command)?.taken
-      if (taken == null) continue
+      if (taken == null) {
+        if (tooOld) this.#pending.delete(command)
+        continue
+      }
       const lane = view.state.lanes.get(taken.lane)
       const group = lane?.groups.get(groupId(taken.lane, command))
       const settled = group !== undefined && !groupTable.can(group.phase, 'GroupSealed')
       const answered = lane?.commands.get(command)
       const refused = answered?.withdrawn === true || answered?.refused !== undefined
-      const tooOld = clock.nowMs() - ulidTimeMs(command) > view.state.realm.constants.commandMemoryMs
       if (settled || refused || tooOld) {
         this.#pending.delete(command)
         continue

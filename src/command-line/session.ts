@@ -7,6 +7,7 @@ import { openIncarnations } from '../../streams/jetstream/incarnations.ts'
 import { NatsBus } from '../../streams/jetstream/bus.ts'
 import type { Bus } from '../../streams/ports/bus.ts'
 import type { Incarnations } from '../../streams/ports/incarnations.ts'
+import { type ReadingSaid, readingText } from '../../streams/reading.ts'
 import { type Subjects, subjectsOf } from '../../streams/subjects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { systemRandom } from '../platform/random.ts'
@@ -15,6 +16,7 @@ import { readRunning } from '../up/running-file.ts'
 import { actorOf } from './command.ts'
 import type { Settings } from './configuration.ts'
 import { CommandEnd, exitCodes } from './exit.ts'
+import { complain } from './output.ts'
 
 export type Ask = <N extends Noun, V extends Verb<N>>(noun: N, verb: V, request: ApiRequest<N, V>, options?: Pick<CallOptions, 'signal'>) => Promise<ApiSuccess<N, V>>
 
@@ -84,7 +86,12 @@ export interface LogForReading {
 export async function openLogForReading(settings: Settings): Promise<LogForReading> {
   const place = await placeOf(settings)
   const connect = { servers: place.servers.map(({ url }) => url), name: 'reeve command (reads)', connectTimeoutMs, ...settings.login }
-  const coordinator = await connectCoordinator({ ...connect, realm: place.realm, clock: systemClock, random: systemRandom, create: false })
+  const onReading = ({ kind }: ReadingSaid) => complain(`reeve: ${readingText[kind]}`)
+  const coordinator = await connectCoordinator({ ...connect, realm: place.realm, clock: systemClock, random: systemRandom, create: false, onReading })
+  coordinator.bus.onLink((state) => {
+    if (coordinator.connection.closed) return
+    complain(state === 'connected' ? 'reeve: connected again' : 'reeve: the connection is lost: reading goes on when it is back')
+  })
   return { coordinator, subjects: subjectsOf(place.realm), connect }
 }
 

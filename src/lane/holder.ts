@@ -25,6 +25,7 @@ import type { HolderOptions, LaneTail } from './holding.ts'
 import { Schedule } from './schedule.ts'
 import { TurnBuilder } from './turn-builder.ts'
 import { inTurnOrder, isUrgent } from './turn-order.ts'
+import { type WaitingCommand, WaitingCommands } from './waiting-commands.ts'
 
 interface WaitingWork {
   request: WorkRequest
@@ -33,15 +34,10 @@ interface WaitingWork {
   readonly answer: (answer: WorkAnswer) => void
 }
 
-interface WaitingCommand {
-  readonly command: LaneCommand
-  readonly answer: (answer: LaneCommandAnswer) => void
-}
-
 /** Most commands that wait for a turn; further ones are not answered, and their askers repeat. */
-const commandLimit = 4_096
+const commandLimit = { count: 4_096, bytes: 64 * 1024 * 1024 } as const
 /** Most commands that wait for the election that they name; of more the oldest is dropped, and its asker repeats. */
-const aheadLimit = 256
+const aheadLimit = { count: 256, bytes: 16 * 1024 * 1024 } as const
 const verifyRetryMs = 100
 /** A holder that has appended nothing for so long looks whether it was replaced: no conflict tells it (I4, P5). */
 const idleCheckMs = 3_000
@@ -52,9 +48,9 @@ export class LaneHolder {
   readonly #tail: LaneTail
   readonly #schedule = new Schedule()
   readonly #work = new PassingMap<string, WaitingWork>()
-  #commands: WaitingCommand[] = []
+  readonly #commands = new WaitingCommands(commandLimit.count, commandLimit.bytes)
   /** Of an epoch that this process has not seen begin: once in the log, it would shut out every leader before it (P27). */
-  #ahead: WaitingCommand[] = []
+  readonly #ahead = new WaitingCommands(aheadLimit.count, aheadLimit.bytes)
   readonly #openings = new PassingMap<string, { parts: number; sinceMs: number }>()
   readonly #deadlines: Repeating
   readonly #idleChecks: Repeating
@@ -128,16 +124,10 @@ export class LaneHolder {
     this.#nudge()
   }
 
-  command(command: LaneCommand, answer: (answer: LaneCommandAnswer) => void): void {
-    if (!this.accepts) return answer({ kind: 'not-the-holder' })
-    if (this.#isAhead(command)) {
-      this.#ahead.push({ command, answer })
-      if (this.#ahead.length > aheadLimit) this.#ahead.shift()
-      return
-    }
-    if (this.#commands.length >= commandLimit) return
-    this.#commands.push({ command, answer })
-    this.#nudge()
+  command(waiting: WaitingCommand): void {
+    if (!this.accepts) return waiting.answer({ kind: 'not-the-holder' })
+    if (this.#isAhead(waiting.command)) this.#ahead.addAsLast(waiting)
+    else if (this.#commands.add(waiting)) this.#nudge()
   }
 
   #isAhead({ epoch = 0 }: LaneCommand): boolean {
@@ -145,9 +135,7 @@ export class LaneHolder {
   }
 
   #onRealm(): void {
-    const waiting = this.#ahead
-    this.#ahead = []
-    for (const { command, answer } of waiting) this.command(command, answer)
+    for (const waiting of this.#ahead.takeAll()) this.command(waiting)
     this.#nudge()
   }
 
@@ -190,10 +178,8 @@ export class LaneHolder {
     this.#unfollowRealm()
     // Says nothing about what became of the requests, only that they are to be repeated elsewhere (P5).
     for (const { answer } of this.#work.values()) answer({ kind: 'not-the-holder' })
-    for (const { answer } of [...this.#commands, ...this.#ahead]) answer({ kind: 'not-the-holder' })
+    for (const { answer } of [...this.#commands.takeAll(), ...this.#ahead.takeAll()]) answer({ kind: 'not-the-holder' })
     for (const agent of this.#work.keys()) this.#work.delete(agent)
-    this.#commands = []
-    this.#ahead = []
     this.#nudge()
   }
 
@@ -224,7 +210,7 @@ export class LaneHolder {
     const timeMs = Math.max(clock.nowMs(), this.#lane.timeMs)
     const builder = new TurnBuilder({ lane: this.#lane, schedule: this.#schedule, constants, realm: realm.state, incarnation: log.incarnation, timeMs })
     const works: WaitingWork[] = []
-    if (this.#commands.length > 0) builder.reserve(this.#commands.filter(({ command }) => isUrgent(command.body.kind)).length)
+    if (this.#commands.length > 0) builder.reserve(this.#commands.count(({ command }) => isUrgent(command.body.kind)))
     for (const [agent, waiting] of this.#work) {
       const { request } = waiting
       this.#schedule.heard(agent, request.instance, request.capacity, nowMs)
@@ -256,10 +242,8 @@ export class LaneHolder {
 
   #takeCommands(builder: TurnBuilder) {
     const answers: { answer: WaitingCommand['answer']; make: (landed: { position: number; number: number }) => LaneCommandAnswer }[] = []
-    const waiting = this.#commands
-    this.#commands = []
     const later: WaitingCommand[] = []
-    for (const item of inTurnOrder(waiting)) {
+    for (const item of inTurnOrder(this.#commands.takeAll())) {
       if (builder.full) {
         later.push(item)
         continue
@@ -268,7 +252,7 @@ export class LaneHolder {
       const group = this.#lane.groups.get(item.command.group)
       if (group !== undefined && isOpening(group)) this.#openings.set(group.group, { parts: group.partsAdded, sinceMs: this.#options.clock.monotonicMs() })
     }
-    this.#commands = [...later, ...this.#commands]
+    this.#commands.putBack(later)
     return answers
   }
 

@@ -363,7 +363,7 @@ export class LaneProcess {
     if (command === undefined) return message.answer(malformedCommand)
     const holder = this.holder
     if (holder === undefined || holder.isBehind(command.builtOn)) return message.answer(notTheHolder)
-    holder.command(command, (answer) => message.answer(toBytes(answer)))
+    holder.command({ command, sizeBytes: message.data.length, answer: (answer) => message.answer(toBytes(answer)) })
   }
 
   async #onReleaseAsked(message: BusMessage): Promise<void> {

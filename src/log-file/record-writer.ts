@@ -1,10 +1,11 @@
-/** Lines of a file, in order, chained; memory holds one piece of them. */
+/** Lines of a file, in order, chained; memory holds one piece of them, and which texts were written lately. */
 import { decodeTurn } from '../../streams/codec.ts'
 import type { TextStore } from '../../streams/ports/coordinator.ts'
 import type { StoredMessage } from '../../streams/ports/event-log.ts'
 import type { FileDraft } from '../platform/line-files.ts'
 import { chainOfHeader, chainOfRecord, chainOfSnapshot, chainOfText, headerLine, recordLine, snapshotLine, snapshotPieces, textLine, trailerLine, type LogFileHeader } from './format.ts'
 import { fetchTexts, textsNamedBy } from './named-texts.ts'
+import { LatestNames } from './latest-names.ts'
 import type { Redact } from './redaction.ts'
 
 /** Lines that are written at once, in characters. */
@@ -21,8 +22,7 @@ export class RecordWriter {
   readonly #texts: TextStore | undefined
   readonly #redact: Redact | undefined
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  /** 32 characters each, about 100 bytes: of a million texts, 100 MB. */
-  readonly #named = new Set<string>()
+  readonly #written = new LatestNames()
   #lines: string[] = []
   #length = 0
 
@@ -43,7 +43,7 @@ export class RecordWriter {
   }
 
   async #takeSlice(messages: readonly StoredMessage[]): Promise<void> {
-    const named = this.#texts === undefined ? [] : messages.map((message) => textsNamedBy(message).filter((digest) => this.#isNew(digest)))
+    const named = this.#texts === undefined ? [] : messages.map((message) => textsNamedBy(message).filter((digest) => this.#written.add(digest)))
     const wanted = named.flat()
     const texts = wanted.length === 0 ? undefined : await fetchTexts(this.#texts!, wanted)
     for (const [index, { position, subject, storedMs, bytes }] of messages.entries()) {
@@ -64,13 +64,6 @@ export class RecordWriter {
       const writing = this.#write(recordLine(record, this.chain))
       if (writing !== undefined) await writing
     }
-  }
-
-  /** Named for the first time in this file. */
-  #isNew(digest: string): boolean {
-    const before = this.#named.size
-    this.#named.add(Buffer.from(digest, 'hex').toString('latin1'))
-    return this.#named.size > before
   }
 
   /** Of an archive, behind its turns; without its newline. */

@@ -5,6 +5,8 @@
  * 1. Every turn is folded exactly once, in log order.
  * 2. `position` is that of the last turn folded; listeners hear a turn after it was folded.
  * 3. A turn that cannot be read ends the view with `broken`; it never skips one.
+ * 4. Of an instruction nothing is kept that nobody can ask for any more: its command is too old for every lane (P15), by a day and by the log's own times,
+ *    and no trigger waits for its run.
  */
 import { type AgentEvent, type AgentState, absentAgent, foldAgent } from '../../machines/agent/agent.ts'
 import { type ManifestEvent, type ManifestState, absentManifest, foldManifest, shortOfManifestId } from '../../machines/agent/manifest.ts'
@@ -20,7 +22,7 @@ import { type RealmEvent, type RealmState, emptyRealm, foldRealm } from '../../m
 import { type SiteEvent, type SiteState, absentSite, foldSite } from '../../machines/site/site.ts'
 import type { TriggerEvent } from '../../machines/trigger/events.ts'
 import { type TriggerState, absentTrigger, foldTrigger } from '../../machines/trigger/evolve.ts'
-import { decodeTurn } from '../../streams/codec.ts'
+import { decodeTurn, ulidTimeMs } from '../../streams/codec.ts'
 import type { LaneShown } from '../../streams/lane-snapshot.ts'
 import type { Turn } from '../../streams/envelope.ts'
 import type { EventLog, StoredMessage } from '../../streams/ports/event-log.ts'
@@ -43,6 +45,11 @@ export interface TurnSeen {
   readonly position: number
 }
 
+/** A command is refused for its age by clocks that differ. */
+const forgetLaterMs = 24 * 60 * 60 * 1_000
+/** Instructions that are looked at when one comes, so that forgetting takes no time of its own. */
+const lookedAtOnce = 8
+
 /** Folded state of everything that the log holds, and the fold of one turn into it. */
 export class RealmFold {
   readonly realm: RealmState = emptyRealm()
@@ -64,8 +71,12 @@ export class RealmFold {
   /** By lane: up to which turn all are in the snapshot of an archive. */
   readonly #begun = new Map<string, number>()
 
-  constructor(realmName: string) {
+  /** Absent: instructions are kept for ever, as whoever shows an old one needs them. */
+  readonly #onForgotten: ((command: string) => void) | undefined
+
+  constructor(realmName: string, onForgotten?: (command: string) => void) {
     this.realmName = realmName
+    this.#onForgotten = onForgotten
   }
 
   /** What the subject names; undefined for none of this realm's events. */
@@ -146,6 +157,27 @@ export class RealmFold {
         }
       }
     }
+    if (at.kind === 'instruction' && this.#onForgotten !== undefined) this.#forgetInstructions(seen, this.#onForgotten)
+  }
+
+  #forgetInstructions({ subject, turn: { timeMs } }: TurnSeen, onForgotten: (command: string) => void): void {
+    const beforeMs = timeMs - this.realm.constants.commandMemoryMs - forgetLaterMs
+    const prefix = subject.slice(0, subject.lastIndexOf('.') + 1)
+    let looked = 0
+    for (const [command, state] of this.instructions) {
+      if (++looked > lookedAtOnce || ulidTimeMs(command) >= beforeMs) return
+      this.instructions.delete(command)
+      if (this.#awaits(command)) this.instructions.set(command, state)
+      else {
+        this.tails.delete(prefix + command)
+        onForgotten(command)
+      }
+    }
+  }
+
+  #awaits(command: string): boolean {
+    for (const { running } of this.triggers.values()) if (running?.command === command) return true
+    return false
   }
 }
 
@@ -189,6 +221,7 @@ export class RealmView {
   readonly #abort = new AbortController()
   readonly #listeners = new Set<(seen: TurnSeen) => void>()
   readonly #beginnings = new Set<(begun: LaneBegun) => void>()
+  readonly #forgetters = new Set<(command: string) => void>()
   readonly #archived: ArchivedLanes
   readonly #waiting: { readonly position: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
   readonly #done: Promise<void>
@@ -202,7 +235,7 @@ export class RealmView {
   constructor(log: EventLog, subjects: Subjects, start?: ViewStart, archived: ArchivedLanes = noArchives) {
     this.#log = log
     this.#archived = archived
-    this.state = new RealmFold(subjects.realm)
+    this.state = new RealmFold(subjects.realm, (command) => this.#forgetters.forEach((listener) => listener(command)))
     this.#done = this.#follow(subjects, start)
   }
 
@@ -216,6 +249,12 @@ export class RealmView {
   onBeginning(listener: (begun: LaneBegun) => void): () => void {
     this.#beginnings.add(listener)
     return () => this.#beginnings.delete(listener)
+  }
+
+  /** Called for each instruction that is not kept any more. Returns how to stop. */
+  onForgotten(listener: (command: string) => void): () => void {
+    this.#forgetters.add(listener)
+    return () => this.#forgetters.delete(listener)
   }
 
   /** Resolves when everything up to `position` is folded. Rejects when the view broke or was stopped. */

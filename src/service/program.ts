@@ -3,6 +3,7 @@ import { connectCoordinator } from '../../streams/jetstream/connect.ts'
 import type { Login } from '../../streams/jetstream/open-link.ts'
 import { sayIntake } from '../../streams/intake.ts'
 import type { Durability } from '../../streams/ports/coordinator.ts'
+import { sayReading } from '../../streams/reading.ts'
 import { requireId, subjectsOf } from '../../streams/subjects.ts'
 import { systemClock as clock } from '../platform/clock.ts'
 import { type LogLevel, createLogger } from '../platform/logger.ts'
@@ -63,6 +64,7 @@ export async function runServiceProgram(options: ServiceProgramOptions): Promise
       random,
       create: true,
       onIntake: (said) => sayIntake(logger, said),
+      onReading: (said) => sayReading(logger, said),
       onTooLarge: (dropped) => logger.error(dropped, 'a message larger than the server takes was not sent'),
       ...(durability === undefined ? {} : { durability }),
     })

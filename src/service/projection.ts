@@ -61,6 +61,11 @@ export class Projection {
     return this.#groups.get(group)?.begins ?? 1
   }
 
+  /** The view keeps nothing of the instruction any more. */
+  forget(command: string): void {
+    this.#actors.delete(command)
+  }
+
   /** Who asked for the instruction, as its commit says. */
   actorOf(command: string): string | undefined {
     return this.#actors.get(command)

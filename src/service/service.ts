@@ -73,7 +73,7 @@ export interface RunningService {
 const presentMs = 3_000
 
 /** Most requests in hand; further ones are told that it is busy. */
-const requestLimit = 1_000
+const requestLimit = { count: 1_000, bytes: 64 * 1024 * 1024 } as const
 
 /** Resolves when the endpoints answer. Throws `Unavailable`, `ServiceReplaced`. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
@@ -111,6 +111,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const loads = new LaneLoads(view, options)
   const rates = new LaneRates(clock)
   view.onBeginning((begun) => projection.begin(begun))
+  view.onForgotten((command) => projection.forget(command))
   view.onTurn((seen) => {
     projection.take(seen)
     const at = parseEventSubject(subjects.realm, seen.subject)
@@ -234,6 +235,7 @@ class Requests {
   readonly #context: ServiceContext
   readonly #onFatal: (error: Error) => void
   #inHand = 0
+  #inHandBytes = 0
   /** Ids of the commands among them. */
   readonly #commands = new Set<string>()
   #idle: (() => void) | undefined
@@ -246,10 +248,15 @@ class Requests {
   }
 
   take(entry: CatalogueEntry, message: BusMessage): void {
-    if (this.#inHand >= requestLimit) return message.answer(toBytes(new ApiFailure('busy', `${requestLimit} requests are in hand; ask again in a moment`).toAnswer()))
+    const sizeBytes = message.data.length
+    if (this.#inHand >= requestLimit.count || this.#inHandBytes + sizeBytes > requestLimit.bytes) {
+      return message.answer(toBytes(new ApiFailure('busy', `${this.#inHand} requests are in hand, of ${this.#inHandBytes} bytes together; ask again in a moment`).toAnswer()))
+    }
     this.#inHand += 1
+    this.#inHandBytes += sizeBytes
     void this.#answer(entry, message).finally(() => {
       this.#inHand -= 1
+      this.#inHandBytes -= sizeBytes
       if (this.#inHand === 0) this.#idle?.()
     })
   }

@@ -83,9 +83,9 @@ export class JetStreamAlarms implements Alarms {
         if (alarm !== undefined) onDue(alarm)
       },
       onIdle: () => {},
-      // Made anew by the next program that starts; until then whoever leads looks without being called.
+      // Made anew by the next program that starts; until then, and where it may not be read, whoever leads looks without being called.
       onMissing: () => false,
-      onRefused: () => {},
+      onRefused: () => false,
       full: () => false,
     })
     return { stop: () => pull.stop() }

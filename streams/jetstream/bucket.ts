@@ -23,7 +23,8 @@ interface Follow {
   onStart(pending: number): void
   onEntry(key: string, entry: BucketEntry | undefined, revision: number, pending: number): void
   onIdle(): void
-  onRefused(error: RefusedByServer): void
+  /** As of `OrderedPull`. */
+  onRefused(error: RefusedByServer): boolean
   onMissing(): void
 }
 
@@ -144,7 +145,10 @@ export class JetStreamBucket implements Bucket {
           if (pending === 0) settle()
         },
         onIdle: () => void pull.isDrained().then((drained) => drained && settle()),
-        onRefused: settle,
+        onRefused: (error) => {
+          settle(error)
+          return true
+        },
         onMissing: () => give('it is not there'),
       })
     })
@@ -187,8 +191,8 @@ export class JetStreamBucket implements Bucket {
       onIdle: () => {
         if (met !== undefined) void pull.isDrained().then((drained) => drained && allMet())
       },
-      // A refusal is a wrong stream, which the start of the program has judged.
-      onRefused: () => {},
+      // The server may have no room for one more reader now; who watches must not go on as if nothing ever changed.
+      onRefused: () => false,
       // It may be made anew (P18); what is gone is told when it stands.
       onMissing: () => onChange({ kind: 'missing' }),
     }

@@ -4,6 +4,7 @@ import type { Bucket } from '../ports/bucket.ts'
 import type { LinkState } from '../ports/bus.ts'
 import type { Random } from '../ports/clock.ts'
 import type { Coordinator, CoordinatorPlace, Durability } from '../ports/coordinator.ts'
+import type { ReadingSaid } from '../reading.ts'
 import type { BucketKind } from '../subjects.ts'
 import { subjectsOf } from '../subjects.ts'
 import { JetStreamAlarms } from './alarms.ts'
@@ -33,6 +34,8 @@ export interface ConnectOptions extends LinkOptions {
   readonly onLink?: (state: LinkState) => void
   /** Told when the log takes nothing that this program appends, and when it does again. */
   readonly onIntake?: (said: IntakeSaid) => void
+  /** Told when something has not been readable for a while, and when all is again. */
+  readonly onReading?: (said: ReadingSaid) => void
   /** Told of each message that was not sent because the server does not take one so large. */
   readonly onTooLarge?: (dropped: TooLarge) => void
 }
@@ -100,6 +103,7 @@ async function openRealm(link: Link, options: ConnectOptions): Promise<NatsCoord
   if (create || (await configOf(link, subjects.schedulesName)) !== undefined) await ensureStream(link, schedulesDefinition(subjects), create, replicas)
   const texts = await openTextStore(link, `${realm}_texts`, create, replicas)
   if (options.onTooLarge !== undefined) link.onTooLarge = options.onTooLarge
+  if (options.onReading !== undefined) link.onReading = options.onReading
   const bus = new NatsBus(link)
   if (options.onLink !== undefined) bus.onLink(options.onLink)
   const intake = new IntakeWatch(options.clock, options.onIntake ?? (() => {}))

@@ -163,7 +163,10 @@ export class JetStreamEventLog implements EventLog {
         finish(new LogMissing(this.stream))
         return true
       },
-      onRefused: (error) => finish(error),
+      onRefused: (error) => {
+        finish(error)
+        return true
+      },
       full: () => queue.length >= aheadMessages || queuedBytes >= aheadBytes,
       requestBytes: Math.floor(aheadBytes / 2),
       requestMessages: Math.min(mostRequestMessages, Math.floor(aheadMessages / 2)),

@@ -18,6 +18,7 @@ import { PassingMap } from '../passing.ts'
 import type { LinkState } from '../ports/bus.ts'
 import { Unavailable } from '../ports/event-log.ts'
 import { type HeaderFields, type Outgoing, excessOf, publishAll } from './frames.ts'
+import { type ReadingSaid, ReadingWatch } from '../reading.ts'
 import { ServerOrder } from './nearest.ts'
 
 export type Exchanged =
@@ -115,6 +116,9 @@ export class Link {
 
   /** Told of each message that was dropped because it is too large. */
   onTooLarge: (dropped: TooLarge) => void = () => {}
+  /** Told of each change of whether what its readers want can be read. */
+  onReading: (said: ReadingSaid) => void = () => {}
+  readonly reading: ReadingWatch
   readonly #order: ServerOrder
 
   /** `order`: of the servers that were named; those that did not answer at first are tried again from now on. */
@@ -125,6 +129,7 @@ export class Link {
     this.#nameAll()
     this.clock = clock
     this.#deadlines = new Deadlines(clock)
+    this.reading = new ReadingWatch(clock, (said) => this.onReading(said))
     this.answerTimeoutMs = timeoutMs
     const prefixLength = this.#inbox.length + 1
     connection.subscribe(`${this.#inbox}.*`, {

@@ -45,7 +45,8 @@ export interface OrderedPullOptions {
   onIdle(): void
   /** The stream is not there. Reading stops where this returns true, else it is tried again. */
   onMissing(): boolean
-  onRefused(error: RefusedByServer): void
+  /** The server does not let it be read. Likewise. */
+  onRefused(error: RefusedByServer): boolean
   /** While true nothing more is asked for; call `refill` when that ends. */
   full(): boolean
   /** Of one request; absent: what is fastest. More than a message has. */
@@ -103,6 +104,7 @@ export class OrderedPull {
     this.#stopped = true
     this.#stopFollowing()
     this.#leave()
+    this.#options.link.reading.ends(this)
   }
 
   /** Asks for more where less is asked for than may be. */
@@ -163,6 +165,11 @@ export class OrderedPull {
     this.#backoffMs = Math.min(this.#backoffMs * 2, retryMs.longest)
   }
 
+  #failed(error: Error): void {
+    this.#options.link.reading.fails(this, error.message)
+    this.#restartLater()
+  }
+
   async #begin(start: number): Promise<void> {
     const { link, stream, where, onStart, onMissing, onRefused } = this.#options
     let answer
@@ -182,22 +189,19 @@ export class OrderedPull {
       })
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error
-      if (start === this.#start) this.#restartLater()
+      if (start === this.#start) this.#failed(error)
       return
     }
     if (start !== this.#start) return
     if (!answer.ok) {
-      if (answer.error.err_code === apiCodes.streamNotFound) {
-        if (onMissing()) this.stop()
-        else this.#restartLater()
-      } else if (answer.error.code >= 500) {
-        this.#restartLater()
-      } else {
-        this.stop()
-        onRefused(new RefusedByServer(`read stream ${stream}`, answer.error))
-      }
+      const refused = new RefusedByServer(`read stream ${stream}`, answer.error)
+      const isMissing = answer.error.err_code === apiCodes.streamNotFound
+      const isOver = isMissing ? onMissing() : answer.error.code < 500 && onRefused(refused)
+      if (isOver) this.stop()
+      else this.#failed(refused)
       return
     }
+    link.reading.ends(this)
     this.#consumer = answer.value.name
     this.#requests = []
     this.#expected = 1

@@ -68,7 +68,8 @@ export async function takeLane(context: SnapshotContext, lane: string, from: Fro
     sendAssigned: () => {},
     onEnded: () => {},
   })
-  const answer = await new Promise<LaneCommandAnswer>((resolve) => holder.command({ builtOn: { incarnation: log.incarnation, number: 0 }, group, actor: 'program:bench', body: { kind } }, resolve))
+  const command = { builtOn: { incarnation: log.incarnation, number: 0 }, group, actor: 'program:bench', body: { kind } } as const
+  const answer = await new Promise<LaneCommandAnswer>((resolve) => holder.command({ command, sizeBytes: 0, answer: resolve }))
   const tookMs = performance.now() - beganMs
   holder.abandon()
   if (answer.kind !== 'done' || answer.known === true) throw new Error(`${kind} was not carried out: ${JSON.stringify(answer)}`)

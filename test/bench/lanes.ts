@@ -10,7 +10,9 @@ import type { BenchWorld } from './world.ts'
 
 const counts = [1, 2, 4, 8, 16] as const
 const groups = 96
-const rounds = 3
+const rounds = 9
+/** Not shown: as `w1`. */
+const warming = 30
 
 export const laneRowNames = (servers: 1 | 3) => counts.map((lanes) => nameOf(servers, lanes))
 
@@ -38,7 +40,7 @@ async function rowOf(world: BenchWorld, row: string, count: number, say: (text: 
     const workload = {
       lanes: [...lanes.keys()], groupsPerLane: Math.round(groups / count), jobsPerGroup: 100, window: 1, executorOf: (lane: string) => lanes.get(lane)!, appenders: count, appendIs: 'turn', batches: false,
     } as const
-    const measured = await measureAll(realm, workload, row, say, rounds, 2)
+    const measured = await measureAll(realm, workload, row, say, rounds, warming)
     await judged(world, { ended: true })
     const on = world.replicas === 1 ? 'one server' : 'three servers on the same disk, three replicas'
     return [rateOf(row, `${groups} groups of 100 ordered jobs in ${count} lane${count === 1 ? '' : 's'} on ${on}, the executors hold the lanes, to ${count} raw appender${count === 1 ? '' : 's'} × jobs a turn`, measured, ({ raw }) => raw)]

@@ -78,7 +78,7 @@ export async function logFileRows(world: BenchWorld, options: { readonly groups:
   ]
 }
 
-function inProcess(doing: Doing): Promise<Done> {
+export function inProcess(doing: Doing): Promise<Done> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(doing)], { stdio: ['ignore', 'pipe', 'inherit'] })
     let text = ''

@@ -1,5 +1,6 @@
 /** `npm run bench [-- --json] [-- --only ROW,ROW]`: the figures of docs/performance.md, each beside the raw limit of this very run. */
 import { parseArgs } from 'node:util'
+import { changeRows } from './changes.ts'
 import { grantRows } from './grant.ts'
 import { independentRows } from './independent.ts'
 import { jobRowNames, jobRows } from './jobs.ts'
@@ -43,6 +44,7 @@ const parts: readonly { readonly rows: readonly string[]; run(): Promise<Row[]> 
   { rows: ['lane-live-group', 'lane-snapshot-group'], run: () => inWorld((world) => groupLiveRows(world)) },
   { rows: memoryRowNames, run: () => inWorld((world) => memoryRows(world, { groups: 1_000, jobsPerGroup: 1_000, events: 1_000_000, jobsPerEnded: 100, small: 5_000 }, say)) },
   { rows: ['export', 'export-memory', 'import', 'import-memory', 'verify'], run: () => inWorld((world) => logFileRows(world, { groups: 1_000, jobsPerGroup: 250 })) },
+  { rows: ['export-memory-changes', 'import-memory-changes'], run: () => inWorld(changeRows) },
   { rows: ['replay', 'replay-memory', 'replay-memory-twice', 'replay-live-twice'], run: () => inWorld((world) => replayRows(world, { groups: 1_000, jobsPerGroup: 500 })) },
 ]
 

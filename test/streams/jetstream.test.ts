@@ -1,19 +1,22 @@
 /** What the JetStream adapter adds to the ports, against a real server. */
 import { Objm } from '@nats-io/obj'
 import { connect, createInbox } from 'nats'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../src/platform/clock.ts'
 import { systemRandom } from '../../src/platform/random.ts'
 import { digestOf } from '../../streams/codec.ts'
+import { JetStreamBucket } from '../../streams/jetstream/bucket.ts'
 import { connectCoordinator, type ConnectOptions } from '../../streams/jetstream/connect.ts'
 import { durabilityOfServers } from '../../streams/jetstream/durability.ts'
 import { apiCodes, appendOutcomeOfCode } from '../../streams/jetstream/error-codes.ts'
 import { removeLeftReaders } from '../../streams/jetstream/left-readers.ts'
 import { aboutObject, aboutSubject, chunkSubject } from '../../streams/jetstream/objects.ts'
+import type { Link } from '../../streams/jetstream/link.ts'
 import { messageFromLeader, millisecondsOf } from '../../streams/jetstream/stored.ts'
 import {
   bucketDefinition, differences, eventsDefinition, NoSuchRealm, realmDefinitions, reportOf, WrongDefinition,
 } from '../../streams/jetstream/streams-definition.ts'
+import type { BucketChange } from '../../streams/ports/bucket.ts'
 import { Damaged } from '../../streams/ports/coordinator.ts'
 import { Unavailable } from '../../streams/ports/event-log.ts'
 import { subjectsOf } from '../../streams/subjects.ts'
@@ -50,6 +53,22 @@ describe('on one server', () => {
     }
     const absent = await reportOf(connection, eventsDefinition(subjects, 9))
     expect(absent).toEqual({ stream: 'REEVE_EVENTS_9', present: false, replicas: undefined, differences: [] })
+  })
+
+  test('a watch that the server has no room for begins when it has', async () => {
+    const { connection } = await realm.connect('first')
+    expect(await connection.api('STREAM.CREATE.KV_tight', { name: 'KV_tight', subjects: ['$KV.tight.>'], max_msgs_per_subject: 1, max_consumers: 1 })).toMatchObject({ ok: true })
+    const bucket = new JetStreamBucket(connection, 'tight', { expires: false, ensure: () => Promise.resolve() })
+    const first = bucket.watch(() => {})
+    await eventually(async () => (await consumersOf(connection, 'KV_tight')) === 1, { what: 'the first watch' })
+    const fails = vi.spyOn(connection.reading, 'fails')
+    const heard: BucketChange[] = []
+    const second = bucket.watch((change) => heard.push(change))
+    await eventually(() => fails.mock.calls.some(([, reason]) => /consumer/.test(reason)), { what: 'a refusal' })
+    first.stop()
+    await bucket.put('key', bytesOf('value'))
+    await eventually(() => heard.some((change) => change.kind === 'set'), { what: 'what the second watch hears' })
+    second.stop()
   })
 
   test('a program refuses a log that was configured otherwise, and names the field', async () => {
@@ -378,3 +397,8 @@ test('error codes: what is not listed is never taken for "nothing was written"',
   expect(appendOutcomeOfCode.get(apiCodes.wrongLastSequenceUnknown)).toBe('busy')
   expect(appendOutcomeOfCode.get(10_077)).toBeUndefined()
 })
+
+async function consumersOf(connection: Link, stream: string): Promise<number> {
+  const answer = await connection.api<{ readonly state: { readonly consumer_count: number } }>(`STREAM.INFO.${stream}`)
+  return answer.ok ? answer.value.state.consumer_count : -1
+}
